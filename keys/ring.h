@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ring.h - an immutable set of keys, a set of tombstones and one floor.
+ *
+ * Merging is union, union and maximum: commutative, associative, idempotent.
+ * Keys stay in the set by their metadata until expire_at, also when revoked;
+ * only their secret goes. The canonical form, over which the digest is taken,
+ * holds metadata, tombstones and floor but no secrets, so a node that has
+ * wiped a dead key's secret still holds the same version.
+ */
+#ifndef STEK_RING_H
+#define STEK_RING_H
+
+#include "key.h"
+
+#define STEK_TOMBSTONES_MAX 256
+
+struct stek_tombstone {
+	uint8_t id[STEK_ID_LEN];
+	int64_t activate_at_ms;
+	int64_t expire_at_ms;
+	int64_t revoked_at_ms;
+};
+
+struct stek_ring {
+	struct stek_version version;
+	int64_t revoked_before_ms;	/* keys made earlier are revoked; 0 none */
+	size_t n_keys;
+	struct stek_key **keys;		/* by (activate_at, id), one reference each */
+	size_t n_tombstones;
+	struct stek_tombstone *tombstones;	/* by id */
+	atomic_uint refs;
+};
+
+/*
+ * A ring from parts (unsorted, duplicates merged, digest computed). Takes its
+ * own references. STEK_EFULL past the limits.
+ */
+int stek__ring_new(struct stek_ring **out, uint64_t epoch,
+		   struct stek_key *const *keys, size_t n_keys,
+		   const struct stek_tombstone *tombstones, size_t n_tombstones,
+		   int64_t revoked_before_ms) STEK_CHECKED;
+
+/* Union, union, maximum; epoch is the greater of both. */
+int stek__ring_merge(struct stek_ring **out, const struct stek_ring *a,
+		     const struct stek_ring *b) STEK_CHECKED;
+
+/* The same content under another epoch. */
+int stek__ring_with_epoch(struct stek_ring **out, const struct stek_ring *ring,
+			  uint64_t epoch) STEK_CHECKED;
+
+/*
+ * What may be kept at `now`: keys and tombstones past expire_at are left out
+ * (and so is a floor that no live key is older than: never; the floor stays).
+ */
+int stek__ring_prune(struct stek_ring **out, const struct stek_ring *ring,
+		     int64_t now_ms) STEK_CHECKED;
+
+/*
+ * The same version with the secrets of revoked and expired keys dropped.
+ * *out is `ring` itself with another reference when there is nothing to drop.
+ */
+int stek__ring_wiped(struct stek_ring **out, struct stek_ring *ring,
+		     int64_t now_ms) STEK_CHECKED;
+
+struct stek_ring *stek__ring_ref(struct stek_ring *ring);
+void stek__ring_unref(struct stek_ring *ring);
+
+/* Key by exact id, or NULL. Cost does not depend on the number of keys. */
+const struct stek_key *stek__ring_find(const struct stek_ring *ring,
+				       const uint8_t id[STEK_ID_LEN]);
+
+const struct stek_tombstone *
+stek__ring_tombstone(const struct stek_ring *ring, const uint8_t id[STEK_ID_LEN]);
+
+/*
+ * When the key was revoked: the earlier of its tombstone's time and, if the key
+ * was made before it, the floor. 0: not revoked.
+ */
+int64_t stek__ring_revoked_at(const struct stek_ring *ring,
+			      const struct stek_key *key);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * store.h - where nodes meet. A store keeps one sealed ring document under a
+ * compare-and-set, the heartbeats, and an audit stream; it understands none of
+ * them. Used by the sync thread alone, so an implementation needs no lock; each
+ * call ends within the time-out given at opening.
+ *
+ * Every call answers 0, STEK_EABSENT (answered: nothing there),
+ * STEK_EUNAVAILABLE (no answer) or STEK_EREFUSED (answered: no), and on the
+ * latter two stek__store_detail() says why without any secret.
+ */
+#ifndef STEK_STORE_H
+#define STEK_STORE_H
+
+#include "record.h"
+
+struct stek_store;
+
+struct stek_store_options {
+	const char *url;		/* see struct stek_farm_options */
+	const char *user;
+	const char *password_file;
+	const char *farm;
+	uint32_t timeout_ms;		/* per call; connecting included */
+};
+
+/* What a heartbeat's answer says beside "written". */
+struct stek_pulse {
+	int64_t store_now_ms;		/* the store's clock */
+	int64_t store_now_us_part;	/* 0..999 */
+	bool has_ring;
+	struct stek_version version;	/* of the ring there, if has_ring */
+};
+
+struct stek_raw_member {
+	char name[STEK_NAME_MAX + 1];
+	int64_t seen_at_ms;	/* the store's clock when written */
+	size_t len;
+	uint8_t data[STEK_BEAT_MAX];
+};
+
+struct stek_store_ops {
+	/* The ring document; STEK_EABSENT when there is none. */
+	int (*load)(struct stek_store *store, struct stek_blob *doc);
+	/*
+	 * Writes `doc` if the store still holds `expect` (NULL: nothing), and
+	 * hints all nodes. STEK_ECONFLICT otherwise.
+	 */
+	int (*publish)(struct stek_store *store,
+		       const struct stek_version *expect,
+		       const struct stek_version *next,
+		       const uint8_t *doc, size_t len);
+	/* Writes a heartbeat, with the store's time; one round trip. */
+	int (*beat)(struct stek_store *store, const char *node,
+		    const uint8_t *data, size_t len, struct stek_pulse *out);
+	/* The store's clock and ring version without a heartbeat. */
+	int (*pulse)(struct stek_store *store, struct stek_pulse *out);
+	/* All heartbeats; *out is freed with free(). */
+	int (*members)(struct stek_store *store, struct stek_raw_member **out,
+		       size_t *n, int64_t *store_now_ms);
+	int (*forget)(struct stek_store *store, const char *node);
+	/* Appends one line (UTF-8, no newline) to the audit stream. */
+	int (*audit)(struct stek_store *store, const char *line);
+	/*
+	 * A descriptor that becomes readable when another node has published,
+	 * or -1 while there is none; a hint only, it may change at each call.
+	 */
+	int (*hint_fd)(struct stek_store *store);
+	/* Drains it. True if there was a hint. */
+	bool (*hint_take)(struct stek_store *store);
+	const char *(*detail)(struct stek_store *store);
+	void (*close)(struct stek_store *store);
+};
+
+struct stek_store {
+	const struct stek_store_ops *ops;
+};
+
+/*
+ * Chooses the implementation by the URL's scheme; does not connect yet.
+ * STEK_EINVAL with `why` when the URL or the password file is wrong.
+ */
+int stek__store_open(struct stek_store **out,
+		     const struct stek_store_options *options, char *why,
+		     size_t why_len) STEK_CHECKED;
+void stek__store_close(struct stek_store *store);
+
+/* The two of them, called by stek__store_open(). */
+int stek__store_redis_open(struct stek_store **out,
+			   const struct stek_store_options *options, char *why,
+			   size_t why_len) STEK_CHECKED;
+int stek__store_file_open(struct stek_store **out,
+			  const struct stek_store_options *options, char *why,
+			  size_t why_len) STEK_CHECKED;
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * admin.h - the HTTP endpoints: the admin one (Unix socket with SO_PEERCRED,
+ * or loopback TCP with a bearer token) and the tokenless one that serves only
+ * /metrics, /healthz and /readyz. libmicrohttpd is seen by admin*.c alone.
+ */
+#ifndef STEKD_ADMIN_H
+#define STEKD_ADMIN_H
+
+#include "node.h"
+
+struct admin;
+
+int admin_start(struct admin **out, struct node *node, char *why,
+		size_t why_len);
+void admin_stop(struct admin *admin);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * counters.h - what one worker counts. Only its worker writes (plain relaxed
+ * stores through count()); the admin thread sums all workers on a scrape.
+ */
+#ifndef STEKD_COUNTERS_H
+#define STEKD_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stek_wolfssl.h>
+
+typedef _Atomic uint64_t counter;
+
+enum tls_kind { TLS_KIND_12, TLS_KIND_13, TLS_KINDS };
+
+/* Why a connection ended before its handshake did. One reason each. */
+enum failure {
+	FAIL_NONE,
+	FAIL_CLOSED,		/* peer closed or reset */
+	FAIL_TIMEOUT,		/* handshake deadline */
+	FAIL_NOT_TLS,		/* e.g. plain HTTP on the TLS port */
+	FAIL_MALFORMED,		/* ClientHello does not parse */
+	FAIL_TOO_BIG,		/* ClientHello over 20 KiB */
+	FAIL_UNKNOWN_HOST,
+	FAIL_VERSION,		/* no shared version */
+	FAIL_SUITE,		/* no shared suite, group or algorithm */
+	FAIL_ALPN,
+	FAIL_ALERT,		/* the peer sent a fatal alert */
+	FAIL_PROXY,		/* PROXY header missing or wrong */
+	FAIL_MEMORY,
+	FAIL_OTHER,
+	FAILURES
+};
+
+const char *failure_name(enum failure failure);
+
+#define AGE_BUCKETS 12		/* ticket age at resumption, upper bounds below */
+#define TIME_BUCKETS 14		/* handshake time */
+extern const double age_bounds_s[AGE_BUCKETS];
+extern const double time_bounds_s[TIME_BUCKETS];
+
+struct histogram_age { counter bucket[AGE_BUCKETS + 1]; counter sum_ms; };
+struct histogram_time { counter bucket[TIME_BUCKETS + 1]; counter sum_us; };
+
+#define ISSUERS_MAX 64
+
+struct counters {
+	counter accepted;
+	counter closed;
+	counter handshakes[TLS_KINDS][STEK_OUTCOMES];	/* completed */
+	counter failures[FAILURES];
+	counter tickets_issued[TLS_KINDS];
+	counter tickets_blank;		/* no key might seal */
+	counter bytes_in, bytes_out;	/* plaintext, from and to clients */
+	counter backend_errors;
+	struct histogram_age age;
+	struct histogram_time time_full, time_resumed;
+	/* Resumed here by issuing node; the last slot takes what does not fit. */
+	_Atomic uint32_t issuer_id[ISSUERS_MAX];
+	counter issuer_resumed[ISSUERS_MAX + 1];
+};
+
+static inline void count_by(counter *c, uint64_t n)
+{
+	atomic_store_explicit(c,
+		atomic_load_explicit(c, memory_order_relaxed) + n,
+		memory_order_relaxed);
+}
+
+static inline void count(counter *c)
+{
+	count_by(c, 1);
+}
+
+void counters_age(struct counters *c, int64_t age_ms);
+void counters_time(struct histogram_time *h, int64_t time_us);
+void counters_issuer(struct counters *c, uint32_t node_id);
+
+/* Adds `from` to `into`; `into` is private to the caller. */
+void counters_sum(struct counters *into, const struct counters *from);
+
+/* Compact big-endian form for heartbeats, at most cap bytes; 0 if too small. */
+size_t counters_pack(const struct counters *c, uint8_t *buf, size_t cap);
+/* 0, or -1 when the bytes are foreign. */
+int counters_unpack(struct counters *c, const uint8_t *buf, size_t len);
+
+#endif

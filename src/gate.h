@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * gate.h - the bounded ClientHello parser in front of wolfSSL. Pure: bytes in,
+ * a description out; it chooses the host before wolfSSL exists for the
+ * connection, refuses what is malformed with the alert of the standard, and
+ * tells what the library could not take. RFC 8446 s4.1.2, RFC 5246 s7.4.1.2.
+ */
+#ifndef STEKD_GATE_H
+#define STEKD_GATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "counters.h"
+
+#define GATE_HELLO_MAX (20 * 1024)	/* handshake bytes of a ClientHello */
+#define GATE_BUFFER_MAX (24 * 1024)	/* with record headers */
+
+enum gate_verdict {
+	GATE_MORE,	/* incomplete: read on */
+	GATE_PASS,
+	GATE_REFUSE,	/* send `alert`, count `failure` */
+};
+
+struct gate_span {
+	size_t offset;	/* into the reassembled hello */
+	size_t len;
+};
+
+struct gate_hello {
+	size_t consumed;	/* bytes of the buffer that the hello's records take */
+	uint16_t legacy_version;
+	bool offers_tls13, offers_tls12;	/* by supported_versions, else legacy */
+	char server_name[256];	/* lower case, "" if absent; RFC 6066 s3 */
+	size_t n_alpn;		/* protocol names offered */
+	bool has_alpn;
+	bool has_ems;		/* extended_master_secret, RFC 7627 */
+	bool has_early_data;
+	bool has_cookie;
+	bool has_post_handshake_auth;
+	bool has_session_ticket;
+	size_t session_ticket_len;
+	uint8_t session_ticket_name[16];	/* first bytes, zero if shorter */
+	size_t n_psk;
+	size_t psk_longest;
+	uint8_t psk_name[16];	/* of the first identity, zero if shorter */
+	bool psk_ke, psk_dhe_ke;	/* psk_key_exchange_modes */
+	size_t n_key_shares;
+	size_t n_suites;
+	bool has_scsv;
+	size_t session_id_len;
+	/* on GATE_REFUSE */
+	uint8_t alert;		/* RFC 8446 s6 */
+	enum failure failure;
+	const char *why;	/* static text for the log */
+};
+
+/*
+ * Looks at `len` bytes from the start of the stream. Never reads past them,
+ * never allocates. A hello may be split over records in any way; `scratch` (of
+ * GATE_HELLO_MAX bytes, the caller's) takes it then. Both hellos of a
+ * HelloRetryRequest pass here.
+ */
+enum gate_verdict gate_parse(struct gate_hello *out, const uint8_t *buf,
+			     size_t len, uint8_t *scratch);
+
+#endif

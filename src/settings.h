@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * settings.h - the configuration file, parsed and checked. Immutable once read.
+ * stekd.yaml(5) documents every key. Durations are in the unit of the name.
+ */
+#ifndef STEKD_SETTINGS_H
+#define STEKD_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include <stek.h>
+
+#include "log.h"
+
+struct settings_address {
+	struct sockaddr_storage addr;	/* AF_INET, AF_INET6 or AF_UNIX */
+	socklen_t len;
+	char text[128];			/* as written */
+};
+
+struct settings_listen {
+	struct settings_address address;
+	bool proxy_protocol;	/* a PROXY v2 header is required first */
+};
+
+enum backend_kind { BACKEND_BUILTIN, BACKEND_SOCKET };
+
+struct settings_host {
+	char **names;		/* lower case; "*.example.com" matches one label */
+	size_t n_names;
+	bool is_default;	/* also serves clients without or with unknown SNI */
+	char *group;		/* tickets resume among hosts of one group */
+	char *certificate;	/* PEM chain file */
+	char *key;		/* PEM file */
+	char **alpn;		/* NULL, 0: none negotiated */
+	size_t n_alpn;
+	unsigned tickets;	/* per TLS 1.3 connection, 0..4, default 2 */
+	enum backend_kind backend;
+	struct settings_address backend_address;	/* BACKEND_SOCKET */
+	bool send_proxy;	/* PROXY v2 with TLS TLVs towards the backend */
+};
+
+struct settings {
+	char *farm, *node;
+	char *farm_key, *state_dir;
+	char *store_url, *store_user, *store_password_file;
+	struct stek_policy policy;
+	unsigned workers;			/* 0 in the file: one per core */
+	enum log_level log_level;
+	enum log_format log_format;
+	struct settings_listen *listen;	/* n_listen 0: a key keeper */
+	size_t n_listen;
+	struct settings_host *hosts;
+	size_t n_hosts;
+	char *ciphers;		/* wolfSSL names, ':' between; NULL: ours */
+	char *groups;		/* NULL: ours */
+	bool tls12, tls13;	/* at least one */
+	uint32_t handshake_timeout_ms;	/* default 10000 */
+	uint32_t idle_timeout_ms;	/* default 60000 */
+	uint32_t drain_timeout_ms;	/* default 10000 */
+	uint32_t max_connections;	/* per worker, default 10000 */
+	char *admin_socket;		/* path; NULL: none */
+	struct settings_address admin_listen;	/* len 0: none; loopback only */
+	char *admin_token_file;		/* required with admin_listen */
+	struct settings_address metrics_listen;	/* len 0: none */
+};
+
+/*
+ * Reads and checks `path`: also that every file it names is there, readable,
+ * and that certificates and keys parse and belong together. Each fault is
+ * written to `err` as "PATH:LINE: what was found, what was expected", as many
+ * as are found. 0, or -1. The caller frees *out with settings_free().
+ */
+int settings_read(struct settings **out, const char *path, FILE *err);
+void settings_free(struct settings *settings);
+
+/* The host for a server name (may be NULL), or NULL: unrecognized_name. */
+const struct settings_host *settings_host(const struct settings *settings,
+					  const char *name);
+
+#endif
