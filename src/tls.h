@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tls.h - TLS over byte buffers. The only part of src/ that sees wolfSSL, and
+ * the place of its version quirks. A connection lends its wire: ciphertext
+ * that came in, and a buffer for what goes out; nothing here reads or writes a
+ * socket, so a flight is one write.
+ */
+#ifndef STEKD_TLS_H
+#define STEKD_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "buf.h"
+#include "counters.h"
+#include "gate.h"
+#include "settings.h"
+
+struct stek_farm;
+struct tls_hosts;
+struct tls;
+
+/*
+ * Parses a PEM certificate chain and its key and proves that they belong
+ * together. 0, or -1 with one line in `why`. Any thread.
+ */
+int tls_check_pair(const char *cert, const char *key, char *why,
+		   size_t why_len);
+
+/* Makes the contexts of every host and joins them to the farm. 0 or -1. */
+int tls_hosts_new(struct tls_hosts **out, const struct settings *settings,
+		  struct stek_farm *farm, char *why, size_t why_len);
+
+/* After the last connection ended and before stek_farm_close(). */
+void tls_hosts_free(struct tls_hosts *hosts);
+
+enum tls_result {
+	TLS_OK,
+	TLS_AGAIN,	/* more ciphertext is needed */
+	TLS_CLOSED,	/* the peer's close_notify */
+	TLS_FAILED,	/* tls_failure() says why; an alert may wait in `out` */
+};
+
+struct tls_wire {
+	const uint8_t *in;	/* ciphertext not yet taken; advanced by calls */
+	size_t in_len;
+	struct buf *out;	/* ciphertext to send is appended here */
+};
+
+/*
+ * A connection for the host that the gate's reading of the first ClientHello
+ * chose. `host` is one of the settings given to tls_hosts_new(), `session` and
+ * `wire` must outlive it. NULL without memory.
+ */
+struct tls *tls_new(const struct tls_hosts *hosts,
+		    const struct settings_host *host,
+		    const struct gate_hello *hello, struct tls_wire *wire,
+		    struct stek_session *session);
+void tls_free(struct tls *tls);
+
+enum tls_result tls_handshake(struct tls *tls);
+
+/* True while the next thing to come is the second ClientHello. */
+bool tls_awaits_hello(const struct tls *tls);
+
+enum tls_result tls_read(struct tls *tls, void *buf, size_t len, size_t *n);
+
+/* All of it, at once; at most 16 KiB. TLS_OK or TLS_FAILED. */
+enum tls_result tls_write(struct tls *tls, const void *buf, size_t len);
+
+void tls_close_notify(struct tls *tls);
+
+/* After TLS_FAILED: one reason, and a text for the log. */
+enum failure tls_failure(const struct tls *tls, const char **why, int *code);
+
+/* After the handshake. Static or owned by `tls`. */
+struct tls_facts {
+	enum tls_kind kind;
+	const char *version;	/* "TLSv1.3" */
+	const char *suite;	/* IANA name */
+	char alpn[64];		/* "" if none */
+	char server_name[256];	/* as the library read it, lower case */
+};
+
+void tls_facts(const struct tls *tls, struct tls_facts *out);
+
+/* A fatal alert in a plaintext record, for before the library is there. */
+int tls_plain_alert(struct buf *out, uint8_t alert);
+
+#endif
