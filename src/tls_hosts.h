@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tls_hosts.h - the contexts of the hosts, as tls.c and tls_hosts.c share
+ * them. Read-only while connections live.
+ */
+#ifndef STEKD_TLS_HOSTS_H
+#define STEKD_TLS_HOSTS_H
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/error-ssl.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
+
+#include "tls.h"
+
+struct stek_host;
+
+struct tls_host {
+	WOLFSSL_CTX *ticketed;		/* joined to the farm */
+	WOLFSSL_CTX *plain;		/* no ticket is taken or given */
+	struct stek_host *join;
+	char *alpn;			/* "h2,http/1.1", NULL: none */
+};
+
+struct tls_hosts {
+	const struct settings *settings;
+	struct stek_farm *farm;
+	struct tls_host *host;		/* by index, as settings->hosts */
+};
+
+/* The I/O callbacks of tls.c. */
+void tls__wire_callbacks(WOLFSSL_CTX *ctx);
+
+#endif
