@@ -78,9 +78,9 @@ for header in "$srcdir"/src/*.h; do
 		fail "keys/ includes ${header##*/} of src/"
 done
 grep -ln 'hiredis' "$srcdir"/keys/*.[ch] "$srcdir"/src/*.[ch] |
-	grep -v 'keys/store_redis' | while read -r file; do
+	grep -v 'keys/[a-z_]*redis' | while read -r file; do
 	grep -q '#include.*hiredis' "$file" && echo "$file"
-done | grep . && fail "hiredis is included outside keys/store_redis*"
+done | grep . && fail "hiredis is included outside the Redis store"
 grep -ln '#include.*microhttpd' "$srcdir"/src/*.[ch] "$srcdir"/keys/*.[ch] |
 	grep -v '/admin[^/]*$' | grep . &&
 	fail "libmicrohttpd is included outside src/admin*"

@@ -1,0 +1,494 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Installs what stekd needs on a fresh Debian 12 or 13, and only what is
+# missing: packages by name, and wolfSSL (on Debian 12 hiredis too) built from
+# Debian 13's signed source packages into a prefix of the project's own, which
+# git ignores and which configure finds by itself. Run again it finds all there.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repo=$(dirname "$here")
+prefix=${STEKD_PREFIX:-$repo/.prefix}
+patches=$here/wolfssl
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# How wolfSSL is built. Early data stays out, and so do old versions and
+# ciphers; the C flags keep the stateful session cache small (it is off anyway)
+# and make the library send alerts. A patch names what it needs besides in a
+# header line "Needs-define: NAME".
+wolfssl_flags=(
+	--disable-examples --disable-crypttests --enable-static --enable-shared
+	--enable-session-ticket --enable-sni --enable-alpn --enable-postauth
+	--enable-opensslextra --enable-intelasm --enable-aesni --enable-sp
+	--enable-sp-asm --enable-curve25519 --enable-xchacha
+	--enable-keying-material --enable-crl --disable-oldtls --disable-dh
+	--disable-des3 --disable-arc4 --disable-md4 --disable-rc2
+	--enable-harden
+)
+wolfssl_defines=(
+	-DSMALL_SESSION_CACHE -DNO_CLIENT_CACHE -DNO_SESSION_CACHE_REF
+	-DHAVE_EX_DATA -DHAVE_SBLIM_SFCB -DWOLFSSL_EXTRA_ALERTS
+	-DWOLFSSL_TLS13_MIDDLEBOX_COMPAT -DWOLFSSL_SEND_HRR_COOKIE
+)
+
+usage()
+{
+	cat <<-'EOF'
+	usage: deploy/deps.sh [build|run|test|all]...   install what is missing
+	       deploy/deps.sh --check [SET...]          say what is missing; 1 if any
+	       deploy/deps.sh --refresh                 build a newer wolfSSL, if the
+	                                                archive has one
+	       deploy/deps.sh --print-prefix            where wolfSSL is, or will be
+
+	  build   compiler, libraries, and wolfSSL in the prefix
+	  run     redis-server, HAProxy, curl
+	  test    what the tests use besides
+	  all     all of these (the default)
+
+	STEKD_PREFIX names another prefix than .prefix of the repository. Root, or
+	sudo, is needed only to install packages.
+	EOF
+}
+
+say()
+{
+	echo "deps: $*"
+}
+
+# die MESSAGE...: every failure ends here and says what to do.
+die()
+{
+	printf 'deps: %s\n' "$@" >&2
+	exit 1
+}
+
+# ---- packages ---------------------------------------------------------------
+
+# Sets `release` to 12 or 13.
+find_release()
+{
+	local id="" version=""
+
+	if [ -r /etc/os-release ]; then
+		id=$(sed -n 's/^ID=//p' /etc/os-release | tr -d '"')
+		version=$(sed -n 's/^VERSION_ID=//p' /etc/os-release | tr -d '"')
+	fi
+	release=$version
+	case $id-$version in
+	debian-12 | debian-13) ;;
+	*)
+		die "this is ${id:-no known system} ${version:-}; made for Debian 12 and 13." \
+			"Elsewhere install by hand what \"packages_of\" in this script" \
+			"lists, build wolfSSL with the flags at its top, and give" \
+			"configure --with-wolfssl=PREFIX."
+		;;
+	esac
+}
+
+# The packages of a set, by name.
+packages_of()
+{
+	case $1 in
+	build)
+		echo gcc libc6-dev make autoconf automake libtool pkg-config \
+			patch binutils xz-utils dpkg-dev ca-certificates \
+			debian-archive-keyring libuv1-dev libmicrohttpd-dev \
+			libcyaml-dev libjansson-dev libcurl4-openssl-dev \
+			libssl-dev check
+		[ "$release" = 12 ] || echo libhiredis-dev
+		;;
+	run)
+		echo redis-server redis-tools haproxy curl openssl procps
+		;;
+	test)
+		echo clang shellcheck gnutls-bin libnss3-tools python3 \
+			valgrind socat strace git
+		case $release in
+		12) echo libclang-rt-14-dev ;;
+		13) echo libclang-rt-19-dev ;;
+		esac
+		;;
+	esac
+}
+
+missing_packages()
+{
+	local set package
+
+	for set in "$@"; do
+		for package in $(packages_of "$set"); do
+			dpkg-query -W -f '${db:Status-Status}\n' "$package" \
+				2>/dev/null | grep -qx installed || echo "$package"
+		done
+	done
+}
+
+# as_root COMMAND...
+as_root()
+{
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "not root, and there is no sudo. As root run:" \
+			"  apt-get update && apt-get install ${missing[*]}"
+	fi
+}
+
+# The tests and quickstart start their own redis-server and HAProxy: a package
+# must not start a service on this machine. policy-rc.d is Debian's way to say
+# so; one that is there already is left alone.
+install_packages()
+{
+	local policy=/usr/sbin/policy-rc.d ours=false log
+
+	log=$work/apt.log
+	say "installing ${missing[*]}"
+	if [ ! -e "$policy" ]; then
+		ours=true
+		printf '#!/bin/sh\nexit 101\n' >"$work/policy-rc.d"
+		as_root install -m 755 "$work/policy-rc.d" "$policy"
+		policy_to_remove=$policy
+	fi
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update \
+		>"$log" 2>&1 </dev/null || {
+		tail -n 15 "$log" >&2
+		die "apt-get update failed: look at the lines above, mend" \
+			"/etc/apt/sources.list or the network, and run this again."
+	}
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+		--no-install-recommends install "${missing[@]}" \
+		>"$log" 2>&1 </dev/null || {
+		tail -n 25 "$log" >&2
+		die "apt-get install failed: look at the lines above. What is" \
+			"still missing: deploy/deps.sh --check"
+	}
+	if $ours; then
+		as_root rm -f "$policy"
+		policy_to_remove=
+	fi
+}
+
+# ---- the prefix: wolfSSL, and hiredis on Debian 12 -------------------------
+
+patch_files()
+{
+	[ -d "$patches" ] || return 0
+	find "$patches" -maxdepth 1 -name '*.patch' | LC_ALL=C sort
+}
+
+# The defines that patches ask for in their headers.
+patch_defines()
+{
+	local file
+
+	patch_files | while read -r file; do
+		sed -n '/^--- /q; s/^Needs-define: */-D/p' "$file"
+	done
+}
+
+# All that decides what the build gives, but for the version of the source.
+recipe()
+{
+	local file
+
+	echo "prefix $prefix"
+	echo "system debian-$release $(dpkg --print-architecture)"
+	echo "flags ${wolfssl_flags[*]}"
+	echo "defines ${wolfssl_defines[*]} $(patch_defines | tr '\n' ' ')"
+	patch_files | while read -r file; do
+		echo "patch $(basename "$file") $(sha256sum <"$file" | cut -c1-64)"
+	done
+}
+
+stamp=$prefix/share/stekd-deps
+
+# The prefix holds what this script, with these patches, would build.
+prefix_matches()
+{
+	[ -f "$stamp" ] && [ -f "$prefix/include/wolfssl/options.h" ] &&
+		[ -f "$prefix/lib/libwolfssl.a" ] &&
+		[ "$(grep -v '^source ' "$stamp")" = "$(recipe)" ]
+}
+
+stamped_version()
+{
+	sed -n "s/^source $1 //p" "$stamp" 2>/dev/null || true
+}
+
+# apt-get with sources, lists and cache of our own, so that the machine's are
+# not touched and no root is needed.
+private_apt()
+{
+	apt-get -q -o Dir::Etc::sourcelist="$work/apt/trixie.sources" \
+		-o Dir::Etc::sourceparts=/dev/null \
+		-o Dir::State::lists="$work/apt/lists" \
+		-o Dir::Cache="$work/apt/cache" \
+		-o APT::Sandbox::User="$(id -un)" \
+		-o APT::Get::List-Cleanup=false \
+		-o Acquire::Retries=3 "$@"
+}
+
+# Debian 13's source entries, at the archive that this machine already uses.
+write_sources()
+{
+	local targets archive security
+
+	# shellcheck disable=SC2016 # apt expands these
+	targets=$(apt-get indextargets --format '$(SITE) $(RELEASE)' |
+		sort -u)
+	archive=$(echo "$targets" | awk '$2 ~ /^(bookworm|trixie|stable|oldstable)$/ { print $1; exit }')
+	security=$(echo "$targets" | awk '$2 ~ /-security$/ { print $1; exit }')
+	[ -n "$archive" ] || die "no Debian archive in this machine's apt sources" \
+		"(apt-get indextargets lists none for bookworm or trixie)." \
+		"Add it to /etc/apt/sources.list and run this again."
+	[ -n "$security" ] || security=${archive%/}-security
+	[ -r "$keyring" ] || die "$keyring is missing:" \
+		"apt-get install debian-archive-keyring"
+
+	mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
+	cat >"$work/apt/trixie.sources" <<-EOT
+	Types: deb-src
+	URIs: $archive
+	Suites: trixie
+	Components: main
+	Signed-By: $keyring
+
+	Types: deb-src
+	URIs: $security
+	Suites: trixie-security
+	Components: main
+	Signed-By: $keyring
+	EOT
+}
+
+update_sources()
+{
+	write_sources
+	say "reading the list of Debian 13's source packages"
+	private_apt update >"$work/update.log" 2>&1 </dev/null || {
+		tail -n 15 "$work/update.log" >&2
+		die "could not read Debian 13's source lists (see above)." \
+			"The machine's own apt sources name the archive; it must" \
+			"carry trixie and trixie-security."
+	}
+	# A warning here means lists that were not verified or not fetched.
+	if grep -q '^[WE]:' "$work/update.log"; then
+		grep '^[WE]:' "$work/update.log" >&2
+		die "apt warned about Debian 13's source lists: not going on with" \
+			"what it could not verify."
+	fi
+}
+
+# The newest version of a source package that the archive has.
+archive_version()
+{
+	private_apt source --print-uris --only-source "$1" 2>/dev/null |
+		sed -n "s/.* ${1}_\([^ ]*\)\.dsc .*/\1/p" | head -n 1
+}
+
+# fetch NAME: unpacks the newest source into $work/NAME.
+fetch()
+{
+	local name=$1
+
+	say "fetching $name $(archive_version "$name") from Debian 13"
+	mkdir -p "$work/fetch"
+	(cd "$work/fetch" && private_apt source --download-only \
+		--only-source "$name") >"$work/fetch.log" 2>&1 </dev/null || {
+		tail -n 15 "$work/fetch.log" >&2
+		die "could not fetch the source of $name (see above); run this again."
+	}
+	# apt has checked every file against the signed lists.
+	(cd "$work/fetch" && dpkg-source --no-copy -x "$name"_*.dsc \
+		"$work/$name") >"$work/unpack.log" 2>&1 || {
+		tail -n 15 "$work/unpack.log" >&2
+		die "could not unpack the source of $name (see above)."
+	}
+}
+
+apply_patches()
+{
+	local file
+
+	for file in $(patch_files); do
+		say "applying $(basename "$file")"
+		patch -d "$work/wolfssl" -p1 --batch --forward --fuzz=0 \
+			<"$file" >"$work/patch.log" 2>&1 || {
+			cat "$work/patch.log" >&2
+			die "$(basename "$file") does not apply to wolfSSL" \
+				"$(archive_version wolfssl): bring the patch up to date."
+		}
+	done
+}
+
+# step NAME COMMAND...: runs it in the log, shows the log's end on failure.
+step()
+{
+	local name=$1
+
+	shift
+	"$@" >"$work/$name.log" 2>&1 </dev/null || {
+		tail -n 30 "$work/$name.log" >&2
+		die "$name failed (see above). Is the machine out of memory or disk?" \
+			"Otherwise report it with those lines."
+	}
+}
+
+build_wolfssl()
+{
+	local defines
+
+	apply_patches
+	defines="${wolfssl_defines[*]} $(patch_defines | tr '\n' ' ')"
+	cd "$work/wolfssl"
+	say "building wolfSSL (about a minute on two cores)"
+	step wolfssl-autoreconf autoreconf -i
+	step wolfssl-configure ./configure --prefix="$prefix" \
+		"${wolfssl_flags[@]}" "C_EXTRA_FLAGS=$defines"
+	step wolfssl-make make -j"$(nproc)"
+	step wolfssl-install make install DESTDIR="$work/root"
+}
+
+# Its makefile takes these two from the environment, where they mean other
+# things to a compiler.
+build_hiredis()
+{
+	local where=(PREFIX="$prefix" LIBRARY_PATH=lib
+		INCLUDE_PATH=include/hiredis)
+
+	cd "$work/hiredis"
+	say "building hiredis"
+	step hiredis-make env -u LIBRARY_PATH make -j"$(nproc)" "${where[@]}"
+	step hiredis-install env -u LIBRARY_PATH make install "${where[@]}" \
+		DESTDIR="$work/root"
+}
+
+# The new prefix is complete beside the old one before it takes its place.
+swap_prefix()
+{
+	local fresh=$prefix.new.$$ old=$prefix.old.$$
+
+	mkdir -p "$(dirname "$prefix")"
+	rm -rf "$fresh"
+	cp -a "$work/root$prefix" "$fresh" ||
+		die "could not write $fresh: no space, or no right to write there?"
+	mkdir -p "$fresh/share"
+	{
+		recipe
+		echo "source wolfssl $1"
+		[ -z "$2" ] || echo "source hiredis $2"
+	} >"$fresh/share/stekd-deps"
+	if [ -e "$prefix" ]; then mv -T "$prefix" "$old"; fi
+	mv -T "$fresh" "$prefix"
+	rm -rf "$old"
+}
+
+build_prefix()
+{
+	local hiredis_version=""
+
+	mkdir -p "$work/root"
+	fetch wolfssl
+	(build_wolfssl)
+	if [ "$release" = 12 ]; then
+		fetch hiredis
+		(build_hiredis)
+		hiredis_version=$(archive_version hiredis)
+	fi
+	swap_prefix "$(archive_version wolfssl)" "$hiredis_version"
+	say "wolfSSL $(stamped_version wolfssl) is in $prefix"
+}
+
+# One builder at a time; whoever waited finds the work done.
+ensure_prefix()
+{
+	mkdir -p "$(dirname "$prefix")"
+	exec 9>"$prefix.lock" ||
+		die "cannot write $prefix.lock: set STEKD_PREFIX to a place of yours."
+	flock 9
+	if prefix_matches && ! $refresh; then
+		say "wolfSSL $(stamped_version wolfssl) already there: $prefix"
+		return
+	fi
+	update_sources
+	if prefix_matches &&
+		[ "$(stamped_version wolfssl)" = "$(archive_version wolfssl)" ]; then
+		say "wolfSSL $(stamped_version wolfssl) is the newest: $prefix"
+		return
+	fi
+	build_prefix
+}
+
+# ---- what was asked for ------------------------------------------------------
+
+report()
+{
+	local result=0
+
+	if [ ${#missing[@]} -gt 0 ]; then
+		say "missing packages: ${missing[*]}"
+		result=1
+	else
+		say "packages: all there (${sets[*]})"
+	fi
+	case " ${sets[*]} " in *" build "*) ;; *) return $result ;; esac
+	if prefix_matches; then
+		say "wolfSSL $(stamped_version wolfssl): $prefix"
+	elif [ -d "$prefix" ]; then
+		say "wolfSSL in $prefix is of another recipe; deploy/deps.sh build"
+		result=1
+	else
+		say "wolfSSL is missing; deploy/deps.sh build"
+		result=1
+	fi
+	return $result
+}
+
+on_exit()
+{
+	local status=$?
+
+	[ -z "$policy_to_remove" ] || as_root rm -f "$policy_to_remove"
+	[ -z "$work" ] || rm -rf "$work"
+	exit $status
+}
+
+work='' policy_to_remove='' check=false refresh=false
+sets=() missing=()
+for argument in "$@"; do
+	case $argument in
+	build | run | test) sets+=("$argument") ;;
+	all) sets=(build run test) ;;
+	--check) check=true ;;
+	--refresh) refresh=true ;;
+	--print-prefix) echo "$prefix" && exit 0 ;;
+	-h | --help) usage && exit 0 ;;
+	*)
+		echo "deps: do not know \"$argument\"" >&2
+		usage >&2
+		exit 2
+		;;
+	esac
+done
+[ ${#sets[@]} -gt 0 ] || sets=(build run test)
+
+find_release
+mapfile -t missing < <(missing_packages "${sets[@]}")
+if $check; then
+	report && exit 0
+	exit 1
+fi
+
+trap on_exit EXIT
+trap 'exit 130' INT TERM HUP
+work=$(mktemp -d "${TMPDIR:-/tmp}/stekd-deps.XXXXXX")
+if [ ${#missing[@]} -gt 0 ]; then
+	install_packages
+else
+	say "packages already there (${sets[*]})"
+fi
+case " ${sets[*]} " in *" build "*) ensure_prefix ;; esac
+say "done"
