@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * stekprobe: measures from the client's side how often TLS sessions resume
+ * across a farm. This file ties options, measurement and report together.
+ */
+#include <sys/resource.h>
+
+#include "options.h"
+#include "stop.h"
+
+/* Every connection is a descriptor, and the usual soft limit is 1024. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int run_farm(const struct options *options)
+{
+	struct farm_plan plan = {
+		.tls = options->tls,
+		.nodes = options->addresses,
+		.n = options->n_addresses,
+		.tries = options->tries,
+		.versions = {options->versions[0], options->versions[1]},
+	};
+	struct farm_result result;
+	int status = 1;
+
+	if (farm_run(&plan, &result) == 0) {
+		farm_print(&plan, &result, options->format, stdout);
+		status = farm_verdict(&result, options->expect);
+	}
+	farm_clear(&result);
+	return status;
+}
+
+static int run_load(const struct options *options)
+{
+	struct load_result result;
+	int status = 1;
+
+	if (load_run(&options->load, &result) == 0) {
+		load_print(&options->load, &result, options->format, stdout);
+		status = load_verdict(&result, options->expect);
+	}
+	load_clear(&result);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	int status = options_parse(&options, argc, argv, stderr);
+
+	if (status != 0) {
+		options_clear(&options);
+		return status < 0 ? 2 : 0;
+	}
+	stop_on_signals();
+	raise_file_limit();
+	for (size_t i = 0; i < options.n_addresses; i++)
+		address_resolve(&options.addresses[i]);
+	status = options.command == COMMAND_FARM ? run_farm(&options)
+						 : run_load(&options);
+	options_clear(&options);
+	if (status == 3)
+		fputs("stekprobe: nothing was reachable\n", stderr);
+	return status;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * stekprobe's command line. Everything is checked before the first connection,
+ * so a mistake costs nothing but exit status 2.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0.1.0"
+#endif
+
+static const char usage[] =
+	"usage: stekprobe farm [OPTION...] ADDRESS...\n"
+	"       stekprobe load --connect ADDRESS[,ADDRESS...] [OPTION...]\n"
+	"\n"
+	"farm: gets tickets at every node and resumes at every node.\n"
+	"load: opens connections, of which a share resume, and measures.\n"
+	"An ADDRESS is HOST:PORT or [IPV6]:PORT.\n"
+	"\n"
+	"Both:\n"
+	"  --tls 1.2|1.3|both     versions (both)\n"
+	"  --sni NAME             server name (the host part of the address)\n"
+	"  --ca FILE              verify certificates; without it they are not\n"
+	"  --send-proxy           start with a PROXY protocol v2 header (LOCAL)\n"
+	"  --expect PERCENT       exit 1 when fewer resume\n"
+	"  --json | --csv         for programs\n"
+	"  --help, --version\n"
+	"farm:\n"
+	"  --tries N              tickets spent in each cell (5)\n"
+	"load:\n"
+	"  --connections N        how many in all (1000), or\n"
+	"  --duration SECONDS     for how long\n"
+	"  --concurrency N        at a time (10)\n"
+	"  --threads N            (1)\n"
+	"  --resume PERCENT       share that offers a ticket (100)\n"
+	"  --warmup N             full handshakes of each version before, to get\n"
+	"                         tickets (as many as the concurrency)\n"
+	"  --reuse                offer a TLS 1.2 ticket again if none came\n"
+	"  --progress             a line a second on standard error\n"
+	"\n"
+	"exit status: 0 good, 1 failures or below --expect, 2 wrong usage,\n"
+	"3 nothing reachable.\n";
+
+enum {
+	OPT_TLS = 256,
+	OPT_SNI,
+	OPT_CA,
+	OPT_PROXY,
+	OPT_EXPECT,
+	OPT_JSON,
+	OPT_CSV,
+	OPT_HELP,
+	OPT_VERSION,
+	OPT_TRIES,
+	OPT_CONNECT,
+	OPT_CONNECTIONS,
+	OPT_DURATION,
+	OPT_CONCURRENCY,
+	OPT_THREADS,
+	OPT_RESUME,
+	OPT_WARMUP,
+	OPT_REUSE,
+	OPT_PROGRESS,
+};
+
+/* Options from OPT_TRIES on belong to one command, as the names say. */
+static const struct option long_options[] = {
+	{"tls", required_argument, NULL, OPT_TLS},
+	{"sni", required_argument, NULL, OPT_SNI},
+	{"ca", required_argument, NULL, OPT_CA},
+	{"send-proxy", no_argument, NULL, OPT_PROXY},
+	{"expect", required_argument, NULL, OPT_EXPECT},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"csv", no_argument, NULL, OPT_CSV},
+	{"help", no_argument, NULL, OPT_HELP},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{"tries", required_argument, NULL, OPT_TRIES},
+	{"connect", required_argument, NULL, OPT_CONNECT},
+	{"connections", required_argument, NULL, OPT_CONNECTIONS},
+	{"duration", required_argument, NULL, OPT_DURATION},
+	{"concurrency", required_argument, NULL, OPT_CONCURRENCY},
+	{"threads", required_argument, NULL, OPT_THREADS},
+	{"resume", required_argument, NULL, OPT_RESUME},
+	{"warmup", required_argument, NULL, OPT_WARMUP},
+	{"reuse", no_argument, NULL, OPT_REUSE},
+	{"progress", no_argument, NULL, OPT_PROGRESS},
+	{NULL, 0, NULL, 0},
+};
+
+#define WARMUP_DEFAULT UINT32_MAX
+
+static int number(const char *text, uint64_t least, uint64_t most,
+		  uint64_t *out)
+{
+	unsigned long long value;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno || *end || value < least || value > most)
+		return -1;
+	*out = value;
+	return 0;
+}
+
+static int small_number(const char *text, unsigned least, unsigned most,
+			unsigned *out)
+{
+	uint64_t value;
+
+	if (number(text, least, most, &value) != 0)
+		return -1;
+	*out = (unsigned)value;
+	return 0;
+}
+
+static int versions(struct options *out, const char *text)
+{
+	bool both = strcmp(text, "both") == 0;
+
+	out->versions[TLS_V12] = both || strcmp(text, "1.2") == 0;
+	out->versions[TLS_V13] = both || strcmp(text, "1.3") == 0;
+	return out->versions[TLS_V12] || out->versions[TLS_V13] ? 0 : -1;
+}
+
+static int take_load(struct options *out, int option, const char *arg)
+{
+	struct load_plan *load = &out->load;
+
+	switch (option) {
+	case OPT_CONNECT:
+		return address_list(&out->addresses, &out->n_addresses, arg);
+	case OPT_CONNECTIONS:
+		return number(arg, 1, 1000000000, &load->connections);
+	case OPT_DURATION:
+		return small_number(arg, 1, 86400 * 7, &load->duration_s);
+	case OPT_CONCURRENCY:
+		return small_number(arg, 1, 20000, &load->concurrency);
+	case OPT_THREADS:
+		return small_number(arg, 1, 256, &load->threads);
+	case OPT_RESUME:
+		return share_parse(arg, &load->share);
+	case OPT_WARMUP:
+		return small_number(arg, 0, 1000000, &load->warmup);
+	case OPT_REUSE:
+		load->reuse = true;
+		return 0;
+	default:
+		load->progress = true;
+		return 0;
+	}
+}
+
+static int take(struct options *out, int option, const char *arg)
+{
+	switch (option) {
+	case OPT_TLS:
+		return versions(out, arg);
+	case OPT_SNI:
+		out->tls.sni = arg;
+		return arg[0] && strlen(arg) < 256 ? 0 : -1;
+	case OPT_CA:
+		out->tls.ca = arg;
+		return 0;
+	case OPT_PROXY:
+		out->tls.send_proxy = true;
+		return 0;
+	case OPT_EXPECT:
+		return share_parse(arg, &out->expect);
+	case OPT_JSON:
+		out->format = REPORT_JSON;
+		return 0;
+	case OPT_CSV:
+		out->format = REPORT_CSV;
+		return 0;
+	case OPT_TRIES:
+		return small_number(arg, 1, 10000, &out->tries);
+	default:
+		return take_load(out, option, arg);
+	}
+}
+
+static int finish(struct options *out, FILE *err)
+{
+	struct load_plan *load = &out->load;
+
+	if (out->n_addresses == 0) {
+		fputs("stekprobe: an address is missing (--help)\n", err);
+		return -1;
+	}
+	if (out->command == COMMAND_FARM && out->n_addresses > FARM_NODES_MAX) {
+		fprintf(err, "stekprobe: at most %d nodes\n", FARM_NODES_MAX);
+		return -1;
+	}
+	if (load->connections && load->duration_s) {
+		fputs("stekprobe: either --connections or --duration\n", err);
+		return -1;
+	}
+	if (!load->connections && !load->duration_s)
+		load->connections = 1000;
+	if (load->concurrency < load->threads) {
+		fputs("stekprobe: --concurrency must not be below --threads\n",
+		      err);
+		return -1;
+	}
+	if (load->warmup == WARMUP_DEFAULT)
+		load->warmup = load->share ? load->concurrency : 0;
+	load->tls = out->tls;
+	load->addresses = out->addresses;
+	load->n = out->n_addresses;
+	memcpy(load->versions, out->versions, sizeof(load->versions));
+	return 0;
+}
+
+/* The options of `out->command`, then for farm the addresses. */
+static int parse_rest(struct options *out, int argc, char **argv, FILE *err)
+{
+	int option, index = 0;
+
+	while ((option = getopt_long(argc, argv, "", long_options, &index)) !=
+	       -1) {
+		bool farm_only = option == OPT_TRIES;
+		bool load_only = option > OPT_TRIES;
+
+		if (option == '?') {
+			fprintf(err, "stekprobe: unknown option or missing "
+				     "value: %s (--help)\n", argv[optind - 1]);
+			return -1;
+		}
+		if (out->command == COMMAND_FARM ? load_only : farm_only) {
+			fprintf(err, "stekprobe: --%s does not belong to this "
+				     "command\n", long_options[index].name);
+			return -1;
+		}
+		if (take(out, option, optarg) != 0) {
+			fprintf(err, "stekprobe: --%s: wrong value: %s\n",
+				long_options[index].name, optarg);
+			return -1;
+		}
+	}
+	for (; optind < argc; optind++) {
+		if (out->command == COMMAND_FARM &&
+		    address_list(&out->addresses, &out->n_addresses,
+				 argv[optind]) == 0)
+			continue;
+		fprintf(err, "stekprobe: not HOST:PORT or [IPV6]:PORT, or not "
+			     "expected here: %s\n", argv[optind]);
+		return -1;
+	}
+	return finish(out, err);
+}
+
+int options_parse(struct options *out, int argc, char **argv, FILE *err)
+{
+	*out = (struct options){
+		.tries = 5,
+		.versions = {true, true},
+		.load = {.concurrency = 10, .threads = 1,
+			 .share = SHARE_WHOLE, .warmup = WARMUP_DEFAULT},
+	};
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			fputs(usage, stdout);
+			return 1;
+		}
+		if (strcmp(argv[i], "--version") == 0) {
+			puts("stekprobe " PACKAGE_VERSION);
+			return 1;
+		}
+	}
+	if (argc >= 2 && strcmp(argv[1], "farm") == 0)
+		out->command = COMMAND_FARM;
+	if (argc >= 2 && strcmp(argv[1], "load") == 0)
+		out->command = COMMAND_LOAD;
+	if (out->command == COMMAND_NONE) {
+		fputs(usage, err);
+		return -1;
+	}
+	optind = 0;		/* glibc: start afresh, for the tests */
+	opterr = 0;
+	return parse_rest(out, argc - 1, argv + 1, err);
+}
+
+void options_clear(struct options *options)
+{
+	free(options->addresses);
+	*options = (struct options){0};
+}

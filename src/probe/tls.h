@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tls.h - OpenSSL as the probe uses it: contexts, errors by name, tickets. */
+#ifndef PROBE_TLS_H
+#define PROBE_TLS_H
+
+#include <openssl/ssl.h>
+
+#include "address.h"
+#include "stats.h"
+
+enum tls_version { TLS_V12, TLS_V13, TLS_VERSIONS };
+
+const char *tls_version_name(enum tls_version version);
+
+struct tls_options {
+	const char *sni;	/* NULL: the host part of each address */
+	const char *ca;		/* PEM file; NULL: certificates are not verified */
+	bool send_proxy;	/* a PROXY v2 LOCAL header first */
+};
+
+/*
+ * A context for exactly one version that keeps no sessions itself. `on_ticket`
+ * gets each TLS 1.3 session (and owns it when it returns 1). NULL, with a line
+ * on standard error, when the CA file cannot be read.
+ */
+SSL_CTX *tls_context(enum tls_version version, const struct tls_options *options,
+		     int (*on_ticket)(SSL *ssl, SSL_SESSION *session));
+
+/* A client connection object with server name and name check set up. */
+SSL *tls_new(SSL_CTX *ctx, const struct tls_options *options,
+	     const struct address *address);
+
+/*
+ * Names what went wrong after a call returned `ret`: alert_X for an alert that
+ * came, certificate, reset, closed, or tls_X for our own refusal.
+ */
+void tls_failure(const SSL *ssl, int ret, int saved_errno,
+		 char out[REASON_LEN]);
+
+/* The ticket's first 16 bytes. False if there is no ticket that long. */
+bool tls_ticket_name(const SSL_SESSION *session, uint8_t out[KEY_NAME_LEN]);
+
+bool tls_same_ticket(const SSL_SESSION *a, const SSL_SESSION *b);
+
+/* True if the client may still offer this session at `now_s`. */
+bool tls_session_fresh(const SSL_SESSION *session, long now_s);
+
+#endif
