@@ -14,6 +14,9 @@
 #include "key.h"
 
 #define STEK_TOMBSTONES_MAX 256
+#define STEK_RING_INDEX 256	/* a power of two, four times the keys */
+
+struct stek_writer;
 
 struct stek_tombstone {
 	uint8_t id[STEK_ID_LEN];
@@ -30,6 +33,7 @@ struct stek_ring {
 	size_t n_tombstones;
 	struct stek_tombstone *tombstones;	/* by id */
 	atomic_uint refs;
+	uint8_t index[STEK_RING_INDEX];	/* by hash of id: position + 1, or 0 */
 };
 
 /*
@@ -41,7 +45,12 @@ int stek__ring_new(struct stek_ring **out, uint64_t epoch,
 		   const struct stek_tombstone *tombstones, size_t n_tombstones,
 		   int64_t revoked_before_ms) STEK_CHECKED;
 
-/* Union, union, maximum; epoch is the greater of both. */
+/*
+ * Union, union, maximum; epoch is the greater of both. Past the limits the keys
+ * and tombstones with the greatest expire_at stay, and a key whose tombstone
+ * had to go goes with it. Of two records of one id the choice is by value, so
+ * the order of merging never matters.
+ */
 int stek__ring_merge(struct stek_ring **out, const struct stek_ring *a,
 		     const struct stek_ring *b) STEK_CHECKED;
 
@@ -62,6 +71,21 @@ int stek__ring_prune(struct stek_ring **out, const struct stek_ring *ring,
  */
 int stek__ring_wiped(struct stek_ring **out, struct stek_ring *ring,
 		     int64_t now_ms) STEK_CHECKED;
+
+/*
+ * Leaves out the metadata of revoked keys that a tombstone names (earliest
+ * expire_at first) until `room` more keys fit; the tombstones stay and carry
+ * what the schedule needs. STEK_EFULL when too few of them are there.
+ */
+int stek__ring_shed(struct stek_ring **out, const struct stek_ring *ring,
+		    size_t room) STEK_CHECKED;
+
+/* The canonical form: what the digest is taken over, without the epoch. */
+#define STEK_CANONICAL_MAX \
+	(16 + STEK_RING_KEYS_MAX * (STEK_ID_LEN + 26 + STEK_NAME_MAX) + \
+	 STEK_TOMBSTONES_MAX * (STEK_ID_LEN + 24))
+void stek__ring_canonical(const struct stek_ring *ring,
+			  struct stek_writer *writer);
 
 struct stek_ring *stek__ring_ref(struct stek_ring *ring);
 void stek__ring_unref(struct stek_ring *ring);
