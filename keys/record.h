@@ -48,6 +48,15 @@ int stek__record_open(struct stek_ring **out, const struct stek_farm_keys *keys,
 		      const char *farm, const uint8_t *data, size_t len)
 	STEK_CHECKED;
 
+/*
+ * The plaintext of a ring document: the canonical form of ring.h, then for each
+ * key in its order a byte 1 and the secret, or a byte 0. Strict: exactly what
+ * writing the parsed ring again would give, else STEK_EFORMAT. For
+ * stek__record_open() and the fuzz target.
+ */
+int stek__record_parse(struct stek_ring **out, uint64_t epoch,
+		       const uint8_t *data, size_t len) STEK_CHECKED;
+
 /* A node's heartbeat, before sealing. */
 struct stek_beat {
 	uint32_t node_id;
