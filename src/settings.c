@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * settings.c - makes struct settings of the configuration file and proves that
+ * what it names exists and fits together. Faults are collected, so that one
+ * run tells them all. Called by stekd.c; settings_host() by the workers.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin_auth.h"
+#include "settings_check.h"
+#include "settings_file.h"
+#include "tls.h"
+
+#define FILE_LEN_MAX (1024 * 1024)
+
+struct reading {
+	struct settings *out;
+	struct file *file;
+	struct doc *doc;
+	struct faults faults;
+	const char *dir;	/* of the configuration file, with '/', or "" */
+};
+
+/* The line of `path`, or of `parent` when the file leaves it out. */
+static struct place place(struct reading *r, const char *name,
+			  const char *path, ...)
+{
+	char text[128];
+	va_list args;
+
+	va_start(args, path);
+	vsnprintf(text, sizeof(text), path, args);
+	va_end(args);
+	return (struct place){ &r->faults, name, doc_line(r->doc, "%s", text) };
+}
+
+/* Allocation failure at start-up is as fatal as any other fault. */
+static void *need(struct reading *r, void *p)
+{
+	if (p == NULL)
+		fault(&r->faults, 0, "out of memory");
+	return p;
+}
+
+static char *copy(struct reading *r, const char *text)
+{
+	return text != NULL ? need(r, strdup(text)) : NULL;
+}
+
+static char *copy_path(struct reading *r, const char *path)
+{
+	char *out = NULL;
+
+	if (path == NULL)
+		return NULL;
+	if (path[0] == '/')
+		return copy(r, path);
+	if (asprintf(&out, "%s%s", r->dir, path) < 0)
+		out = NULL;
+	return need(r, out);
+}
+
+static void read_node(struct reading *r)
+{
+	struct place at = place(r, "farm", "farm");
+	char host[256] = "";
+
+	r->out->farm = copy(r, r->file->farm);
+	check_name(&at, r->file->farm);
+	at = place(r, "node", "node");
+	if (r->file->node == NULL) {
+		if (gethostname(host, sizeof(host) - 1) != 0)
+			host[0] = '\0';
+		at.name = "node (the host name, as none is given)";
+	}
+	r->out->node = copy(r, r->file->node ? r->file->node : host);
+	if (r->out->node != NULL)
+		check_name(&at, r->out->node);
+}
+
+static void read_store(struct reading *r)
+{
+	const struct file_store *store = &r->file->store;
+	struct place at = place(r, "store.url", "store.url");
+
+	r->out->store_url = copy(r, store->url);
+	check_store_url(&at, store->url);
+	r->out->store_user = copy(r, store->user);
+	r->out->store_password_file = copy_path(r, store->password_file);
+	at = place(r, "store.password_file", "store.password_file");
+	if (r->out->store_password_file != NULL)
+		check_file(&at, r->out->store_password_file, true);
+}
+
+static void read_paths(struct reading *r)
+{
+	struct place at = place(r, "farm_key", "farm_key");
+
+	r->out->farm_key = copy_path(r, r->file->farm_key);
+	if (r->out->farm_key != NULL)
+		check_file(&at, r->out->farm_key, true);
+	r->out->state_dir = copy_path(r, r->file->state_dir);
+	at = place(r, "state_dir", "state_dir");
+	if (r->out->state_dir != NULL)
+		check_directory(&at, r->out->state_dir);
+}
+
+static void read_tls(struct reading *r)
+{
+	const struct file_tls *tls = &r->file->tls;
+	uint32_t i;
+
+	r->out->ciphers = copy(r, tls->ciphers);
+	r->out->groups = copy(r, tls->groups);
+	r->out->tls12 = r->out->tls13 = tls->versions_count == 0;
+	for (i = 0; i < tls->versions_count; i++) {
+		r->out->tls12 |= tls->versions[i] == FILE_TLS12;
+		r->out->tls13 |= tls->versions[i] == FILE_TLS13;
+	}
+}
+
+static void read_listeners(struct reading *r)
+{
+	struct settings *out = r->out;
+	uint32_t i;
+
+	if (r->file->listen_count == 0)
+		return;
+	out->listen = need(r, calloc(r->file->listen_count,
+				     sizeof(*out->listen)));
+	if (out->listen == NULL)
+		return;
+	out->n_listen = r->file->listen_count;
+	for (i = 0; i < r->file->listen_count; i++) {
+		struct place at = place(r, "address", "listen[%u].address", i);
+
+		check_address(&at, r->file->listen[i].address,
+			      &out->listen[i].address);
+		out->listen[i].proxy_protocol =
+			r->file->listen[i].proxy_protocol;
+	}
+	if (r->file->hosts_count == 0)
+		fault(&r->faults, doc_line(r->doc, "listen"),
+		      "found listeners but no hosts, expected at least one");
+}
+
+static bool name_taken(const struct settings *settings, const char *name)
+{
+	size_t i, j;
+
+	for (i = 0; i < settings->n_hosts; i++)
+		for (j = 0; j < settings->hosts[i].n_names; j++)
+			if (strcmp(settings->hosts[i].names[j], name) == 0)
+				return true;
+	return false;
+}
+
+static void read_names(struct reading *r, const struct file_host *from,
+		       struct settings_host *host, uint32_t index)
+{
+	char lower[256];
+	uint32_t i;
+
+	host->names = need(r, calloc(from->names_count, sizeof(char *)));
+	if (host->names == NULL)
+		return;
+	for (i = 0; i < from->names_count; i++) {
+		struct place at = place(r, "names", "hosts[%u].names[%u]",
+					index, i);
+
+		if (!check_host_name(&at, from->names[i], lower))
+			continue;
+		if (name_taken(r->out, lower)) {
+			fault(&r->faults, at.line, "found host name '%s' a "
+			      "second time, expected it once", lower);
+			continue;
+		}
+		host->names[host->n_names] = copy(r, lower);
+		host->n_names += host->names[host->n_names] != NULL;
+	}
+}
+
+/* The built-in page speaks HTTP/1.1 and nothing else. */
+static void read_alpn(struct reading *r, const struct file_host *from,
+		      struct settings_host *host, uint32_t index)
+{
+	uint32_t i;
+
+	if (from->alpn_count == 0)
+		return;
+	host->alpn = need(r, calloc(from->alpn_count, sizeof(char *)));
+	if (host->alpn == NULL)
+		return;
+	for (i = 0; i < from->alpn_count; i++) {
+		if (host->backend == BACKEND_BUILTIN &&
+		    strcmp(from->alpn[i], "http/1.1") != 0)
+			fault(&r->faults,
+			      doc_line(r->doc, "hosts[%u].alpn[%u]", index, i),
+			      "found '%s' for alpn, expected http/1.1: the "
+			      "builtin backend speaks no other", from->alpn[i]);
+		host->alpn[host->n_alpn] = copy(r, from->alpn[i]);
+		host->n_alpn += host->alpn[host->n_alpn] != NULL;
+	}
+}
+
+static void read_certificate(struct reading *r, const struct file_host *from,
+			     struct settings_host *host, uint32_t index)
+{
+	struct place cert = place(r, "certificate", "hosts[%u].certificate",
+				  index);
+	struct place key = place(r, "key", "hosts[%u].key", index);
+	char why[256] = "";
+	bool good;
+
+	host->certificate = copy_path(r, from->certificate);
+	host->key = copy_path(r, from->key);
+	if (host->certificate == NULL || host->key == NULL)
+		return;
+	good = check_file(&cert, host->certificate, false);
+	good = check_file(&key, host->key, false) && good;
+	if (good && tls_check_pair(host->certificate, host->key, why,
+				   sizeof(why)) != 0)
+		fault(&r->faults, cert.line, "found %s, expected a PEM "
+		      "certificate chain and its key", why);
+}
+
+static void read_host(struct reading *r, uint32_t index)
+{
+	const struct file_host *from = &r->file->hosts[index];
+	struct settings_host *host = &r->out->hosts[index];
+	struct place at = place(r, "backend", "hosts[%u].backend", index);
+
+	read_names(r, from, host, index);
+	host->is_default = from->is_default;
+	host->tickets = from->tickets;
+	host->send_proxy = from->send_proxy;
+	/* Without a group a ticket resumes at its own host only. */
+	host->group = copy(r, from->group != NULL ? from->group
+			      : host->n_names > 0 ? host->names[0] : "");
+	check_backend(&at, from->backend ? from->backend : "builtin",
+		      &host->backend, &host->backend_address);
+	if (host->backend == BACKEND_BUILTIN && host->send_proxy)
+		fault(&r->faults, doc_line(r->doc, "hosts[%u].send_proxy",
+					   index),
+		      "found send_proxy with the builtin backend, expected a "
+		      "tcp: or unix: one");
+	read_alpn(r, from, host, index);
+	read_certificate(r, from, host, index);
+}
+
+static void read_hosts(struct reading *r)
+{
+	bool have_default = false;
+	uint32_t i;
+
+	if (r->file->hosts_count == 0)
+		return;
+	r->out->hosts = need(r, calloc(r->file->hosts_count,
+				       sizeof(*r->out->hosts)));
+	if (r->out->hosts == NULL)
+		return;
+	for (i = 0; i < r->file->hosts_count; i++) {
+		r->out->n_hosts = i + 1;
+		read_host(r, i);
+		if (r->file->hosts[i].is_default && have_default)
+			fault(&r->faults, doc_line(r->doc, "hosts[%u].default",
+						   i),
+			      "found a second default host, expected one");
+		have_default |= r->file->hosts[i].is_default;
+	}
+}
+
+/* The way to the admin endpoint must not lead through a public host. */
+static void refuse_admin_backend(struct reading *r)
+{
+	char path[sizeof(((struct settings_address *)0)->text)];
+	size_t i;
+
+	if (r->out->admin_socket == NULL)
+		return;
+	snprintf(path, sizeof(path), "unix:%s", r->out->admin_socket);
+	for (i = 0; i < r->out->n_hosts; i++)
+		if (strcmp(r->out->hosts[i].backend_address.text, path) == 0)
+			fault(&r->faults,
+			      doc_line(r->doc, "hosts[%zu].backend", i),
+			      "found the admin socket as a backend, expected "
+			      "another one");
+}
+
+static void read_token(struct reading *r)
+{
+	struct place at = place(r, "admin.token_file", "admin.token_file");
+	uint8_t digest[AUTH_DIGEST_LEN];
+	char why[160];
+
+	if (r->out->admin_token_file == NULL) {
+		fault(&r->faults, doc_line(r->doc, "admin.listen"),
+		      "found admin.listen without admin.token_file, expected "
+		      "both");
+		return;
+	}
+	if (check_file(&at, r->out->admin_token_file, true) &&
+	    auth_token_read(r->out->admin_token_file, digest, why,
+			    sizeof(why)) != 0)
+		fault(&r->faults, at.line, "%s", why);
+}
+
+static void read_admin(struct reading *r)
+{
+	const struct file_admin *admin = &r->file->admin;
+	struct place at = place(r, "admin.socket", "admin.socket");
+
+	r->out->admin_socket = copy_path(r, admin->socket);
+	if (r->out->admin_socket != NULL && strlen(r->out->admin_socket) > 107)
+		fault(&r->faults, at.line, "found a path of %zu bytes for "
+		      "admin.socket, expected at most 107",
+		      strlen(r->out->admin_socket));
+	refuse_admin_backend(r);
+	r->out->admin_token_file = copy_path(r, admin->token_file);
+	at = place(r, "admin.listen", "admin.listen");
+	if (admin->listen != NULL) {
+		if (check_address(&at, admin->listen, &r->out->admin_listen))
+			check_loopback(&at, &r->out->admin_listen);
+		read_token(r);
+	}
+	at = place(r, "metrics.listen", "metrics.listen");
+	if (r->file->metrics.listen != NULL)
+		check_address(&at, r->file->metrics.listen,
+			      &r->out->metrics_listen);
+}
+
+static unsigned cores(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return 1;
+	return (unsigned)CPU_COUNT(&set);
+}
+
+static void read_numbers(struct reading *r)
+{
+	const struct file *file = r->file;
+	struct settings *out = r->out;
+
+	out->policy = file->keys;
+	out->workers = file->workers != 0 ? file->workers : cores();
+	out->log_level = file->log.level;
+	out->log_format = file->log.format;
+	out->handshake_timeout_ms = file->limits.handshake_timeout_ms;
+	out->idle_timeout_ms = file->limits.idle_timeout_ms;
+	out->drain_timeout_ms = file->limits.drain_timeout_ms;
+	out->max_connections = file->limits.max_connections;
+	if (file->keys.chain_s < file->keys.lifetime_s)
+		fault(&r->faults, doc_line(r->doc, "keys"),
+		      "found chain_s %u below lifetime_s %u, expected at least "
+		      "as much", file->keys.chain_s, file->keys.lifetime_s);
+}
+
+/* The whole file as text, or NULL with a fault. */
+static char *slurp(struct faults *faults, const char *path, size_t *len)
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+
+	if (f == NULL) {
+		fault(faults, 0, "found no file (%s), expected a configuration",
+		      strerror(errno));
+		return NULL;
+	}
+	text = malloc(FILE_LEN_MAX + 1);
+	*len = text != NULL ? fread(text, 1, FILE_LEN_MAX + 1, f) : 0;
+	if (text == NULL || ferror(f) || *len > FILE_LEN_MAX) {
+		fault(faults, 0, "found a file that cannot be read or is over "
+		      "1 MiB, expected a configuration");
+		free(text);
+		text = NULL;
+	}
+	fclose(f);
+	return text;
+}
+
+static void convert(struct reading *r)
+{
+	read_node(r);
+	read_paths(r);
+	read_store(r);
+	read_numbers(r);
+	read_tls(r);
+	read_listeners(r);
+	read_hosts(r);
+	read_admin(r);
+}
+
+int settings_read(struct settings **out, const char *path, FILE *err)
+{
+	struct reading r = { .faults = { err, path, 0 } };
+	const char *slash = strrchr(path, '/');
+	char *text, *dir = NULL;
+	size_t len = 0;
+
+	text = slurp(&r.faults, path, &len);
+	if (text == NULL)
+		return -1;
+	r.file = file_new(text, len, &r.doc, &r.faults);
+	if (r.file == NULL)
+		goto out;
+	dir = need(&r, strndup(path, slash ? (size_t)(slash - path) + 1 : 0));
+	r.out = need(&r, calloc(1, sizeof(*r.out)));
+	if (dir == NULL || r.out == NULL)
+		goto out;
+	r.dir = dir;
+	convert(&r);
+	if (r.faults.n == 0) {
+		*out = r.out;
+		r.out = NULL;
+	}
+out:
+	settings_free(r.out);
+	file_free(r.file);
+	doc_free(r.doc);
+	free(dir);
+	free(text);
+	return r.faults.n == 0 ? 0 : -1;
+}
+
+static void host_free(struct settings_host *host)
+{
+	size_t i;
+
+	for (i = 0; i < host->n_names; i++)
+		free(host->names[i]);
+	for (i = 0; i < host->n_alpn; i++)
+		free(host->alpn[i]);
+	free(host->names);
+	free(host->alpn);
+	free(host->group);
+	free(host->certificate);
+	free(host->key);
+}
+
+void settings_free(struct settings *settings)
+{
+	size_t i;
+
+	if (settings == NULL)
+		return;
+	for (i = 0; i < settings->n_hosts; i++)
+		host_free(&settings->hosts[i]);
+	free(settings->hosts);
+	free(settings->listen);
+	free(settings->farm);
+	free(settings->node);
+	free(settings->farm_key);
+	free(settings->state_dir);
+	free(settings->store_url);
+	free(settings->store_user);
+	free(settings->store_password_file);
+	free(settings->ciphers);
+	free(settings->groups);
+	free(settings->admin_socket);
+	free(settings->admin_token_file);
+	free(settings);
+}
+
+static const struct settings_host *
+host_named(const struct settings *settings, const char *name, bool wildcard)
+{
+	size_t i, j;
+
+	for (i = 0; i < settings->n_hosts; i++) {
+		const struct settings_host *host = &settings->hosts[i];
+
+		for (j = 0; j < host->n_names; j++)
+			if ((host->names[j][0] == '*') == wildcard &&
+			    strcmp(host->names[j] + wildcard, name) == 0)
+				return host;
+	}
+	return NULL;
+}
+
+const struct settings_host *settings_host(const struct settings *settings,
+					  const char *name)
+{
+	const struct settings_host *host = NULL;
+	const char *dot;
+	size_t i;
+
+	if (name != NULL && name[0] != '\0' && name[0] != '*') {
+		host = host_named(settings, name, false);
+		dot = strchr(name, '.');
+		if (host == NULL && dot != NULL && dot != name)
+			host = host_named(settings, dot, true);
+	}
+	for (i = 0; host == NULL && i < settings->n_hosts; i++)
+		if (settings->hosts[i].is_default)
+			host = &settings->hosts[i];
+	return host;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * settings_file.c - the schema of the configuration file for libcyaml, the
+ * defaults and ranges of its numbers. Called by settings.c.
+ */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "settings_file.h"
+
+#define OPTIONAL (CYAML_FLAG_OPTIONAL)
+#define TEXT_OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define PATH_LEN_MAX 1023
+#define ENTRIES_MAX 1024
+
+static const cyaml_schema_value_t name_schema = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, 255),
+};
+
+static const cyaml_strval_t levels[] = {
+	{ "debug", LOG_DEBUG },
+	{ "info", LOG_INFO },
+	{ "warn", LOG_WARN },
+	{ "error", LOG_ERROR },
+};
+
+static const cyaml_strval_t formats[] = {
+	{ "logfmt", LOG_LOGFMT },
+	{ "json", LOG_JSON },
+};
+
+static const cyaml_strval_t versions[] = {
+	{ "TLSv1.2", FILE_TLS12 },
+	{ "TLSv1.3", FILE_TLS13 },
+};
+
+static const cyaml_schema_value_t version_schema = {
+	CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, enum file_version, versions,
+			 CYAML_ARRAY_LEN(versions)),
+};
+
+static const cyaml_schema_field_t store_fields[] = {
+	CYAML_FIELD_STRING_PTR("url", CYAML_FLAG_POINTER, struct file_store,
+			       url, 1, PATH_LEN_MAX),
+	CYAML_FIELD_STRING_PTR("user", TEXT_OPTIONAL, struct file_store, user,
+			       1, 255),
+	CYAML_FIELD_STRING_PTR("password_file", TEXT_OPTIONAL,
+			       struct file_store, password_file, 1,
+			       PATH_LEN_MAX),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t keys_fields[] = {
+	CYAML_FIELD_UINT("period_s", OPTIONAL, struct stek_policy, period_s),
+	CYAML_FIELD_UINT("lifetime_s", OPTIONAL, struct stek_policy,
+			 lifetime_s),
+	CYAML_FIELD_UINT("chain_s", OPTIONAL, struct stek_policy, chain_s),
+	CYAML_FIELD_UINT("pending", OPTIONAL, struct stek_policy, pending),
+	CYAML_FIELD_UINT("rotate_delay_ms", OPTIONAL, struct stek_policy,
+			 rotate_delay_ms),
+	CYAML_FIELD_UINT("revoke_delay_ms", OPTIONAL, struct stek_policy,
+			 revoke_delay_ms),
+	CYAML_FIELD_UINT("rotate_interval_s", OPTIONAL, struct stek_policy,
+			 rotate_interval_s),
+	CYAML_FIELD_UINT("beat_ms", OPTIONAL, struct stek_policy, beat_ms),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t log_fields[] = {
+	CYAML_FIELD_ENUM("level", CYAML_FLAG_STRICT | OPTIONAL,
+			 struct file_log, level, levels,
+			 CYAML_ARRAY_LEN(levels)),
+	CYAML_FIELD_ENUM("format", CYAML_FLAG_STRICT | OPTIONAL,
+			 struct file_log, format, formats,
+			 CYAML_ARRAY_LEN(formats)),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t tls_fields[] = {
+	CYAML_FIELD_SEQUENCE("versions", TEXT_OPTIONAL, struct file_tls,
+			     versions, &version_schema, 1, 2),
+	CYAML_FIELD_STRING_PTR("ciphers", TEXT_OPTIONAL, struct file_tls,
+			       ciphers, 1, 4095),
+	CYAML_FIELD_STRING_PTR("groups", TEXT_OPTIONAL, struct file_tls,
+			       groups, 1, 1023),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t listen_fields[] = {
+	CYAML_FIELD_STRING_PTR("address", CYAML_FLAG_POINTER,
+			       struct file_listen, address, 1, 127),
+	CYAML_FIELD_BOOL("proxy_protocol", OPTIONAL, struct file_listen,
+			 proxy_protocol),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t listen_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_listen,
+			    listen_fields),
+};
+
+static const cyaml_schema_field_t host_fields[] = {
+	CYAML_FIELD_SEQUENCE("names", CYAML_FLAG_POINTER, struct file_host,
+			     names, &name_schema, 1, ENTRIES_MAX),
+	CYAML_FIELD_BOOL("default", OPTIONAL, struct file_host, is_default),
+	CYAML_FIELD_STRING_PTR("certificate", CYAML_FLAG_POINTER,
+			       struct file_host, certificate, 1, PATH_LEN_MAX),
+	CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct file_host,
+			       key, 1, PATH_LEN_MAX),
+	CYAML_FIELD_STRING_PTR("group", TEXT_OPTIONAL, struct file_host, group,
+			       1, 255),
+	CYAML_FIELD_SEQUENCE("alpn", TEXT_OPTIONAL, struct file_host, alpn,
+			     &name_schema, 0, 16),
+	CYAML_FIELD_UINT("tickets", OPTIONAL, struct file_host, tickets),
+	CYAML_FIELD_STRING_PTR("backend", TEXT_OPTIONAL, struct file_host,
+			       backend, 1, 127),
+	CYAML_FIELD_BOOL("send_proxy", OPTIONAL, struct file_host, send_proxy),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t host_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_host, host_fields),
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+	CYAML_FIELD_UINT("handshake_timeout_ms", OPTIONAL, struct file_limits,
+			 handshake_timeout_ms),
+	CYAML_FIELD_UINT("idle_timeout_ms", OPTIONAL, struct file_limits,
+			 idle_timeout_ms),
+	CYAML_FIELD_UINT("drain_timeout_ms", OPTIONAL, struct file_limits,
+			 drain_timeout_ms),
+	CYAML_FIELD_UINT("max_connections", OPTIONAL, struct file_limits,
+			 max_connections),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t admin_fields[] = {
+	CYAML_FIELD_STRING_PTR("socket", TEXT_OPTIONAL, struct file_admin,
+			       socket, 1, 107),
+	CYAML_FIELD_STRING_PTR("listen", TEXT_OPTIONAL, struct file_admin,
+			       listen, 1, 127),
+	CYAML_FIELD_STRING_PTR("token_file", TEXT_OPTIONAL, struct file_admin,
+			       token_file, 1, PATH_LEN_MAX),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t metrics_fields[] = {
+	CYAML_FIELD_STRING_PTR("listen", TEXT_OPTIONAL, struct file_metrics,
+			       listen, 1, 127),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t file_fields[] = {
+	CYAML_FIELD_STRING_PTR("farm", CYAML_FLAG_POINTER, struct file, farm,
+			       1, STEK_NAME_MAX),
+	CYAML_FIELD_STRING_PTR("node", TEXT_OPTIONAL, struct file, node, 1,
+			       STEK_NAME_MAX),
+	CYAML_FIELD_STRING_PTR("farm_key", CYAML_FLAG_POINTER, struct file,
+			       farm_key, 1, PATH_LEN_MAX),
+	CYAML_FIELD_STRING_PTR("state_dir", TEXT_OPTIONAL, struct file,
+			       state_dir, 1, PATH_LEN_MAX),
+	CYAML_FIELD_MAPPING("store", CYAML_FLAG_DEFAULT, struct file, store,
+			    store_fields),
+	CYAML_FIELD_MAPPING("keys", OPTIONAL, struct file, keys, keys_fields),
+	CYAML_FIELD_UINT("workers", OPTIONAL, struct file, workers),
+	CYAML_FIELD_MAPPING("log", OPTIONAL, struct file, log, log_fields),
+	CYAML_FIELD_MAPPING("tls", OPTIONAL, struct file, tls, tls_fields),
+	CYAML_FIELD_SEQUENCE("listen", TEXT_OPTIONAL, struct file, listen,
+			     &listen_schema, 0, 64),
+	CYAML_FIELD_SEQUENCE("hosts", TEXT_OPTIONAL, struct file, hosts,
+			     &host_schema, 0, ENTRIES_MAX),
+	CYAML_FIELD_MAPPING("limits", OPTIONAL, struct file, limits,
+			    limits_fields),
+	CYAML_FIELD_MAPPING("admin", OPTIONAL, struct file, admin,
+			    admin_fields),
+	CYAML_FIELD_MAPPING("metrics", OPTIONAL, struct file, metrics,
+			    metrics_fields),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t file_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields),
+};
+
+struct number {
+	const char *path;
+	size_t offset;
+	uint32_t least, most, usual;	/* usual: when the file has none */
+};
+
+static const struct number numbers[] = {
+	{ "workers", offsetof(struct file, workers), 0, 64, 0 },
+	{ "keys.period_s", offsetof(struct file, keys.period_s),
+	  1, 2592000, 21600 },
+	{ "keys.lifetime_s", offsetof(struct file, keys.lifetime_s),
+	  1, 604800, 21600 },
+	{ "keys.chain_s", offsetof(struct file, keys.chain_s),
+	  1, 2592000, 86400 },
+	{ "keys.pending", offsetof(struct file, keys.pending), 1, 8, 2 },
+	{ "keys.rotate_delay_ms", offsetof(struct file, keys.rotate_delay_ms),
+	  100, 600000, 5000 },
+	{ "keys.revoke_delay_ms", offsetof(struct file, keys.revoke_delay_ms),
+	  100, 600000, 2000 },
+	{ "keys.rotate_interval_s",
+	  offsetof(struct file, keys.rotate_interval_s), 1, 86400, 60 },
+	{ "keys.beat_ms", offsetof(struct file, keys.beat_ms),
+	  50, 60000, 1000 },
+	{ "limits.handshake_timeout_ms",
+	  offsetof(struct file, limits.handshake_timeout_ms),
+	  100, 600000, 10000 },
+	{ "limits.idle_timeout_ms",
+	  offsetof(struct file, limits.idle_timeout_ms),
+	  100, 86400000, 60000 },
+	{ "limits.drain_timeout_ms",
+	  offsetof(struct file, limits.drain_timeout_ms),
+	  0, 600000, 10000 },
+	{ "limits.max_connections",
+	  offsetof(struct file, limits.max_connections), 1, 1000000, 10000 },
+};
+
+static void number_check(struct doc *doc, const char *path, uint32_t *value,
+			 const struct number *number, struct faults *faults)
+{
+	size_t line = doc_line(doc, "%s", path);
+
+	if (line == 0) {
+		*value = number->usual;
+		return;
+	}
+	if (*value < number->least || *value > number->most)
+		fault(faults, line, "found %u for %s, expected %u to %u",
+		      *value, path, number->least, number->most);
+}
+
+static void numbers_check(struct file *file, struct doc *doc,
+			  struct faults *faults)
+{
+	static const struct number tickets = { NULL, 0, 0, 4, 2 };
+	char path[64];
+	size_t i;
+
+	for (i = 0; i < CYAML_ARRAY_LEN(numbers); i++)
+		number_check(doc, numbers[i].path,
+			     (uint32_t *)(void *)((char *)file +
+						  numbers[i].offset),
+			     &numbers[i], faults);
+	for (i = 0; i < file->hosts_count; i++) {
+		snprintf(path, sizeof(path), "hosts[%zu].tickets", i);
+		number_check(doc, path, &file->hosts[i].tickets, &tickets,
+			     faults);
+	}
+	if (doc_line(doc, "log.level") == 0)
+		file->log.level = LOG_INFO;
+	if (doc_line(doc, "log.format") == 0)
+		file->log.format = LOG_LOGFMT;
+}
+
+static const cyaml_config_t config = {
+	.mem_fn = cyaml_mem,
+	.log_level = CYAML_LOG_ERROR,
+	.flags = CYAML_CFG_NO_ALIAS,
+};
+
+struct file *file_new(const char *text, size_t len, struct doc **doc,
+		      struct faults *faults)
+{
+	unsigned before = faults->n;
+	cyaml_data_t *data = NULL;
+	cyaml_err_t error;
+	struct file *file;
+
+	*doc = doc_new(text, len, faults);
+	if (*doc == NULL)
+		return NULL;
+	doc_check(*doc, &file_schema, faults);
+	if (faults->n > before)
+		goto refuse;
+	error = cyaml_load_data((const uint8_t *)text, len, &config,
+				&file_schema, &data, NULL);
+	if (error != CYAML_OK || data == NULL) {
+		fault(faults, 1, "found %s, expected no anchors and aliases",
+		      error == CYAML_ERR_ALIAS ? "an alias"
+					       : cyaml_strerror(error));
+		goto refuse;
+	}
+	file = data;
+	numbers_check(file, *doc, faults);
+	return file;
+refuse:
+	doc_free(*doc);
+	*doc = NULL;
+	return NULL;
+}
+
+void file_free(struct file *file)
+{
+	if (file != NULL)
+		cyaml_free(&config, &file_schema, file, 0);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * settings_file.h - the configuration file as it is written: the structures
+ * that libcyaml fills. settings.c makes struct settings of them.
+ */
+#ifndef STEKD_SETTINGS_FILE_H
+#define STEKD_SETTINGS_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stek.h>
+
+#include "log.h"
+#include "settings_doc.h"
+
+struct file_store {
+	char *url, *user, *password_file;
+};
+
+struct file_log {
+	enum log_level level;
+	enum log_format format;
+};
+
+enum file_version { FILE_TLS12 = 1, FILE_TLS13 = 2 };
+
+struct file_tls {
+	enum file_version *versions;
+	uint32_t versions_count;
+	char *ciphers, *groups;
+};
+
+struct file_listen {
+	char *address;
+	bool proxy_protocol;
+};
+
+struct file_host {
+	char **names;
+	uint32_t names_count;
+	bool is_default;
+	char *certificate, *key, *group;
+	char **alpn;
+	uint32_t alpn_count;
+	uint32_t tickets;
+	char *backend;
+	bool send_proxy;
+};
+
+struct file_limits {
+	uint32_t handshake_timeout_ms, idle_timeout_ms, drain_timeout_ms;
+	uint32_t max_connections;
+};
+
+struct file_admin {
+	char *socket, *listen, *token_file;
+};
+
+struct file_metrics {
+	char *listen;
+};
+
+struct file {
+	char *farm, *node, *farm_key, *state_dir;
+	struct file_store store;
+	struct stek_policy keys;
+	uint32_t workers;
+	struct file_log log;
+	struct file_tls tls;
+	struct file_listen *listen;
+	uint32_t listen_count;
+	struct file_host *hosts;
+	uint32_t hosts_count;
+	struct file_limits limits;
+	struct file_admin admin;
+	struct file_metrics metrics;
+};
+
+/*
+ * Parses `text` and holds it against the schema; defaults and ranges of
+ * numbers included. NULL, with faults. `doc` gives lines for later checks.
+ */
+struct file *file_new(const char *text, size_t len, struct doc **doc,
+		      struct faults *faults);
+void file_free(struct file *file);
+
+#endif
