@@ -55,9 +55,9 @@ for option in "$@"; do
 done
 build=${STEKD_BUILD:-$repo/build}
 
-# shellcheck source-path=SCRIPTDIR source=quickstart/farm.sh
+# shellcheck source=quickstart/farm.sh
 . "$here/quickstart/farm.sh"
-# shellcheck source-path=SCRIPTDIR source=quickstart/measure.sh
+# shellcheck source=quickstart/measure.sh
 . "$here/quickstart/measure.sh"
 
 build_programs()

@@ -129,7 +129,8 @@ make_certificates()
 	cat "$dir/ca.pem" >>"$dir/server.pem"
 }
 
-# Redis as in deploy/redis: nothing on disk, one user with what stekd needs.
+# Redis as in deploy/redis: nothing on disk, one user with what stekd needs,
+# and, for who wants to look inside, the ACL line in $STEKD_REDIS_USER.
 start_redis()
 {
 	local password hash
@@ -139,6 +140,7 @@ start_redis()
 	hash=$(printf %s "$password" | sha256sum | cut -d' ' -f1)
 	sed -e "s/@FARM@/quickstart/g" -e "s/@PASSWORD_SHA256@/$hash/" \
 		"$repo/deploy/redis/users.acl" >"$dir/redis.acl"
+	[ -z "${STEKD_REDIS_USER-}" ] || echo "$STEKD_REDIS_USER" >>"$dir/redis.acl"
 	sed -e "s/@PORT@/$redis_port/" -e "s,@DIR@,$dir,g" \
 		"$repo/deploy/redis/redis.conf" >"$dir/redis.conf"
 	run redis redis-server "$dir/redis.conf"
@@ -153,11 +155,13 @@ start_redis()
 # node NAME FARM_KEY STORE_LINES
 start_node()
 {
-	local name=$1 direct proxied metrics
+	local name=$1 direct proxied metrics admin
 	free_port && direct=$port
 	free_port && proxied=$port
 	free_port && metrics=$port
-	mkdir -p -m 700 "$dir/$name"
+	free_port && admin=$port
+	mkdir -m 700 "$dir/$name"
+	(umask 077 && openssl rand -hex 32 >"$dir/$name/admin.token")
 	cat >"$dir/$name/stekd.yaml" <<-EOF
 	farm: quickstart
 	node: $name
@@ -188,6 +192,8 @@ start_node()
 	    send_proxy: true
 	admin:
 	  socket: $dir/$name/admin.sock
+	  listen: 127.0.0.1:$admin
+	  token_file: $dir/$name/admin.token
 	metrics:
 	  listen: 127.0.0.1:$metrics
 	EOF
@@ -197,6 +203,7 @@ start_node()
 	node_proxied+=("127.0.0.1:$proxied")
 	node_metrics+=("127.0.0.1:$metrics")
 	node_admin+=("$dir/$name/admin.sock")
+	node_admin_tcp+=("127.0.0.1:$admin")
 }
 
 node_ready()
@@ -229,7 +236,7 @@ farm_start()
 {
 	local i
 	node_names=() node_direct=() node_proxied=() node_metrics=()
-	node_admin=() redis_address=
+	node_admin=() node_admin_tcp=() redis_address=
 	say "Farm key and certificate (in $dir)"
 	"$build/stekctl" keygen "$dir/farm.key"
 	make_certificates
@@ -271,6 +278,7 @@ farm_describe()
 	 "nodes":[$(json_list "${node_direct[@]}")],
 	 "names":[$(json_list "${node_names[@]}")],
 	 "admin":[$(json_list "${node_admin[@]}")],
+	 "admin_tcp":[$(json_list "${node_admin_tcp[@]}")],
 	 "metrics":[$(json_list "${node_metrics[@]}")],
 	 "redis":$([ -n "$redis_address" ] && echo "\"$redis_address\"" || echo null),
 	 "backend":"127.0.0.1:$backend_port",
