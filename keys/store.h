@@ -29,7 +29,8 @@ struct stek_pulse {
 	int64_t store_now_ms;		/* the store's clock */
 	int64_t store_now_us_part;	/* 0..999 */
 	bool has_ring;
-	struct stek_version version;	/* of the ring there, if has_ring */
+	struct stek_version version;	/* of the ring there, if has_ring; all
+					   zero when it names none */
 };
 
 struct stek_raw_member {
@@ -40,7 +41,10 @@ struct stek_raw_member {
 };
 
 struct stek_store_ops {
-	/* The ring document; STEK_EABSENT when there is none. */
+	/*
+	 * The ring document; STEK_EABSENT when there is none, STEK_EFORMAT
+	 * when what is there cannot be one (longer than STEK_RECORD_MAX).
+	 */
 	int (*load)(struct stek_store *store, struct stek_blob *doc);
 	/*
 	 * Writes `doc` if the store still holds `expect` (NULL: nothing), and
@@ -84,6 +88,13 @@ int stek__store_open(struct stek_store **out,
 		     const struct stek_store_options *options, char *why,
 		     size_t why_len) STEK_CHECKED;
 void stek__store_close(struct stek_store *store);
+
+/*
+ * The password into `buf`, zero-terminated; the caller wipes it. STEK_EMODE,
+ * STEK_EINVAL or STEK_EIO with `why`, which never shows what the file holds.
+ */
+int stek__store_password_read(const char *path, char *buf, size_t cap,
+			      char *why, size_t why_len) STEK_CHECKED;
 
 /* The two of them, called by stek__store_open(). */
 int stek__store_redis_open(struct stek_store **out,
