@@ -99,7 +99,8 @@ packages_of()
 		[ "$release" = 12 ] || echo libhiredis-dev
 		;;
 	run)
-		echo redis-server redis-tools haproxy curl openssl procps
+		echo redis-server redis-tools haproxy curl jq openssl \
+			procps
 		;;
 	test)
 		echo clang shellcheck gnutls-bin libnss3-tools python3 \

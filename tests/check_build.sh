@@ -4,6 +4,7 @@
 # exports the public names and nothing else, the programs are hardened, every
 # header compiles alone, and keys/ does not reach into src/.
 set -u
+: "${top_builddir:?run by make check}" "${srcdir:?}" "${CC:?}"
 failed=0
 
 fail() {

@@ -1,3 +1,351 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-exit 1
+#
+# The one test command, on a fresh machine too: installs what is missing, builds
+# with two compilers and three sanitizers, runs every test of every build, then
+# the tests that start a farm. A skipped test counts as failed: what does not
+# run proves nothing. Builds and logs are kept in build-ci/.
+set -uo pipefail
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+builds=${STEKD_CI_BUILDS:-$repo/build-ci}
+logs=$builds/log
+jobs=$(nproc)
+export LC_ALL=C
+exec </dev/null
+
+usage()
+{
+	cat <<-'EOF'
+	usage: tests/run.sh [long] [--only NAME]...
+	       tests/run.sh --list
+
+	  long          what takes longer, instead of the default run
+	  --only NAME   only this step (several may be given); its output is shown
+	  --list        the names of all steps
+
+	The last line is "N passed, N failed"; exit 1 if any failed or was skipped.
+	EOF
+}
+
+# ---- steps: each is a function step_NAME, run with its output in a log --------
+
+# Name, seconds after which it is ended, and what it proves.
+default_steps()
+{
+	cat <<-'EOF'
+	gcc 900 gcc, warnings as errors: build, make check
+	EOF
+	farm_steps
+	cat <<-'EOF'
+	shellcheck 120 every script
+	install 300 make install into a directory; a program builds against it
+	clang 900 clang, warnings as errors: build, make check
+	asan 1200 clang with ASan and UBSan: build, make check
+	tsan 1200 clang with TSan: build, make check
+	distcheck 1200 the distribution builds, tests, installs and uninstalls
+	EOF
+}
+
+# The first sentence of a script's opening comment: what it proves.
+sentence_of()
+{
+	awk 'NR > 3 && /^# / { sub(/^# */, ""); text = text " " $0; next }
+		NR > 3 { exit }
+		END { sub(/\. .*/, "", text); sub(/^ */, "", text); print text }' "$1"
+}
+
+# tests/farm_N_WHAT.sh is the step farm-N.
+farm_steps()
+{
+	local file number
+
+	for file in "$repo"/tests/farm_[0-9]*_*.sh; do
+		[ -f "$file" ] || continue
+		number=${file##*/farm_}
+		number=${number%%_*}
+		echo "farm-$number 900 $(sentence_of "$file")"
+	done | sort -t- -k2n
+}
+
+long_steps()
+{
+	local file name
+
+	cat <<-'EOF'
+	valgrind 3600 every check program under valgrind
+	fuzz 3600 every fuzz target under libFuzzer, two minutes each
+	EOF
+	for file in "$repo"/tests/long_*.sh; do
+		[ -f "$file" ] || continue
+		name=${file##*/}
+		name=${name%.sh}
+		echo "${name/_/-} 7200 $(sentence_of "$file")"
+	done
+}
+
+# bootstrap: configure exists, and the tree itself is not configured, which
+# would get in the way of builds beside it.
+bootstrap()
+{
+	if [ -f "$repo/config.status" ]; then
+		echo "$repo is configured in place; run \"make distclean\" there first"
+		return 1
+	fi
+	if [ ! -x "$repo/configure" ] || [ ! -f "$repo/Makefile.in" ]; then
+		(cd "$repo" && autoreconf -fi)
+	fi
+}
+
+# build NAME OPTION...: configures (once) and builds in build-ci/NAME.
+build()
+{
+	local dir=$builds/$1
+
+	shift
+	bootstrap || return
+	mkdir -p "$dir" && cd "$dir" || return
+	if [ ! -f Makefile ] || [ "$(cat .options 2>/dev/null)" != "$*" ]; then
+		"$repo/configure" --with-wolfssl="$wolfssl" \
+			--prefix="$dir/installed" "$@" || return
+		echo "$*" >.options
+	fi
+	make -j"$jobs"
+}
+
+# check: make check in the current directory; a skip is a failure.
+check()
+{
+	local status=0
+
+	make -j"$jobs" check || status=$?
+	if [ $status != 0 ]; then
+		[ ! -f test-suite.log ] || cat test-suite.log
+		return $status
+	fi
+	if grep -q '^# SKIP: *[1-9]' test-suite.log; then
+		grep -A3 '^SKIP' test-suite.log
+		echo "a test was skipped"
+		return 1
+	fi
+}
+
+# The build that everything but the other compilers' steps uses.
+release()
+{
+	build gcc CC=gcc --enable-werror && make -j"$jobs" check TESTS=
+}
+
+release_quietly()
+{
+	release >"$logs/release.log" 2>&1 || {
+		tail -n 40 "$logs/release.log"
+		return 1
+	}
+}
+
+step_gcc()
+{
+	release && check
+}
+
+step_clang()
+{
+	build clang CC=clang --enable-werror && check
+}
+
+# Under a sanitizer everything is slower, deadlines included.
+step_asan()
+{
+	export CK_TIMEOUT_MULTIPLIER=10
+	export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
+	export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+	build asan CC=clang --enable-werror --disable-shared \
+		--enable-sanitize=address,undefined CFLAGS="-g -O1" && check
+}
+
+step_tsan()
+{
+	export CK_TIMEOUT_MULTIPLIER=10
+	export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+	build tsan CC=clang --enable-werror --disable-shared \
+		--enable-sanitize=thread CFLAGS="-g -O1" && check
+}
+
+step_distcheck()
+{
+	release && cd "$builds/gcc" && make -j"$jobs" distcheck
+}
+
+# What a user of libstek does: pkg-config, compile, link, run.
+step_install()
+{
+	local root=$builds/root at
+
+	release && cd "$builds/gcc" || return
+	rm -rf "$root" && make install DESTDIR="$root" || return
+	at=$root$builds/gcc/installed
+	cat >"$root/user.c" <<-'EOT'
+	#include <stdio.h>
+	#include <wolfssl/options.h>
+	#include <wolfssl/ssl.h>
+	#include <stek_wolfssl.h>
+	int main(void)
+	{
+		printf("%s %s %zu\n", stek_version_string(),
+		       wolfSSL_lib_version(), stek_wolfssl_ticket_len());
+		return 0;
+	}
+	EOT
+	# shellcheck disable=SC2046 # pkg-config gives words
+	gcc -Wall -Werror -o "$root/user" "$root/user.c" \
+		$(PKG_CONFIG_SYSROOT_DIR='' PKG_CONFIG_PATH=$at/lib/pkgconfig \
+			pkg-config --define-variable=prefix="$at" \
+			--cflags --libs stek) || return
+	LD_LIBRARY_PATH=$at/lib "$root/user" || return
+	"$at/sbin/stekd" --version && "$at/bin/stekctl" --version &&
+		"$at/bin/stekprobe" --version
+}
+
+step_shellcheck()
+{
+	cd "$repo" && find deploy tests .ci -type f \
+		\( -name '*.sh' -o -path .ci/run \) -print0 |
+		xargs -0 shellcheck -x
+}
+
+step_farm()
+{
+	local file
+
+	release_quietly || return
+	file=$(find "$repo/tests" -maxdepth 1 -name "farm_$1_*.sh")
+	STEKD_BUILD=$builds/gcc PATH=$builds/gcc:$PATH "$file"
+}
+
+step_valgrind()
+{
+	local program failed=0
+
+	release && cd "$builds/gcc" || return
+	for program in tests/check_*; do
+		[ -x "$program" ] || continue
+		echo "== $program"
+		srcdir=$repo top_builddir=$builds/gcc CK_TIMEOUT_MULTIPLIER=50 \
+			CK_FORK=no libtool_valgrind "$program" || failed=1
+	done
+	return $failed
+}
+
+# libtool may have left a wrapper script in the program's place.
+libtool_valgrind()
+{
+	./libtool --mode=execute valgrind -q --error-exitcode=9 \
+		--leak-check=full --errors-for-leak-kinds=definite "$1"
+}
+
+step_fuzz()
+{
+	local program name failed=0
+
+	build fuzz CC=clang --enable-fuzz --disable-shared \
+		--enable-sanitize=address,undefined CFLAGS="-g -O1" &&
+		make -j"$jobs" check TESTS= || return
+	for program in tests/fuzz_*; do
+		[ -x "$program" ] || continue
+		name=${program#tests/fuzz_}
+		mkdir -p "corpus/$name"
+		echo "== $program"
+		"$program" -max_total_time=120 -rss_limit_mb=1024 \
+			"corpus/$name" "$repo/tests/corpus/$name" || failed=1
+	done
+	return $failed
+}
+
+step_long()
+{
+	release_quietly || return
+	STEKD_BUILD=$builds/gcc PATH=$builds/gcc:$PATH "$repo/tests/long_$1.sh"
+}
+
+# ---- running them --------------------------------------------------------------
+
+# This script again, as the command that timeout can end: one step, by name.
+if [ "${1-}" = --step ]; then
+	wolfssl=$("$repo/deploy/deps.sh" --print-prefix)
+	case $2 in
+	farm-*) step_farm "${2#farm-}" ;;
+	long-*) step_long "${2#long-}" ;;
+	*) "step_$2" ;;
+	esac
+	exit
+fi
+
+# run_step NAME SECONDS: one line, its figure if it printed one, its log's end if
+# it failed.
+run_step()
+{
+	local name=$1 limit=$2 began=$SECONDS status=0 log=$logs/$1.log verdict=ok
+
+	timeout --kill-after=30 "$limit" "$repo/tests/run.sh" --step "$name" \
+		>"$log" 2>&1 || status=$?
+	case $status in
+	0) passed=$((passed + 1)) ;;
+	77) verdict="FAIL (skipped)" ;;
+	124 | 137) verdict="FAIL (ended after $limit s)" ;;
+	*) verdict=FAIL ;;
+	esac
+	printf '%-12s %5d s  %s\n' "$name" $((SECONDS - began)) "$verdict"
+	if [ $status = 0 ]; then
+		case $name in farm-* | long-*) tail -n 1 "$log" ;; esac
+		return
+	fi
+	failed=$((failed + 1))
+	echo "---- the end of $log"
+	tail -n 80 "$log"
+	echo "----"
+}
+
+tier=default_steps only=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	long) tier=long_steps ;;
+	--list)
+		{ default_steps && long_steps; } | sed 's/ [0-9]* / - /'
+		exit 0
+		;;
+	--only)
+		[ $# -gt 1 ] || { usage >&2; exit 2; }
+		only+=("$2")
+		shift
+		;;
+	-h | --help) usage && exit 0 ;;
+	*) usage >&2 && exit 2 ;;
+	esac
+	shift
+done
+
+steps=$($tier)
+if [ ${#only[@]} -gt 0 ]; then
+	steps=''
+	for name in "${only[@]}"; do
+		line=$({ default_steps && long_steps; } | grep "^$name ") || {
+			echo "run.sh: no step \"$name\"; --list names them" >&2
+			exit 2
+		}
+		steps+=$line$'\n'
+	done
+fi
+
+mkdir -p "$logs" || exit 1
+passed=0 failed=0
+if ! "$repo/deploy/deps.sh" >"$logs/deps.log" 2>&1; then
+	cat "$logs/deps.log"
+	echo "0 passed, 1 failed"
+	exit 1
+fi
+while read -r name limit _; do
+	[ -z "$name" ] || run_step "$name" "$limit"
+done <<<"$steps"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ] && [ $passed -gt 0 ]
