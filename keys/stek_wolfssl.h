@@ -65,10 +65,18 @@ struct stek_session {
 	int64_t sealed_at_ms;		/* farm time */
 	int64_t age_ms;			/* at opening */
 	int64_t chain_start_ms;		/* of the chain's full handshake */
-	struct stek_identity identity;	/* in: to seal; out: when resumed */
+	/*
+	 * In: to seal, set by the caller before tickets are sent (from its
+	 * verify callback). Out: when resumed, see stek_wolfssl_settle().
+	 */
+	struct stek_identity identity;
 	uint8_t opens;			/* AEAD openings so far */
 	uint8_t issued;			/* tickets sealed under a real key */
 	uint8_t blank;			/* tickets that nothing opens: no key may seal */
+	/* Private: the one ticket accepted, until the handshake settles it. */
+	bool accepted;
+	uint8_t accepted_tag[16];
+	struct stek_identity offered;
 };
 
 struct stek_wolfssl_options {
@@ -79,6 +87,13 @@ struct stek_wolfssl_options {
 	 */
 	const void *policy;
 	size_t policy_len;
+	/*
+	 * The list given to wolfSSL_CTX_set_cipher_list(), or NULL. wolfSSL
+	 * resumes TLS 1.2 under the ticket's suite even when the server no
+	 * longer offers it; with the list such a ticket is refused. Names that
+	 * wolfSSL does not know are skipped, as wolfSSL does.
+	 */
+	const char *ciphers;
 };
 
 struct stek_host;
@@ -99,10 +114,22 @@ STEK_API void stek_wolfssl_detach(struct stek_host *host);
 
 /*
  * Gives a connection its session record; right after wolfSSL_new(). Optional:
- * without it resumption works but nothing is reported and no identity travels.
+ * without it resumption works but nothing is reported and no identity travels
+ * (a ticket that carries one is refused). libstek uses the last two slots of
+ * wolfSSL_set_ex_data(), MAX_EX_DATA - 1 and - 2; leave them alone.
  */
 STEK_API int stek_wolfssl_session(struct WOLFSSL *ssl,
 				  struct stek_session *session) STEK_CHECKED;
+
+/*
+ * Call once the handshake has ended and before reading the record: wolfSSL may
+ * refuse a ticket that the callback accepted (the age that the client tells is
+ * more than 6 s off, no common suite). Then nothing was resumed: the outcome
+ * becomes STEK_REFUSED_EXPIRED and no identity is given. After a resumption it
+ * moves the ticket's identity to session->identity; until then that stays the
+ * caller's. Sealing a ticket does the same. Without a record it does nothing.
+ */
+STEK_API void stek_wolfssl_settle(struct WOLFSSL *ssl);
 
 /* The exact length of the tickets that this build seals. */
 STEK_API size_t stek_wolfssl_ticket_len(void);
