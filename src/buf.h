@@ -24,7 +24,7 @@ void buf_free(struct buf *buf);
 
 static inline const uint8_t *buf_head(const struct buf *buf)
 {
-	return buf->data + buf->off;
+	return buf->data ? buf->data + buf->off : (const uint8_t *)"";
 }
 
 #endif

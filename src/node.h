@@ -14,6 +14,7 @@
 
 struct worker;
 struct tls_hosts;
+struct node_names;
 
 struct node {
 	const struct settings *settings;
@@ -23,13 +24,27 @@ struct node {
 	size_t n_workers;
 	int64_t started_at_ms;		/* farm time */
 	_Atomic bool draining;
+	struct node_names *names;	/* node.c's; NULL at first */
 };
 
 /* Sum over the workers. */
 void node_counters(const struct node *node, struct counters *sum);
 
+/* Completed handshakes of all workers. */
+uint64_t node_handshakes(const struct node *node);
+
 /* Name of a ticket's issuing node by its 4-byte id, "" if not known here. */
 void node_issuer_name(const struct node *node, uint32_t id, char *buf,
 		      size_t len);
+
+/*
+ * Learns the farm's names from the store; blocks for at most a second. One
+ * thread, every few seconds; a failure keeps what was known. 0 or a negative
+ * enum stek_error.
+ */
+int node_learn_names(struct node *node);
+
+/* After the workers and the admin endpoint ended. */
+void node_forget_names(struct node *node);
 
 #endif

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conn.c - a connection's life: its table of states, its socket, its timer,
+ * and its end. listener.c opens connections; the states' own work stands in
+ * conn_tls.c, conn_page.c and conn_relay.c. A flight is one read and one write.
+ */
+#include "conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gate.h"
+#include "log.h"
+#include "text.h"
+
+#define LINGER_MS 2000
+#define LINGER_BYTES (64 * 1024)
+/* A flight of ours beyond any certificate chain; the peer does not read. */
+#define OUT_MAX (512 * 1024)
+
+static bool step_proxy(struct conn *conn);
+static bool step_linger(struct conn *conn);
+
+#define TO(state) (1u << (state))
+
+static const struct {
+	const char *name;
+	unsigned next;		/* states that may follow */
+	bool (*step)(struct conn *conn);
+} states[CONN_STATES] = {
+	[CONN_PROXY] = { "proxy",
+		TO(CONN_HELLO) | TO(CONN_LINGER) | TO(CONN_CLOSED),
+		step_proxy },
+	[CONN_HELLO] = { "hello",
+		TO(CONN_HANDSHAKE) | TO(CONN_LINGER) | TO(CONN_CLOSED),
+		conn_step_hello },
+	[CONN_HANDSHAKE] = { "handshake",
+		TO(CONN_PAGE) | TO(CONN_CONNECTING) | TO(CONN_LINGER) |
+		TO(CONN_CLOSED),
+		conn_step_handshake },
+	[CONN_PAGE] = { "page",
+		TO(CONN_LINGER) | TO(CONN_CLOSED), conn_step_page },
+	[CONN_CONNECTING] = { "connecting",
+		TO(CONN_RELAY) | TO(CONN_LINGER) | TO(CONN_CLOSED), NULL },
+	[CONN_RELAY] = { "relay",
+		TO(CONN_LINGER) | TO(CONN_CLOSED), conn_step_relay },
+	[CONN_LINGER] = { "linger", TO(CONN_CLOSED), step_linger },
+	[CONN_CLOSED] = { "closed", 0, NULL },
+};
+
+void conn_move(struct conn *conn, enum conn_state next)
+{
+	assert(states[conn->state].next & TO(next));
+	conn->state = next;
+	assert(next < CONN_PAGE || next > CONN_RELAY || conn->tls);
+}
+
+static void free_conn(struct conn *conn)
+{
+	relay_free(conn);
+	tls_free(conn->tls);
+	buf_free(&conn->in);
+	buf_free(&conn->out);
+	buf_free(&conn->text);
+	free(conn->server_name);
+	free(conn);
+}
+
+void conn_handle_closed(uv_handle_t *handle)
+{
+	struct conn *conn = handle->data;
+
+	if (--conn->handles == 0)
+		free_conn(conn);
+}
+
+void conn_close(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+
+	if (conn->state == CONN_CLOSED)
+		return;
+	conn_move(conn, CONN_CLOSED);
+	if (conn->prev)
+		conn->prev->next = conn->next;
+	else
+		worker->conns = conn->next;
+	if (conn->next)
+		conn->next->prev = conn->prev;
+	relay_stop(conn);
+	uv_close((uv_handle_t *)&conn->poll, conn_handle_closed);
+	uv_close((uv_handle_t *)&conn->timer, conn_handle_closed);
+	close(conn->fd);
+	count(&worker->counters.closed);
+	worker_conn_closed(worker);
+}
+
+void conn_flush(struct conn *conn)
+{
+	while (conn->out.len && !conn->broken) {
+		ssize_t n = send(conn->fd, buf_head(&conn->out), conn->out.len,
+				 MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (n < 0) {
+			conn->broken = true;
+			return;
+		}
+		buf_consume(&conn->out, (size_t)n);
+	}
+}
+
+/* One read of what the kernel has, behind what still waits in `in`. */
+static void fill(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	ssize_t n;
+
+	do {
+		n = recv(conn->fd, worker->read, sizeof(worker->read), 0);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		conn->broken = errno != EAGAIN && errno != EWOULDBLOCK;
+		return;
+	}
+	if (n == 0) {
+		conn->eof = true;
+		return;
+	}
+	conn->active_ms = uv_now(&worker->loop);
+	if (!conn->in.len) {
+		conn->wire.in = worker->read;
+		conn->wire.in_len = (size_t)n;
+		return;
+	}
+	if (buf_append(&conn->in, worker->read, (size_t)n) < 0) {
+		conn->broken = true;
+		return;
+	}
+	conn->wire.in = buf_head(&conn->in);
+	conn->wire.in_len = conn->in.len;
+}
+
+/* Keeps what no step has taken; the worker's scratch ends with the event. */
+static void stash(struct conn *conn)
+{
+	if (conn->in.len)
+		buf_consume(&conn->in, conn->in.len - conn->wire.in_len);
+	else if (buf_append(&conn->in, conn->wire.in, conn->wire.in_len) < 0)
+		conn->broken = true;
+	conn->wire.in = conn->in.len ? buf_head(&conn->in) : NULL;
+	conn->wire.in_len = conn->in.len;
+}
+
+static bool wants_read(const struct conn *conn)
+{
+	if (conn->eof)
+		return false;
+	switch (conn->state) {
+	case CONN_PROXY:
+	case CONN_HELLO:
+	case CONN_LINGER:
+		return true;
+	case CONN_HANDSHAKE:
+	case CONN_PAGE:
+		return !conn->out.len && !conn->in.len;
+	case CONN_RELAY:
+		return !conn->out.len && !conn->in.len &&
+			relay_wants_client(conn);
+	default:
+		return false;
+	}
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct conn *conn = poll->data;
+
+	if (status < 0)
+		conn->broken = true;
+	if (events & UV_WRITABLE)
+		conn_flush(conn);
+	if ((events & UV_READABLE) && !conn->broken)
+		fill(conn);
+	conn_run(conn);
+}
+
+static void wait_for_events(struct conn *conn)
+{
+	int interest = (wants_read(conn) ? UV_READABLE : 0) |
+		(conn->out.len ? UV_WRITABLE : 0);
+
+	if (interest == conn->interest)
+		return;
+	conn->interest = interest;
+	if (!interest)
+		uv_poll_stop(&conn->poll);
+	else if (uv_poll_start(&conn->poll, interest, on_poll) < 0)
+		conn_close(conn);
+}
+
+/* What a broken socket or too slow a reader ends, and how it counts. */
+static void end_broken(struct conn *conn)
+{
+	if (conn->state <= CONN_HANDSHAKE)
+		conn_fail(conn, FAIL_CLOSED, 0, "the connection broke", 0);
+	conn_close(conn);
+}
+
+void conn_run(struct conn *conn)
+{
+	for (;;) {
+		if (conn->broken || conn->out.len > OUT_MAX) {
+			end_broken(conn);
+			return;
+		}
+		if (!states[conn->state].step ||
+		    !states[conn->state].step(conn))
+			break;
+	}
+	if (conn->state == CONN_CLOSED)
+		return;
+	stash(conn);
+	conn_flush(conn);
+	/* The last byte of a lingering connection may just have left. */
+	if (conn->state == CONN_LINGER)
+		(void)step_linger(conn);
+	if (conn->broken)
+		end_broken(conn);
+	if (conn->state == CONN_CLOSED)
+		return;
+	relay_wait(conn);
+	wait_for_events(conn);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct conn *conn = timer->data;
+	const struct settings *settings = conn->worker->node->settings;
+	uint64_t idle = uv_now(&conn->worker->loop) - conn->active_ms;
+
+	switch (conn->state) {
+	case CONN_PROXY:
+	case CONN_HELLO:
+	case CONN_HANDSHAKE:
+		conn_fail(conn, FAIL_TIMEOUT, 0, "the deadline passed", 0);
+		conn_close(conn);
+		return;
+	case CONN_PAGE:
+	case CONN_RELAY:
+		if (idle < settings->idle_timeout_ms) {
+			conn_timer(conn, settings->idle_timeout_ms - idle);
+			return;
+		}
+		tls_close_notify(conn->tls);
+		conn_finish(conn);
+		conn_run(conn);
+		return;
+	case CONN_CONNECTING:
+		relay_stop(conn);
+		count(&conn->worker->counters.backend_errors);
+		tls_close_notify(conn->tls);
+		conn_finish(conn);
+		conn_run(conn);
+		return;
+	default:
+		conn_close(conn);
+	}
+}
+
+void conn_timer(struct conn *conn, uint64_t ms)
+{
+	uv_timer_start(&conn->timer, on_timer, ms, 0);
+}
+
+void conn_finish(struct conn *conn)
+{
+	relay_stop(conn);
+	conn->skipped = 0;
+	conn_move(conn, CONN_LINGER);
+	conn_timer(conn, LINGER_MS);
+}
+
+void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
+	       const char *why, int code)
+{
+	struct worker *worker = conn->worker;
+	char peer[TEXT_ADDRESS_MAX];
+	/* A balancer's health check is no news. */
+	bool silent = failure == FAIL_CLOSED && !conn->tls && !conn->in.len;
+
+	count(&worker->counters.failures[failure]);
+	if (alert)
+		(void)tls_plain_alert(&conn->out, alert);
+	if (!worker_may_log(worker))
+		return;
+	text_address(peer, sizeof(peer), &conn->from);
+	log_event(silent ? LOG_DEBUG : LOG_INFO, "handshake failed",
+		  "reason", LOG_STR, failure_name(failure),
+		  "detail", LOG_STR, why, "code", LOG_INT, (int64_t)code,
+		  "peer", LOG_STR, peer,
+		  "server_name", LOG_STR,
+		  conn->server_name ? conn->server_name : "", NULL);
+}
+
+/*
+ * Closing a socket with unread bytes in it sends RST, and that can overtake an
+ * alert or the end of a page. So: our FIN, then read until theirs.
+ */
+static bool step_linger(struct conn *conn)
+{
+	conn->skipped += (uint32_t)conn->wire.in_len;
+	conn->wire.in_len = 0;
+	if (!conn->shut && !conn->out.len) {
+		conn->shut = true;
+		if (shutdown(conn->fd, SHUT_WR) < 0)
+			conn->broken = true;
+	}
+	if (conn->broken || (conn->shut && conn->eof) ||
+	    conn->skipped > LINGER_BYTES)
+		conn_close(conn);
+	return false;
+}
+
+static bool step_proxy(struct conn *conn)
+{
+	struct proxy_in header;
+	const char *why = "the header is incomplete";
+
+	if (!conn->wire.in_len && !conn->eof)
+		return false;
+	switch (proxy_parse(&header, conn->wire.in, conn->wire.in_len)) {
+	case PROXY_PASS:
+		conn->wire.in += header.consumed;
+		conn->wire.in_len -= header.consumed;
+		if (!header.local && header.from.ss_family != AF_UNSPEC) {
+			conn->from = header.from;
+			conn->to = header.to;
+		}
+		conn_move(conn, CONN_HELLO);
+		return true;
+	case PROXY_MORE:
+		if (!conn->eof)
+			return false;
+		break;
+	case PROXY_REFUSE:
+		why = header.why;
+		break;
+	}
+	conn_fail(conn, conn->eof ? FAIL_CLOSED : FAIL_PROXY, 0, why, 0);
+	conn_finish(conn);
+	return true;
+}
+
+static int start(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	socklen_t len = sizeof(conn->to);
+	int one = 1;
+
+	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	(void)getsockname(conn->fd, (struct sockaddr *)&conn->to, &len);
+	if (uv_poll_init(&worker->loop, &conn->poll, conn->fd) < 0)
+		return -1;
+	conn->poll.data = conn;
+	uv_timer_init(&worker->loop, &conn->timer);
+	conn->timer.data = conn;
+	conn->handles = 2;
+	return 0;
+}
+
+void conn_open(struct worker *worker, int fd, bool proxy_protocol,
+	       const struct sockaddr_storage *from)
+{
+	struct conn *conn = calloc(1, sizeof(*conn));
+
+	count(&worker->counters.accepted);
+	if (conn) {
+		conn->worker = worker;
+		conn->fd = fd;
+		conn->from = *from;
+		conn->state = proxy_protocol ? CONN_PROXY : CONN_HELLO;
+		conn->wire.out = &conn->out;
+	}
+	if (!conn || start(conn) < 0) {
+		count(&worker->counters.failures[FAIL_MEMORY]);
+		count(&worker->counters.closed);
+		free(conn);
+		close(fd);
+		return;
+	}
+	conn->opened_ms = conn->active_ms = uv_now(&worker->loop);
+	conn->next = worker->conns;
+	if (conn->next)
+		conn->next->prev = conn;
+	worker->conns = conn;
+	worker->open++;
+	conn_timer(conn, worker->node->settings->handshake_timeout_ms);
+	wait_for_events(conn);
+}
+
+void conn_drain(struct conn *conn)
+{
+	if (conn->state != CONN_PAGE || conn->text.len || conn->out.len)
+		return;
+	tls_close_notify(conn->tls);
+	conn_finish(conn);
+	conn_run(conn);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conn.h - one client's connection, owned by its worker. The states and what
+ * may follow each stand in a table in conn.c:
+ *
+ *	PROXY -> HELLO -> HANDSHAKE -> PAGE                 -> LINGER -> CLOSED
+ *	                            -> CONNECTING -> RELAY  ->
+ *
+ * Each state has one step function. A step takes what it can of the ciphertext
+ * in `wire`, and says whether the next step should run at once.
+ */
+#ifndef STEKD_CONN_H
+#define STEKD_CONN_H
+
+#include <stek_wolfssl.h>
+
+#include "proxy.h"
+#include "tls.h"
+#include "worker_state.h"
+
+enum conn_state {
+	CONN_PROXY,		/* the balancer's header is due */
+	CONN_HELLO,		/* a ClientHello, first or second, is due */
+	CONN_HANDSHAKE,
+	CONN_PAGE,		/* the built-in page serves it */
+	CONN_CONNECTING,	/* the backend has not answered yet */
+	CONN_RELAY,
+	CONN_LINGER,		/* all is said: wait for the peer's end */
+	CONN_CLOSED,
+	CONN_STATES
+};
+
+struct relay;
+
+struct conn {
+	struct worker *worker;
+	struct conn *prev, *next;
+	enum conn_state state;
+	int fd;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	unsigned handles;	/* open libuv handles, also the relay's */
+	int interest;		/* what `poll` waits for */
+	bool eof;		/* the client's FIN was read */
+	bool broken;		/* the socket failed */
+	bool shut;		/* our FIN was sent */
+	bool second_hello;	/* the hello due answers a HelloRetryRequest */
+	bool early_data;	/* and early records may precede it */
+	uint32_t skipped;	/* bytes thrown away between hellos, or lingering */
+	uint64_t opened_ms;	/* loop time */
+	uint64_t hello_ns;	/* when the first hello was complete */
+	uint64_t active_ms;	/* loop time of the last progress */
+	struct buf in, out;	/* ciphertext that waits */
+	struct tls_wire wire;
+	struct tls *tls;
+	const struct settings_host *host;
+	char *server_name;	/* as the gate read it; NULL: none */
+	struct stek_session session;
+	struct sockaddr_storage from, to;
+	struct buf text;		/* the page's unfinished request */
+	unsigned requests;		/* the page's */
+	struct relay *relay;
+};
+
+/* Takes over `fd`, in every case. */
+void conn_open(struct worker *worker, int fd, bool proxy_protocol,
+	       const struct sockaddr_storage *from);
+
+/* The worker drains: ends what is idle. */
+void conn_drain(struct conn *conn);
+
+/* Ends it now, whatever it does. The memory goes when libuv lets go of it. */
+void conn_close(struct conn *conn);
+
+/* --- between the files of a connection --- */
+
+void conn_move(struct conn *conn, enum conn_state next);
+
+/* Runs the steps, sends what they left, and waits for the right events. */
+void conn_run(struct conn *conn);
+
+void conn_flush(struct conn *conn);
+
+/* All is said (out may still wait): half-close and linger. */
+void conn_finish(struct conn *conn);
+
+/* The handshake is lost: counts, logs, sends `alert` (0: none) in the clear. */
+void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
+	       const char *why, int code);
+
+void conn_timer(struct conn *conn, uint64_t ms);
+void conn_handle_closed(uv_handle_t *handle);	/* data: the conn */
+
+/* conn_tls.c */
+bool conn_step_hello(struct conn *conn);
+bool conn_step_handshake(struct conn *conn);
+
+/* conn_page.c */
+bool conn_step_page(struct conn *conn);
+
+/* conn_relay.c */
+void relay_start(struct conn *conn);
+bool conn_step_relay(struct conn *conn);
+bool relay_wants_client(const struct conn *conn);
+void relay_wait(struct conn *conn);	/* sets what the backend's poll awaits */
+void relay_stop(struct conn *conn);
+void relay_free(struct conn *conn);
+
+#endif

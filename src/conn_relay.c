@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conn_relay.c - plaintext between a client and its host's backend. What one
+ * side cannot take yet is at most one record and stops the other side's
+ * reading. Each direction ends by itself: close_notify becomes the backend's
+ * FIN, the backend's FIN becomes close_notify.
+ */
+#include "conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backend.h"
+#include "log.h"
+
+#define READS_PER_EVENT 4
+
+struct relay {
+	int fd;			/* -1: closed */
+	uv_poll_t poll;
+	bool polled;		/* the handle is open */
+	int interest;
+	struct buf up;		/* plaintext that the backend has not taken */
+	bool up_eof;		/* the client's close_notify was read */
+	bool up_shut;		/* and passed on */
+	bool up_lost;		/* the backend reads no more */
+	bool down_eof;		/* the backend's FIN was read */
+};
+
+static void backend_fails(struct conn *conn, int error)
+{
+	struct worker *worker = conn->worker;
+
+	count(&worker->counters.backend_errors);
+	if (worker_may_log(worker))
+		log_event(LOG_WARN, "backend failed", "backend", LOG_STR,
+			  conn->host->backend_address.text, "detail", LOG_STR,
+			  strerror(error), NULL);
+}
+
+/* The client can tell this end from a cut: it gets a close_notify. */
+static void end_politely(struct conn *conn)
+{
+	tls_close_notify(conn->tls);
+	conn_finish(conn);
+}
+
+static void flush_up(struct conn *conn)
+{
+	struct relay *relay = conn->relay;
+	ssize_t n;
+
+	while (relay->up.len && !relay->up_lost) {
+		n = send(relay->fd, buf_head(&relay->up), relay->up.len,
+			 MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0) {
+			/* It may still have an answer for us to read. */
+			relay->up_lost = true;
+			backend_fails(conn, errno);
+			break;
+		}
+		buf_consume(&relay->up, (size_t)n);
+	}
+	if (relay->up_lost)
+		buf_free(&relay->up);
+}
+
+static int send_up(struct conn *conn, const uint8_t *bytes, size_t len)
+{
+	struct relay *relay = conn->relay;
+	ssize_t n = 0;
+
+	count_by(&conn->worker->counters.bytes_in, len);
+	if (relay->up_lost)
+		return 0;
+	if (!relay->up.len) {
+		n = send(relay->fd, bytes, len, MSG_NOSIGNAL);
+		if (n < 0)
+			n = 0;	/* flush_up() meets the error again */
+	}
+	if (buf_append(&relay->up, bytes + n, len - (size_t)n) < 0)
+		return -1;
+	flush_up(conn);
+	return 0;
+}
+
+/* Client to backend, until one of them has no more to give or to take. */
+static int pump_up(struct conn *conn)
+{
+	struct relay *relay = conn->relay;
+	struct worker *worker = conn->worker;
+	size_t n = 0;
+
+	while (!relay->up.len && !relay->up_eof) {
+		switch (tls_read(conn->tls, worker->plain, WORKER_PLAIN_MAX,
+				 &n)) {
+		case TLS_OK:
+			if (send_up(conn, worker->plain, n) < 0)
+				return -1;
+			break;
+		case TLS_AGAIN:
+			/* A FIN without close_notify is a cut, not an end. */
+			return conn->eof ? -1 : 0;
+		case TLS_CLOSED:
+			relay->up_eof = true;
+			break;
+		default:
+			return -1;
+		}
+	}
+	if (relay->up_eof && !relay->up.len && !relay->up_shut) {
+		relay->up_shut = true;
+		(void)shutdown(relay->fd, SHUT_WR);
+	}
+	return 0;
+}
+
+/* Backend to client; bounded, so that other connections have their turn. */
+static int pump_down(struct conn *conn)
+{
+	struct relay *relay = conn->relay;
+	struct worker *worker = conn->worker;
+	unsigned i;
+
+	for (i = 0; i < READS_PER_EVENT && !conn->out.len; i++) {
+		ssize_t n = recv(relay->fd, worker->plain, WORKER_PLAIN_MAX, 0);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return 0;
+		if (n < 0) {
+			backend_fails(conn, errno);
+			return -1;
+		}
+		conn->active_ms = uv_now(&worker->loop);
+		if (n == 0) {
+			relay->down_eof = true;
+			tls_close_notify(conn->tls);
+			conn_flush(conn);
+			return 0;
+		}
+		count_by(&worker->counters.bytes_out, (uint64_t)n);
+		if (tls_write(conn->tls, worker->plain, (size_t)n) != TLS_OK)
+			return -1;
+		conn_flush(conn);
+	}
+	return 0;
+}
+
+bool conn_step_relay(struct conn *conn)
+{
+	struct relay *relay = conn->relay;
+
+	if (pump_up(conn) < 0) {
+		conn_finish(conn);
+		return true;
+	}
+	if (relay->down_eof && !conn->out.len && !conn->shut) {
+		conn->shut = true;
+		(void)shutdown(conn->fd, SHUT_WR);
+	}
+	if (relay->down_eof && (relay->up_shut || relay->up_lost)) {
+		conn_finish(conn);
+		return true;
+	}
+	return false;
+}
+
+bool relay_wants_client(const struct conn *conn)
+{
+	return !conn->relay->up.len && !conn->relay->up_eof;
+}
+
+static void connected(struct conn *conn)
+{
+	conn_move(conn, CONN_RELAY);
+	conn->active_ms = uv_now(&conn->worker->loop);
+	conn_timer(conn, conn->worker->node->settings->idle_timeout_ms);
+	flush_up(conn);
+}
+
+static void on_backend(uv_poll_t *poll, int status, int events)
+{
+	struct conn *conn = poll->data;
+	struct relay *relay = conn->relay;
+	int error;
+
+	if (conn->state == CONN_CONNECTING) {
+		error = backend_error(relay->fd);
+		if (error) {
+			backend_fails(conn, error);
+			end_politely(conn);
+			conn_run(conn);
+			return;
+		}
+		connected(conn);
+	}
+	if (events & UV_WRITABLE)
+		flush_up(conn);
+	if ((events & UV_READABLE || status < 0) && !relay->down_eof &&
+	    pump_down(conn) < 0)
+		conn_finish(conn);
+	conn_run(conn);
+}
+
+void relay_wait(struct conn *conn)
+{
+	struct relay *relay = conn->relay;
+	int interest = 0;
+
+	if (!relay || !relay->polled)
+		return;
+	if (conn->state == CONN_CONNECTING || relay->up.len)
+		interest |= UV_WRITABLE;
+	if (conn->state == CONN_RELAY && !relay->down_eof && !conn->out.len)
+		interest |= UV_READABLE;
+	if (interest == relay->interest)
+		return;
+	relay->interest = interest;
+	if (!interest)
+		uv_poll_stop(&relay->poll);
+	else
+		(void)uv_poll_start(&relay->poll, interest, on_backend);
+}
+
+/* The header that tells the backend who speaks and over what. */
+static int announce(struct conn *conn)
+{
+	uint8_t header[PROXY_HEADER_MAX];
+	struct tls_facts facts;
+	struct proxy_out out = { 0 };
+	size_t len;
+
+	if (!conn->host->send_proxy)
+		return 0;
+	tls_facts(conn->tls, &facts);
+	out.from = (const struct sockaddr *)&conn->from;
+	out.to = (const struct sockaddr *)&conn->to;
+	out.alpn = facts.alpn[0] ? facts.alpn : NULL;
+	out.authority = conn->server_name;
+	out.tls = true;
+	out.tls_version = facts.version;
+	out.cipher = facts.suite;
+	out.resumed = conn->session.outcome >= STEK_RESUMED_ACTIVE &&
+		conn->session.outcome <= STEK_RESUMED_PENDING;
+	len = proxy_write(&out, header);
+	return len ? buf_append(&conn->relay->up, header, len) : -1;
+}
+
+static int open_relay(struct conn *conn)
+{
+	struct relay *relay = calloc(1, sizeof(*relay));
+
+	if (!relay)
+		return -1;
+	relay->fd = -1;
+	conn->relay = relay;
+	return announce(conn);
+}
+
+void relay_start(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	enum backend_result result = BACKEND_ERROR;
+	struct relay *relay;
+
+	conn_move(conn, CONN_CONNECTING);
+	conn_timer(conn, worker->node->settings->handshake_timeout_ms);
+	errno = ENOMEM;
+	if (open_relay(conn) == 0)
+		result = backend_connect(&conn->host->backend_address,
+					 &conn->relay->fd);
+	relay = conn->relay;
+	if (result == BACKEND_ERROR ||
+	    uv_poll_init(&worker->loop, &relay->poll, relay->fd) < 0) {
+		backend_fails(conn, errno);
+		end_politely(conn);
+		return;
+	}
+	relay->poll.data = conn;
+	relay->polled = true;
+	conn->handles++;
+	if (result == BACKEND_READY)
+		connected(conn);
+}
+
+void relay_stop(struct conn *conn)
+{
+	struct relay *relay = conn->relay;
+
+	if (!relay || relay->fd < 0)
+		return;
+	if (relay->polled)
+		uv_close((uv_handle_t *)&relay->poll, conn_handle_closed);
+	relay->polled = false;
+	if (relay->up_shut)
+		close(relay->fd);
+	else
+		backend_reset(relay->fd);
+	relay->fd = -1;
+}
+
+void relay_free(struct conn *conn)
+{
+	if (!conn->relay)
+		return;
+	buf_free(&conn->relay->up);
+	free(conn->relay);
+}

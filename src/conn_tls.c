@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conn_tls.c - a connection from its first ClientHello to the end of its
+ * handshake. Every hello passes the gate before wolfSSL sees it, the second
+ * one of a HelloRetryRequest too; what a client sends beyond a hello waits.
+ */
+#include "conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gate.h"
+#include "log.h"
+
+/* RFC 8446 s6.2 */
+#define ALERT_UNEXPECTED_MESSAGE 10
+#define ALERT_ILLEGAL_PARAMETER 47
+#define ALERT_DECODE_ERROR 50
+#define ALERT_PROTOCOL_VERSION 70
+#define ALERT_INTERNAL_ERROR 80
+#define ALERT_UNRECOGNIZED_NAME 112
+
+/*
+ * Early records that we skip. A client of ours never sends any: our tickets do
+ * not allow it. One flight of a client that trusted another server's ticket.
+ */
+#define EARLY_MAX (64 * 1024)
+
+#define RECORD_CHANGE_CIPHER 20
+#define RECORD_APPLICATION 23
+
+_Static_assert(sizeof(((struct worker *)0)->hello) >= GATE_HELLO_MAX,
+	       "the gate's scratch");
+
+static bool refuse(struct conn *conn, enum failure failure, uint8_t alert,
+		   const char *why)
+{
+	conn_fail(conn, failure, alert, why, 0);
+	conn_finish(conn);
+	return true;
+}
+
+/*
+ * Between the hellos a compatible client sends a change_cipher_spec (RFC 8446
+ * D.4), and one that tried early data those records (s4.2.10). Both are thrown
+ * away. 0 when a hello may begin, 1 when more bytes are due, -1 when refused.
+ */
+static int skip_between(struct conn *conn)
+{
+	struct tls_wire *wire = &conn->wire;
+	uint8_t type;
+	size_t record;
+
+	while (wire->in_len >= 5) {
+		type = wire->in[0];
+		record = 5 + ((size_t)wire->in[3] << 8 | wire->in[4]);
+		if (type != RECORD_CHANGE_CIPHER &&
+		    !(type == RECORD_APPLICATION && conn->early_data))
+			return 0;
+		if (type == RECORD_CHANGE_CIPHER && record != 6)
+			return -1;
+		if (wire->in_len < record)
+			return 1;
+		conn->skipped += (uint32_t)record;
+		if (conn->skipped > EARLY_MAX)
+			return -1;
+		wire->in += record;
+		wire->in_len -= record;
+	}
+	return 1;
+}
+
+static bool shares_version(const struct settings *settings,
+			   const struct gate_hello *hello)
+{
+	return (hello->offers_tls13 && settings->tls13) ||
+		(hello->offers_tls12 && settings->tls12);
+}
+
+/* The first hello: the host, its context, and wolfSSL. True if refused. */
+static bool begin(struct conn *conn, const struct gate_hello *hello)
+{
+	const struct node *node = conn->worker->node;
+	const char *name = hello->server_name[0] ? hello->server_name : NULL;
+
+	conn->hello_ns = uv_hrtime();
+	conn->early_data = hello->has_early_data;
+	if (name) {
+		conn->server_name = strdup(name);
+		if (!conn->server_name)
+			return refuse(conn, FAIL_MEMORY, ALERT_INTERNAL_ERROR,
+				      "no memory");
+	}
+	if (!shares_version(node->settings, hello))
+		return refuse(conn, FAIL_VERSION, ALERT_PROTOCOL_VERSION,
+			      "no TLS version is shared");
+	conn->host = settings_host(node->settings, name);
+	if (!conn->host)
+		return refuse(conn, FAIL_UNKNOWN_HOST, ALERT_UNRECOGNIZED_NAME,
+			      "no host has this name");
+	conn->tls = tls_new(node->hosts, conn->host, hello, &conn->wire,
+			    &conn->session);
+	if (!conn->tls)
+		return refuse(conn, FAIL_MEMORY, ALERT_INTERNAL_ERROR,
+			      "no memory for TLS");
+	return false;
+}
+
+/* RFC 8446 s4.1.2: what chose the host may not change. True if refused. */
+static bool again(struct conn *conn, const struct gate_hello *hello)
+{
+	const char *first = conn->server_name ? conn->server_name : "";
+
+	if (strcmp(first, hello->server_name))
+		return refuse(conn, FAIL_MALFORMED, ALERT_ILLEGAL_PARAMETER,
+			      "the second hello names another server");
+	return false;
+}
+
+static bool lose(struct conn *conn)
+{
+	const char *why;
+	int code;
+	enum failure failure = tls_failure(conn->tls, &why, &code);
+
+	conn_fail(conn, failure, 0, why, code);
+	conn_finish(conn);
+	return true;
+}
+
+static void count_tickets(struct conn *conn, enum tls_kind kind)
+{
+	struct counters *counters = &conn->worker->counters;
+
+	count_by(&counters->tickets_issued[kind], conn->session.issued);
+	count_by(&counters->tickets_blank, conn->session.blank);
+}
+
+static bool resumed(enum stek_outcome outcome)
+{
+	return outcome >= STEK_RESUMED_ACTIVE &&
+		outcome <= STEK_RESUMED_PENDING;
+}
+
+static void count_handshake(struct conn *conn, enum tls_kind kind)
+{
+	struct counters *counters = &conn->worker->counters;
+	const struct stek_session *session = &conn->session;
+	int64_t us = (int64_t)((uv_hrtime() - conn->hello_ns) / 1000);
+
+	count(&counters->handshakes[kind][session->outcome]);
+	count_tickets(conn, kind);
+	if (!resumed(session->outcome)) {
+		counters_time(&counters->time_full, us);
+		return;
+	}
+	counters_time(&counters->time_resumed, us);
+	counters_age(counters, session->age_ms);
+	counters_issuer(counters, session->issuer);
+}
+
+/*
+ * The library has read the hello by itself: if it saw another name than the
+ * gate, one of them is wrong, and the host was chosen by a guess.
+ */
+static bool names_agree(const struct conn *conn, const struct tls_facts *facts)
+{
+	const char *ours = conn->server_name ? conn->server_name : "";
+
+	return !strcmp(ours, facts->server_name);
+}
+
+static bool complete(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	struct tls_facts facts;
+
+	tls_facts(conn->tls, &facts);
+	if (!names_agree(conn, &facts)) {
+		tls_close_notify(conn->tls);
+		return refuse(conn, FAIL_OTHER, 0,
+			      "gate and library read different server names");
+	}
+	count_handshake(conn, facts.kind);
+	conn->active_ms = uv_now(&worker->loop);
+	if (conn->host->backend != BACKEND_BUILTIN) {
+		relay_start(conn);
+		return true;
+	}
+	conn_move(conn, CONN_PAGE);
+	conn_timer(conn, worker->node->settings->idle_timeout_ms);
+	return true;
+}
+
+/* Gives the library the hello alone; what follows it waits for its verdict. */
+static bool feed_hello(struct conn *conn, size_t consumed)
+{
+	const uint8_t *rest = conn->wire.in + consumed;
+	size_t rest_len = conn->wire.in_len - consumed;
+	enum tls_result result;
+
+	conn->wire.in_len = consumed;
+	result = tls_handshake(conn->tls);
+	conn->wire.in = rest;
+	conn->wire.in_len = rest_len;
+	if (result == TLS_FAILED)
+		return lose(conn);
+	if (result == TLS_AGAIN && tls_awaits_hello(conn->tls)) {
+		if (conn->second_hello)
+			return refuse(conn, FAIL_OTHER, 0,
+				      "the library asked for a third hello");
+		conn->second_hello = true;
+		return true;
+	}
+	conn_move(conn, CONN_HANDSHAKE);
+	return result == TLS_OK ? complete(conn) : rest_len > 0;
+}
+
+bool conn_step_hello(struct conn *conn)
+{
+	struct gate_hello hello;
+	int between = conn->second_hello ? skip_between(conn) : 0;
+
+	if (between < 0)
+		return refuse(conn, FAIL_MALFORMED, ALERT_UNEXPECTED_MESSAGE,
+			      "too much between the two hellos");
+	if (between > 0 || !conn->wire.in_len) {
+		if (!conn->eof)
+			return false;
+		return refuse(conn, FAIL_CLOSED, 0, "closed before its hello");
+	}
+	switch (gate_parse(&hello, conn->wire.in, conn->wire.in_len,
+			   conn->worker->hello)) {
+	case GATE_MORE:
+		if (conn->eof)
+			return refuse(conn, FAIL_CLOSED, 0,
+				      "closed within its hello");
+		if (conn->wire.in_len < GATE_BUFFER_MAX)
+			return false;
+		return refuse(conn, FAIL_TOO_BIG, ALERT_DECODE_ERROR,
+			      "the hello is too big");
+	case GATE_REFUSE:
+		return refuse(conn, hello.failure, hello.alert, hello.why);
+	case GATE_PASS:
+		break;
+	}
+	if (conn->second_hello ? again(conn, &hello) : begin(conn, &hello))
+		return true;
+	return feed_hello(conn, hello.consumed);
+}
+
+bool conn_step_handshake(struct conn *conn)
+{
+	if (!conn->wire.in_len) {
+		if (!conn->eof)
+			return false;
+		return refuse(conn, FAIL_CLOSED, 0,
+			      "closed within the handshake");
+	}
+	switch (tls_handshake(conn->tls)) {
+	case TLS_OK:
+		return complete(conn);
+	case TLS_AGAIN:
+		/* It takes all that there is before it asks for more. */
+		return conn->eof;
+	default:
+		return lose(conn);
+	}
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * listener.c - one worker's listening sockets. Each worker has its own on the
+ * same address (SO_REUSEPORT), so the kernel spreads connections and nobody
+ * shares an accept queue. "[::]" takes IPv6 only; IPv4 is 0.0.0.0.
+ */
+#include "worker_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "text.h"
+
+#define BACKLOG 4096
+#define ACCEPTS_PER_EVENT 64
+#define PAUSE_MS 100
+
+static int set(int fd, int level, int option)
+{
+	int one = 1;
+
+	return setsockopt(fd, level, option, &one, sizeof(one));
+}
+
+static int make_socket(const struct settings_address *address, bool share)
+{
+	int family = address->addr.ss_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (set(fd, SOL_SOCKET, SO_REUSEADDR) < 0 ||
+	    (share && set(fd, SOL_SOCKET, SO_REUSEPORT) < 0) ||
+	    (family == AF_INET6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) ||
+	    bind(fd, (const struct sockaddr *)&address->addr,
+		 address->len) < 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+/*
+ * SO_REUSEPORT would let a second stekd of the same user take half of our
+ * connections in silence: the first worker looks whether the address is free.
+ */
+static int check_free(const struct settings_address *address)
+{
+	int fd = make_socket(address, false);
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
+}
+
+static int learn_bound(struct listener *listener)
+{
+	struct settings_address *bound = &listener->bound;
+
+	bound->len = sizeof(bound->addr);
+	if (getsockname(listener->fd, (struct sockaddr *)&bound->addr,
+			&bound->len) < 0)
+		return -1;
+	text_address(bound->text, sizeof(bound->text), &bound->addr);
+	return 0;
+}
+
+int listener_open(struct listener *listener, struct worker *worker,
+		  const struct settings_listen *settings, size_t n, char *why,
+		  size_t why_len)
+{
+	struct settings_address address = settings->address;
+	const char *text = settings->address.text;
+
+	listener->worker = worker;
+	listener->proxy_protocol = settings->proxy_protocol;
+	/* Port 0 is chosen once, by the first worker. */
+	if (worker->index > 0)
+		(void)worker_address(worker->node->workers[0], n, &address);
+	if (worker->index == 0 && check_free(&address) < 0)
+		goto fail;
+	listener->fd = make_socket(&address, true);
+	if (listener->fd < 0 || listen(listener->fd, BACKLOG) < 0 ||
+	    learn_bound(listener) < 0)
+		goto fail;
+	if (uv_poll_init(&worker->loop, &listener->poll, listener->fd) < 0)
+		goto fail;
+	listener->poll.data = listener;
+	listener->polled = true;
+	return 0;
+fail:
+	snprintf(why, why_len, "listening on %s: %s", text, strerror(errno));
+	return -1;
+}
+
+/*
+ * No descriptor is left. Left alone the queue would stay readable and the loop
+ * would spin: the reserve is given up to take one connection and close it, so
+ * that the client knows, and accepting rests a while.
+ */
+static void refuse_one(struct listener *listener)
+{
+	struct worker *worker = listener->worker;
+	int fd;
+
+	if (worker->reserve_fd >= 0) {
+		close(worker->reserve_fd);
+		fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0) {
+			close(fd);
+			count(&worker->counters.accepted);
+			count(&worker->counters.closed);
+			count(&worker->counters.failures[FAIL_MEMORY]);
+		}
+		worker->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	}
+	worker_pause(worker, PAUSE_MS);
+}
+
+/* False when nothing more is to be had now. */
+static bool accept_one(struct listener *listener)
+{
+	struct worker *worker = listener->worker;
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	int fd;
+
+	memset(&from, 0, sizeof(from));
+	fd = accept4(listener->fd, (struct sockaddr *)&from, &len,
+		     SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		conn_open(worker, fd, listener->proxy_protocol, &from);
+		return true;
+	}
+	switch (errno) {
+	case EAGAIN:
+		return false;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		refuse_one(listener);
+		return false;
+	default:
+		/* The connection's own trouble (accept(2)), not ours. */
+		return true;
+	}
+}
+
+static void on_listener(uv_poll_t *poll, int status, int events)
+{
+	struct listener *listener = poll->data;
+	struct worker *worker = listener->worker;
+	unsigned i;
+
+	(void)status;
+	(void)events;
+	for (i = 0; i < ACCEPTS_PER_EVENT; i++) {
+		if (worker->open >= worker->node->settings->max_connections) {
+			worker_pause(worker, 0);
+			return;
+		}
+		if (!accept_one(listener))
+			return;
+	}
+}
+
+void listener_start(struct listener *listener)
+{
+	if (listener->polled)
+		(void)uv_poll_start(&listener->poll, UV_READABLE, on_listener);
+}
+
+void listener_pause(struct listener *listener)
+{
+	if (listener->polled)
+		uv_poll_stop(&listener->poll);
+}
+
+void listener_close(struct listener *listener)
+{
+	struct worker *worker = listener->worker;
+
+	if (listener->fd < 0)
+		return;
+	/* What the kernel has accepted for us would be reset. */
+	while (worker->draining &&
+	       worker->open < worker->node->settings->max_connections &&
+	       accept_one(listener))
+		;
+	if (listener->polled)
+		uv_close((uv_handle_t *)&listener->poll, NULL);
+	listener->polled = false;
+	close(listener->fd);
+	listener->fd = -1;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * text.c - addresses and ids as people read them, for logs and pages.
+ */
+#include "text.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+void text_address(char *out, size_t cap, const struct sockaddr_storage *addr)
+{
+	char ip[INET6_ADDRSTRLEN] = "";
+	const struct sockaddr_in *v4 = (const void *)addr;
+	const struct sockaddr_in6 *v6 = (const void *)addr;
+	const struct sockaddr_un *un = (const void *)addr;
+
+	switch (addr->ss_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip));
+		snprintf(out, cap, "%s:%u", ip, ntohs(v4->sin_port));
+		return;
+	case AF_INET6:
+		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip));
+		snprintf(out, cap, "[%s]:%u", ip, ntohs(v6->sin6_port));
+		return;
+	case AF_UNIX:
+		snprintf(out, cap, "unix:%s", un->sun_path);
+		return;
+	default:
+		out[0] = '\0';
+	}
+}
+
+void text_hex(char *out, const uint8_t *bytes, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		*out++ = digits[bytes[i] >> 4];
+		*out++ = digits[bytes[i] & 15];
+	}
+	*out = '\0';
+}

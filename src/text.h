@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * text.h - addresses and ids as people read them.
+ */
+#ifndef STEKD_TEXT_H
+#define STEKD_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define TEXT_ADDRESS_MAX 128
+
+/* "192.0.2.1:443", "[2001:db8::1]:443", "unix:/path", "" if unknown. */
+void text_address(char *out, size_t cap, const struct sockaddr_storage *addr);
+
+/* Lower-case; `out` takes 2 * len + 1 bytes. */
+void text_hex(char *out, const uint8_t *bytes, size_t len);
+
+#endif

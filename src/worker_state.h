@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * worker_state.h - struct worker as the data path sees it: worker.c runs the
+ * loop, listener.c accepts, conn*.c serve. One thread; only what is marked
+ * atomic, and the counters, is read by others.
+ */
+#ifndef STEKD_WORKER_STATE_H
+#define STEKD_WORKER_STATE_H
+
+#include <uv.h>
+
+#include "worker.h"
+
+#define WORKER_READ_MAX (32 * 1024)	/* ciphertext, one recv */
+#define WORKER_PLAIN_MAX (16 * 1024)	/* plaintext, one TLS record */
+
+struct conn;
+
+struct listener {
+	struct worker *worker;
+	int fd;				/* -1: closed */
+	bool proxy_protocol;
+	struct settings_address bound;
+	uv_poll_t poll;
+	bool polled;			/* the handle is initialised */
+};
+
+struct worker {
+	struct node *node;
+	unsigned index;
+	struct counters counters;
+	_Atomic uint64_t open;
+
+	uv_loop_t loop;
+	uv_thread_t thread;
+	bool loop_ready;
+	uv_async_t drain_signal;
+	uv_timer_t drain_timer;		/* the bound of draining */
+	uv_timer_t accept_timer;	/* after EMFILE */
+	bool started;			/* the thread runs, or is to be joined */
+	bool draining;
+	bool closing_listeners;		/* while on_drain() is at it */
+	bool accept_paused;		/* by the timer or by max_connections */
+	int reserve_fd;			/* given up to refuse politely */
+
+	struct listener *listeners;
+	size_t n_listeners;
+	struct conn *conns;		/* a list */
+
+	/* Lines about single connections: a bucket, refilled each second. */
+	uint64_t log_second;
+	unsigned log_lines, log_suppressed;
+
+	/* Scratch, used within one event and never across two. */
+	uint8_t read[WORKER_READ_MAX];
+	uint8_t plain[WORKER_PLAIN_MAX];
+	uint8_t hello[20 * 1024];
+};
+
+/* listener.c */
+int listener_open(struct listener *listener, struct worker *worker,
+		  const struct settings_listen *settings, size_t n, char *why,
+		  size_t why_len);
+void listener_start(struct listener *listener);
+void listener_pause(struct listener *listener);
+void listener_close(struct listener *listener);	/* takes the queued ones in */
+
+/* worker.c: pauses accepting, for ms or (0) until a connection ends. */
+void worker_pause(struct worker *worker, unsigned ms);
+void worker_conn_closed(struct worker *worker);
+
+/* True if a line about one connection may be logged now. */
+bool worker_may_log(struct worker *worker);
+
+#endif
