@@ -20,19 +20,18 @@
 enum gate_verdict {
 	GATE_MORE,	/* incomplete: read on */
 	GATE_PASS,
-	GATE_REFUSE,	/* send `alert`, count `failure` */
-};
-
-struct gate_span {
-	size_t offset;	/* into the reassembled hello */
-	size_t len;
+	GATE_REFUSE,	/* send `alert` (0: none), count `failure` */
 };
 
 struct gate_hello {
+	size_t skip;		/* see gate_parse_second(); 0 in the first hello */
 	size_t consumed;	/* bytes of the buffer that the hello's records take */
+	bool split;		/* over more than one record: it stands in scratch */
+	size_t hello_len;	/* handshake bytes, header included */
 	uint16_t legacy_version;
 	bool offers_tls13, offers_tls12;	/* by supported_versions, else legacy */
 	char server_name[256];	/* lower case, "" if absent; RFC 6066 s3 */
+	bool name_is_address;	/* an IP literal was sent: treated as absent */
 	size_t n_alpn;		/* protocol names offered */
 	bool has_alpn;
 	bool has_ems;		/* extended_master_secret, RFC 7627 */
@@ -47,9 +46,11 @@ struct gate_hello {
 	uint8_t psk_name[16];	/* of the first identity, zero if shorter */
 	bool psk_ke, psk_dhe_ke;	/* psk_key_exchange_modes */
 	size_t n_key_shares;
-	size_t n_suites;
-	bool has_scsv;
+	size_t n_suites;	/* without signalling values and GREASE */
+	bool has_scsv;		/* TLS_EMPTY_RENEGOTIATION_INFO_SCSV */
+	bool has_fallback_scsv;	/* TLS_FALLBACK_SCSV, RFC 7507 */
 	size_t session_id_len;
+	uint64_t digest;	/* over what a second hello must repeat; no MAC */
 	/* on GATE_REFUSE */
 	uint8_t alert;		/* RFC 8446 s6 */
 	enum failure failure;
@@ -59,10 +60,23 @@ struct gate_hello {
 /*
  * Looks at `len` bytes from the start of the stream. Never reads past them,
  * never allocates. A hello may be split over records in any way; `scratch` (of
- * GATE_HELLO_MAX bytes, the caller's) takes it then. Both hellos of a
- * HelloRetryRequest pass here.
+ * GATE_HELLO_MAX bytes, the caller's) takes it then. A hello that is still
+ * incomplete in GATE_BUFFER_MAX bytes is refused.
  */
 enum gate_verdict gate_parse(struct gate_hello *out, const uint8_t *buf,
 			     size_t len, uint8_t *scratch);
+
+/*
+ * The same for the ClientHello that answers a HelloRetryRequest. Before it,
+ * change_cipher_spec (RFC 8446 appendix D.4) and, if the first hello announced
+ * early data, its records (s4.2.10) may stand: `skip` bytes, which the library
+ * must not see. They may be dropped from the front on GATE_MORE too; the caller
+ * bounds their total. What s4.1.2 does not allow to change must be as in
+ * `first`. `consumed` counts the skipped bytes in.
+ */
+enum gate_verdict gate_parse_second(struct gate_hello *out,
+				    const struct gate_hello *first,
+				    const uint8_t *buf, size_t len,
+				    uint8_t *scratch);
 
 #endif

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * gate.c - the record layer of the gate: finds one ClientHello in the first
+ * bytes of a connection, whole or in pieces, and hands it to gate_hello.c. The
+ * connection calls it before any wolfSSL object exists.
+ */
+#include "gate.h"
+
+#include <string.h>
+
+#include "gate_private.h"
+
+#define RECORD_HEADER 5
+#define RECORD_MAX 16384
+#define MESSAGE_HEADER 4
+
+enum { CONTENT_CCS = 20, CONTENT_ALERT, CONTENT_HANDSHAKE, CONTENT_DATA };
+
+#define CLIENT_HELLO 1
+
+struct record {
+	uint8_t type;
+	size_t len;		/* by its header */
+	const uint8_t *body;
+	size_t here;		/* bytes of it that have arrived */
+};
+
+/* Operators ask why: the usual strangers at a TLS port are called by name. */
+static const char *stranger(const uint8_t *buf, size_t len)
+{
+	static const char *const methods[] = {
+		"GET ", "HEAD", "POST", "PUT ", "DELE", "OPTI", "PATC",
+		"CONN", "TRAC", "PRI ",
+	};
+
+	if (len < 4)
+		return "not a TLS record";
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (!memcmp(buf, methods[i], 4))
+			return "plain HTTP on a TLS port";
+	if (!memcmp(buf, "PROX", 4) || !memcmp(buf, "\r\n\r\n", 4))
+		return "a PROXY header where none is configured";
+	if (!memcmp(buf, "SSH-", 4))
+		return "SSH on a TLS port";
+	return "not a TLS record";
+}
+
+/* As soon as the bytes tell: a stranger is not kept waiting for five of them. */
+static enum gate_verdict record_next(struct gate_hello *out,
+				     struct record *record, const uint8_t *buf,
+				     size_t len)
+{
+	if (len == 0)
+		return GATE_MORE;
+	if (buf[0] < CONTENT_CCS || buf[0] > CONTENT_DATA ||
+	    (len > 1 && buf[1] != 3)) {
+		gate__refuse(out, ALERT_NONE, FAIL_NOT_TLS, stranger(buf, len));
+		return GATE_REFUSE;
+	}
+	if (len < RECORD_HEADER)
+		return GATE_MORE;
+	/* The minor version says nothing: RFC 8446 s5.1. */
+	record->type = buf[0];
+	record->len = (size_t)buf[3] << 8 | buf[4];
+	record->body = buf + RECORD_HEADER;
+	record->here = len - RECORD_HEADER;
+	if (record->here > record->len)
+		record->here = record->len;
+	return GATE_PASS;
+}
+
+static bool record_is_handshake(struct gate_hello *out,
+				const struct record *record)
+{
+	if (record->type == CONTENT_ALERT)
+		return gate__refuse(out, ALERT_NONE, FAIL_ALERT,
+				    "an alert instead of a ClientHello");
+	if (record->type != CONTENT_HANDSHAKE)
+		return gate__refuse(out, ALERT_UNEXPECTED_MESSAGE,
+				    FAIL_MALFORMED,
+				    "not a handshake record");
+	if (record->len == 0)
+		return gate__refuse(out, ALERT_UNEXPECTED_MESSAGE,
+				    FAIL_MALFORMED,
+				    "an empty handshake record");
+	if (record->len > RECORD_MAX)
+		return gate__refuse(out, ALERT_RECORD_OVERFLOW, FAIL_MALFORMED,
+				    "a record over 16 KiB");
+	return true;
+}
+
+static size_t message_len(const uint8_t *message)
+{
+	return MESSAGE_HEADER + ((size_t)message[1] << 16 |
+				 (size_t)message[2] << 8 | message[3]);
+}
+
+/* What the message's first bytes say; `end` is where the record will end. */
+static bool message_begins(struct gate_hello *out, const uint8_t *message,
+			   size_t have, size_t end)
+{
+	if (have >= 1 && message[0] != CLIENT_HELLO)
+		return gate__refuse(out, ALERT_UNEXPECTED_MESSAGE,
+				    FAIL_MALFORMED, "not a ClientHello");
+	if (have < MESSAGE_HEADER)
+		return true;
+	if (message_len(message) > GATE_HELLO_MAX)
+		return gate__refuse(out, ALERT_ILLEGAL_PARAMETER, FAIL_TOO_BIG,
+				    "a ClientHello over 20 KiB");
+	/* RFC 8446 s5.1: a hello ends with its record. */
+	if (end > message_len(message))
+		return gate__refuse(out, ALERT_UNEXPECTED_MESSAGE,
+				    FAIL_MALFORMED,
+				    "more behind the ClientHello in its record");
+	return true;
+}
+
+/* Sets *hello to the message, in place when one record holds it. */
+static enum gate_verdict gather(struct gate_hello *out, const uint8_t *buf,
+				size_t len, uint8_t *scratch,
+				const uint8_t **hello)
+{
+	struct record record;
+	enum gate_verdict verdict;
+	size_t at = out->skip;
+	size_t have = 0;
+
+	for (;;) {
+		verdict = record_next(out, &record, buf + at, len - at);
+		if (verdict != GATE_PASS)
+			return verdict;
+		if (!record_is_handshake(out, &record))
+			return GATE_REFUSE;
+		if (have >= MESSAGE_HEADER &&
+		    !message_begins(out, scratch, have, have + record.len))
+			return GATE_REFUSE;
+		/*
+		 * It fits: at most 3 bytes are there while the length is not
+		 * known, and from then on it was just compared.
+		 */
+		out->split = have > 0;
+		*hello = record.body;
+		if (out->split || record.here < record.len ||
+		    record.len < MESSAGE_HEADER ||
+		    message_len(record.body) != record.len) {
+			memcpy(scratch + have, record.body, record.here);
+			*hello = scratch;
+		}
+		have += record.here;
+		if (!message_begins(out, *hello, have,
+				    have - record.here + record.len))
+			return GATE_REFUSE;
+		if (record.here < record.len)
+			return GATE_MORE;
+		at += RECORD_HEADER + record.len;
+		if (have >= MESSAGE_HEADER && have == message_len(*hello))
+			break;
+	}
+	out->consumed = at;
+	out->hello_len = have;
+	return GATE_PASS;
+}
+
+static enum gate_verdict parse(struct gate_hello *out, const uint8_t *buf,
+			       size_t len, uint8_t *scratch)
+{
+	const uint8_t *hello = NULL;
+	enum gate_verdict verdict = gather(out, buf, len, scratch, &hello);
+
+	if (verdict == GATE_MORE && len - out->skip >= GATE_BUFFER_MAX) {
+		gate__refuse(out, ALERT_ILLEGAL_PARAMETER, FAIL_TOO_BIG,
+			     "a ClientHello in too many small records");
+		return GATE_REFUSE;
+	}
+	if (verdict != GATE_PASS)
+		return verdict;
+	if (!gate__hello(out, hello + MESSAGE_HEADER,
+			 out->hello_len - MESSAGE_HEADER))
+		return GATE_REFUSE;
+	return GATE_PASS;
+}
+
+enum gate_verdict gate_parse(struct gate_hello *out, const uint8_t *buf,
+			     size_t len, uint8_t *scratch)
+{
+	memset(out, 0, sizeof(*out));
+	return parse(out, buf, len, scratch);
+}
+
+/* Counts into out->skip what may stand before the second hello. */
+static enum gate_verdict skip_records(struct gate_hello *out, bool early_data,
+				      const uint8_t *buf, size_t len)
+{
+	struct record record;
+	enum gate_verdict verdict;
+
+	for (;;) {
+		verdict = record_next(out, &record, buf + out->skip,
+				      len - out->skip);
+		if (verdict != GATE_PASS)
+			return verdict;
+		if (record.type == CONTENT_DATA && early_data) {
+			/* Protected: RFC 8446 s5.2 allows 256 bytes more. */
+			if (record.len > RECORD_MAX + 256) {
+				gate__refuse(out, ALERT_RECORD_OVERFLOW,
+					     FAIL_MALFORMED,
+					     "a record over 16 KiB");
+				return GATE_REFUSE;
+			}
+		} else if (record.type != CONTENT_CCS) {
+			return GATE_PASS;
+		} else if (record.len != 1 ||
+			   (record.here == 1 && record.body[0] != 1)) {
+			gate__refuse(out, ALERT_UNEXPECTED_MESSAGE,
+				     FAIL_MALFORMED,
+				     "a malformed change_cipher_spec");
+			return GATE_REFUSE;
+		}
+		if (record.here < record.len)
+			return GATE_MORE;
+		out->skip += RECORD_HEADER + record.len;
+	}
+}
+
+enum gate_verdict gate_parse_second(struct gate_hello *out,
+				    const struct gate_hello *first,
+				    const uint8_t *buf, size_t len,
+				    uint8_t *scratch)
+{
+	enum gate_verdict verdict;
+
+	memset(out, 0, sizeof(*out));
+	verdict = skip_records(out, first->has_early_data, buf, len);
+	if (verdict == GATE_PASS)
+		verdict = parse(out, buf, len, scratch);
+	if (verdict != GATE_PASS)
+		return verdict;
+	/* RFC 8446 s4.1.2 and s4.2.10. */
+	if (out->has_early_data || out->digest != first->digest ||
+	    strcmp(out->server_name, first->server_name)) {
+		gate__illegal(out, "the second ClientHello is another one");
+		return GATE_REFUSE;
+	}
+	return GATE_PASS;
+}
