@@ -6,6 +6,11 @@
 #include "guard.h"
 
 #include <sched.h>
+#include <time.h>
+
+/* A reader that lost its core in the middle keeps the writer for a moment. */
+#define YIELDS 64
+#define NAP_NS 50000
 
 /*
  * Where this thread looks for a slot first. Each thread starts elsewhere and
@@ -79,6 +84,19 @@ void stek__guard_leave(struct stek_guard *guard, unsigned slot)
 			      memory_order_release);
 }
 
+static void wait_for(const struct stek_guard_slot *slot,
+		     const struct stek_ring *old)
+{
+	const struct timespec nap = { .tv_nsec = NAP_NS };
+
+	for (unsigned n = 0; atomic_load(&slot->ring) == old; n++) {
+		if (n < YIELDS)
+			sched_yield();
+		else
+			nanosleep(&nap, NULL);
+	}
+}
+
 struct stek_ring *stek__guard_swap(struct stek_guard *guard,
 				   struct stek_ring *ring)
 {
@@ -87,9 +105,7 @@ struct stek_ring *stek__guard_swap(struct stek_guard *guard,
 	/* Nothing was replaced; readers may hold it for as long as they like. */
 	if (old == ring || !old)
 		return old;
-	for (size_t i = 0; i < STEK_GUARD_SLOTS; i++) {
-		while (atomic_load(&guard->slots[i].ring) == old)
-			sched_yield();
-	}
+	for (size_t i = 0; i < STEK_GUARD_SLOTS; i++)
+		wait_for(&guard->slots[i], old);
 	return old;
 }
