@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One HTTP request to the admin endpoint by libcurl: over the Unix socket, or
+ * over loopback TCP with a bearer token. The token travels in a header only:
+ * never on a command line, never in the environment, never in a message.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "ctl.h"
+
+#define CONNECT_TIMEOUT_MS 5000L
+#define REQUEST_TIMEOUT_MS 30000L	/* a revocation waits up to 10 s */
+
+struct collected {
+	char *data;
+	size_t len;
+};
+
+bool ctl_url_valid(const char *url)
+{
+	char *scheme = NULL, *host = NULL, *path = NULL, *user = NULL;
+	char *query = NULL;
+	CURLU *parts = curl_url();
+	bool valid = false;
+
+	if (!parts || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK)
+		goto out;
+	if (curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+	    curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+	    curl_url_get(parts, CURLUPART_PATH, &path, 0) != CURLUE_OK)
+		goto out;
+	curl_url_get(parts, CURLUPART_USER, &user, 0);
+	curl_url_get(parts, CURLUPART_QUERY, &query, 0);
+	valid = strcmp(scheme, "http") == 0 && strcmp(path, "/") == 0 &&
+		!user && !query &&
+		(strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+		 (strncmp(host, "127.", 4) == 0 &&
+		  host[strspn(host, "0123456789.")] == '\0'));
+out:
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(path);
+	curl_free(user);
+	curl_free(query);
+	curl_url_cleanup(parts);
+	return valid;
+}
+
+static int token_check_file(int fd, const char *path, char *why, size_t why_len)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		snprintf(why, why_len, "%s: not a regular file", path);
+		return -1;
+	}
+	if (st.st_uid != geteuid() && st.st_uid != 0) {
+		snprintf(why, why_len, "%s: belongs to somebody else", path);
+		return -1;
+	}
+	if (st.st_mode & (S_IRWXG | S_IRWXO)) {
+		snprintf(why, why_len,
+			 "%s: mode %04o, expected 0600: group and others must "
+			 "have no access", path, (unsigned)st.st_mode & 07777);
+		return -1;
+	}
+	return 0;
+}
+
+/* One line of printable characters without spaces; cuts the line's end. */
+static int token_check_text(char *text)
+{
+	size_t len = strcspn(text, "\r\n");
+
+	if (text[len + strspn(text + len, "\r\n")] != '\0')
+		return -1;
+	text[len] = '\0';
+	for (const char *p = text; *p; p++) {
+		if (*p <= 0x20 || *p >= 0x7f)
+			return -1;
+	}
+	return len > 0 ? 0 : -1;
+}
+
+int ctl_token_read(char out[CTL_TOKEN_MAX], const char *path, char *why,
+		   size_t why_len)
+{
+	char text[CTL_TOKEN_MAX] = {0};
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int result = -1;
+	ssize_t len;
+
+	if (fd < 0) {
+		snprintf(why, why_len, "%s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (token_check_file(fd, path, why, why_len) != 0)
+		goto out;
+	len = read(fd, text, sizeof(text) - 1);
+	if (len <= 0 || (size_t)len == sizeof(text) - 1 ||
+	    strlen(text) != (size_t)len || token_check_text(text) != 0) {
+		snprintf(why, why_len, "%s: expected one line with the token",
+			 path);
+		goto out;
+	}
+	memcpy(out, text, sizeof(text));
+	result = 0;
+out:
+	explicit_bzero(text, sizeof(text));
+	close(fd);
+	return result;
+}
+
+void ctl_token_wipe(struct ctl_target *target)
+{
+	explicit_bzero(target->token, sizeof(target->token));
+}
+
+static size_t collect(char *data, size_t size, size_t n, void *user)
+{
+	struct collected *body = user;
+	size_t len = size * n;
+	char *grown;
+
+	if (len > CTL_REPLY_MAX - body->len)
+		return 0;
+	grown = realloc(body->data, body->len + len + 1);
+	if (!grown)
+		return 0;
+	memcpy(grown + body->len, data, len);
+	body->data = grown;
+	body->len += len;
+	return len;
+}
+
+/* Appends or frees the whole list. */
+static struct curl_slist *add_header(struct curl_slist *list, const char *text)
+{
+	struct curl_slist *longer = curl_slist_append(list, text);
+
+	if (!longer)
+		curl_slist_free_all(list);
+	return longer;
+}
+
+static struct curl_slist *make_headers(const struct ctl_target *target,
+				       bool post)
+{
+	char line[CTL_TOKEN_MAX + 32];
+	struct curl_slist *list;
+
+	list = add_header(NULL, "Accept: application/json, "
+				"application/problem+json");
+	if (list && post)
+		list = add_header(list, "Content-Type: application/json");
+	if (list && target->url && target->token[0]) {
+		snprintf(line, sizeof(line), "Authorization: Bearer %s",
+			 target->token);
+		list = add_header(list, line);
+		explicit_bzero(line, sizeof(line));
+	}
+	return list;
+}
+
+static void free_headers(struct curl_slist *list)
+{
+	for (struct curl_slist *p = list; p; p = p->next)
+		explicit_bzero(p->data, strlen(p->data));
+	curl_slist_free_all(list);
+}
+
+static void explain(const struct ctl_target *target, CURLcode code,
+		    const char *detail, char *why, size_t why_len)
+{
+	const char *where = target->url ? target->url : target->socket;
+	const char *hint = "";
+
+	if (code == CURLE_COULDNT_CONNECT && target->url)
+		hint = "; does stekd run with admin.listen at this address?";
+	else if (code == CURLE_COULDNT_CONNECT && access(where, F_OK) != 0)
+		hint = "; no such socket: does stekd run? --socket names "
+		       "another (admin.socket in stekd.yaml)";
+	else if (code == CURLE_COULDNT_CONNECT && access(where, W_OK) != 0)
+		hint = "; permission denied: run as root or as stekd's user";
+	else if (code == CURLE_COULDNT_CONNECT)
+		hint = "; nobody answers at the socket: does stekd run?";
+	snprintf(why, why_len, "cannot reach stekd at %s: %s%s", where,
+		 detail[0] ? detail : curl_easy_strerror(code), hint);
+}
+
+static CURLcode set_up(CURL *curl, const struct ctl_target *target,
+		       const char *url, const char *body,
+		       struct curl_slist *headers, struct collected *into,
+		       char *detail)
+{
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(curl, CURLOPT_USERAGENT, "stekctl");
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, REQUEST_TIMEOUT_MS);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, into);
+	if (body)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+	if (!target->url)
+		return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH,
+					target->socket);
+	return CURLE_OK;
+}
+
+enum ctl_exit ctl_request(const struct ctl_target *target, const char *path,
+			  const json_t *body, struct ctl_reply *out, char *why,
+			  size_t why_len)
+{
+	const char *base = target->url ? target->url : "http://localhost";
+	char url[512], detail[CURL_ERROR_SIZE] = "";
+	size_t base_len = strlen(base);
+	struct collected answer = {0};
+	struct curl_slist *headers = NULL;
+	char *text = NULL;
+	CURLcode code = CURLE_OUT_OF_MEMORY;
+	CURL *curl = curl_easy_init();
+
+	while (base_len > 0 && base[base_len - 1] == '/')
+		base_len--;
+	snprintf(url, sizeof(url), "%.*s%s", (int)base_len, base, path);
+	if (body)
+		text = json_dumps(body, JSON_COMPACT);
+	headers = make_headers(target, body != NULL);
+	if (curl && headers && (!body || text)) {
+		code = set_up(curl, target, url, text, headers, &answer,
+			      detail);
+		if (code == CURLE_OK)
+			code = curl_easy_perform(curl);
+	}
+	if (code == CURLE_OK) {
+		curl_off_t retry = 0;
+
+		*out = (struct ctl_reply){0};
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &out->status);
+		curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry);
+		out->retry_after_s = (long)retry;
+		out->body = json_loadb(answer.data ? answer.data : "",
+				       answer.len, 0, NULL);
+	} else {
+		explain(target, code, detail, why, why_len);
+	}
+	free_headers(headers);
+	free(answer.data);
+	free(text);
+	curl_easy_cleanup(curl);
+	return code == CURLE_OK ? CTL_OK : CTL_UNREACHABLE;
+}
+
+void ctl_reply_clear(struct ctl_reply *reply)
+{
+	json_decref(reply->body);
+	*reply = (struct ctl_reply){0};
+}
