@@ -122,7 +122,7 @@ static enum gate_verdict gather(struct gate_hello *out, const uint8_t *buf,
 {
 	struct record record;
 	enum gate_verdict verdict;
-	size_t at = out->skip;
+	size_t at = 0;
 	size_t have = 0;
 
 	for (;;) {
@@ -161,13 +161,15 @@ static enum gate_verdict gather(struct gate_hello *out, const uint8_t *buf,
 	return GATE_PASS;
 }
 
-static enum gate_verdict parse(struct gate_hello *out, const uint8_t *buf,
-			       size_t len, uint8_t *scratch)
+enum gate_verdict gate_parse(struct gate_hello *out, const uint8_t *buf,
+			     size_t len, uint8_t *scratch)
 {
 	const uint8_t *hello = NULL;
-	enum gate_verdict verdict = gather(out, buf, len, scratch, &hello);
+	enum gate_verdict verdict;
 
-	if (verdict == GATE_MORE && len - out->skip >= GATE_BUFFER_MAX) {
+	memset(out, 0, sizeof(*out));
+	verdict = gather(out, buf, len, scratch, &hello);
+	if (verdict == GATE_MORE && len >= GATE_BUFFER_MAX) {
 		gate__refuse(out, ALERT_ILLEGAL_PARAMETER, FAIL_TOO_BIG,
 			     "a ClientHello in too many small records");
 		return GATE_REFUSE;
@@ -177,69 +179,5 @@ static enum gate_verdict parse(struct gate_hello *out, const uint8_t *buf,
 	if (!gate__hello(out, hello + MESSAGE_HEADER,
 			 out->hello_len - MESSAGE_HEADER))
 		return GATE_REFUSE;
-	return GATE_PASS;
-}
-
-enum gate_verdict gate_parse(struct gate_hello *out, const uint8_t *buf,
-			     size_t len, uint8_t *scratch)
-{
-	memset(out, 0, sizeof(*out));
-	return parse(out, buf, len, scratch);
-}
-
-/* Counts into out->skip what may stand before the second hello. */
-static enum gate_verdict skip_records(struct gate_hello *out, bool early_data,
-				      const uint8_t *buf, size_t len)
-{
-	struct record record;
-	enum gate_verdict verdict;
-
-	for (;;) {
-		verdict = record_next(out, &record, buf + out->skip,
-				      len - out->skip);
-		if (verdict != GATE_PASS)
-			return verdict;
-		if (record.type == CONTENT_DATA && early_data) {
-			/* Protected: RFC 8446 s5.2 allows 256 bytes more. */
-			if (record.len > RECORD_MAX + 256) {
-				gate__refuse(out, ALERT_RECORD_OVERFLOW,
-					     FAIL_MALFORMED,
-					     "a record over 16 KiB");
-				return GATE_REFUSE;
-			}
-		} else if (record.type != CONTENT_CCS) {
-			return GATE_PASS;
-		} else if (record.len != 1 ||
-			   (record.here == 1 && record.body[0] != 1)) {
-			gate__refuse(out, ALERT_UNEXPECTED_MESSAGE,
-				     FAIL_MALFORMED,
-				     "a malformed change_cipher_spec");
-			return GATE_REFUSE;
-		}
-		if (record.here < record.len)
-			return GATE_MORE;
-		out->skip += RECORD_HEADER + record.len;
-	}
-}
-
-enum gate_verdict gate_parse_second(struct gate_hello *out,
-				    const struct gate_hello *first,
-				    const uint8_t *buf, size_t len,
-				    uint8_t *scratch)
-{
-	enum gate_verdict verdict;
-
-	memset(out, 0, sizeof(*out));
-	verdict = skip_records(out, first->has_early_data, buf, len);
-	if (verdict == GATE_PASS)
-		verdict = parse(out, buf, len, scratch);
-	if (verdict != GATE_PASS)
-		return verdict;
-	/* RFC 8446 s4.1.2 and s4.2.10. */
-	if (out->has_early_data || out->digest != first->digest ||
-	    strcmp(out->server_name, first->server_name)) {
-		gate__illegal(out, "the second ClientHello is another one");
-		return GATE_REFUSE;
-	}
 	return GATE_PASS;
 }

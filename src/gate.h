@@ -24,7 +24,6 @@ enum gate_verdict {
 };
 
 struct gate_hello {
-	size_t skip;		/* see gate_parse_second(); 0 in the first hello */
 	size_t consumed;	/* bytes of the buffer that the hello's records take */
 	bool split;		/* over more than one record: it stands in scratch */
 	size_t hello_len;	/* handshake bytes, header included */
@@ -50,7 +49,7 @@ struct gate_hello {
 	bool has_scsv;		/* TLS_EMPTY_RENEGOTIATION_INFO_SCSV */
 	bool has_fallback_scsv;	/* TLS_FALLBACK_SCSV, RFC 7507 */
 	size_t session_id_len;
-	uint64_t digest;	/* over what a second hello must repeat; no MAC */
+	uint64_t digest;	/* over what a second hello repeats; see below */
 	/* on GATE_REFUSE */
 	uint8_t alert;		/* RFC 8446 s6 */
 	enum failure failure;
@@ -62,21 +61,13 @@ struct gate_hello {
  * never allocates. A hello may be split over records in any way; `scratch` (of
  * GATE_HELLO_MAX bytes, the caller's) takes it then. A hello that is still
  * incomplete in GATE_BUFFER_MAX bytes is refused.
+ *
+ * Both hellos of a HelloRetryRequest pass here. RFC 8446 s4.1.2 and s4.2.10 let
+ * the second one differ in key_share, pre_shared_key, cookie and early_data
+ * (which must be gone) alone: the caller compares the two digests, which cover
+ * all the rest that the gate knows, server_name included.
  */
 enum gate_verdict gate_parse(struct gate_hello *out, const uint8_t *buf,
 			     size_t len, uint8_t *scratch);
-
-/*
- * The same for the ClientHello that answers a HelloRetryRequest. Before it,
- * change_cipher_spec (RFC 8446 appendix D.4) and, if the first hello announced
- * early data, its records (s4.2.10) may stand: `skip` bytes, which the library
- * must not see. They may be dropped from the front on GATE_MORE too; the caller
- * bounds their total. What s4.1.2 does not allow to change must be as in
- * `first`. `consumed` counts the skipped bytes in.
- */
-enum gate_verdict gate_parse_second(struct gate_hello *out,
-				    const struct gate_hello *first,
-				    const uint8_t *buf, size_t len,
-				    uint8_t *scratch);
 
 #endif
