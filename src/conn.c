@@ -15,43 +15,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gate.h"
-#include "log.h"
-#include "text.h"
-
-#define LINGER_MS 2000
-#define LINGER_BYTES (64 * 1024)
 /* A flight of ours beyond any certificate chain; the peer does not read. */
 #define OUT_MAX (512 * 1024)
 
-static bool step_proxy(struct conn *conn);
-static bool step_linger(struct conn *conn);
-
 #define TO(state) (1u << (state))
 
+/* Which states may follow each. */
 static const struct {
 	const char *name;
-	unsigned next;		/* states that may follow */
-	bool (*step)(struct conn *conn);
+	unsigned next;
 } states[CONN_STATES] = {
 	[CONN_PROXY] = { "proxy",
-		TO(CONN_HELLO) | TO(CONN_LINGER) | TO(CONN_CLOSED),
-		step_proxy },
+		TO(CONN_HELLO) | TO(CONN_LINGER) | TO(CONN_CLOSED) },
 	[CONN_HELLO] = { "hello",
-		TO(CONN_HANDSHAKE) | TO(CONN_LINGER) | TO(CONN_CLOSED),
-		conn_step_hello },
+		TO(CONN_HANDSHAKE) | TO(CONN_LINGER) | TO(CONN_CLOSED) },
 	[CONN_HANDSHAKE] = { "handshake",
 		TO(CONN_PAGE) | TO(CONN_CONNECTING) | TO(CONN_LINGER) |
-		TO(CONN_CLOSED),
-		conn_step_handshake },
-	[CONN_PAGE] = { "page",
-		TO(CONN_LINGER) | TO(CONN_CLOSED), conn_step_page },
+		TO(CONN_CLOSED) },
+	[CONN_PAGE] = { "page", TO(CONN_LINGER) | TO(CONN_CLOSED) },
 	[CONN_CONNECTING] = { "connecting",
-		TO(CONN_RELAY) | TO(CONN_LINGER) | TO(CONN_CLOSED), NULL },
-	[CONN_RELAY] = { "relay",
-		TO(CONN_LINGER) | TO(CONN_CLOSED), conn_step_relay },
-	[CONN_LINGER] = { "linger", TO(CONN_CLOSED), step_linger },
-	[CONN_CLOSED] = { "closed", 0, NULL },
+		TO(CONN_RELAY) | TO(CONN_LINGER) | TO(CONN_CLOSED) },
+	[CONN_RELAY] = { "relay", TO(CONN_LINGER) | TO(CONN_CLOSED) },
+	[CONN_LINGER] = { "linger", TO(CONN_CLOSED) },
+	[CONN_CLOSED] = { "closed", 0 },
 };
 
 void conn_move(struct conn *conn, enum conn_state next)
@@ -69,6 +55,7 @@ static void free_conn(struct conn *conn)
 	buf_free(&conn->out);
 	buf_free(&conn->text);
 	free(conn->server_name);
+	free(conn->first_hello);
 	free(conn);
 }
 
@@ -208,6 +195,45 @@ static void wait_for_events(struct conn *conn)
 		conn_close(conn);
 }
 
+static bool step_proxy(struct conn *conn)
+{
+	struct proxy_in header;
+	const char *why = "the header is incomplete";
+
+	if (!conn->wire.in_len && !conn->eof)
+		return false;
+	switch (proxy_parse(&header, conn->wire.in, conn->wire.in_len)) {
+	case PROXY_PASS:
+		conn->wire.in += header.consumed;
+		conn->wire.in_len -= header.consumed;
+		if (!header.local && header.from.ss_family != AF_UNSPEC) {
+			conn->from = header.from;
+			conn->to = header.to;
+		}
+		conn_move(conn, CONN_HELLO);
+		return true;
+	case PROXY_MORE:
+		if (!conn->eof)
+			return false;
+		break;
+	case PROXY_REFUSE:
+		why = header.why;
+		break;
+	}
+	conn_fail(conn, conn->eof ? FAIL_CLOSED : FAIL_PROXY, 0, why, 0);
+	conn_finish(conn);
+	return true;
+}
+
+static bool (*const steps[CONN_STATES])(struct conn *conn) = {
+	[CONN_PROXY] = step_proxy,
+	[CONN_HELLO] = conn_step_hello,
+	[CONN_HANDSHAKE] = conn_step_handshake,
+	[CONN_PAGE] = conn_step_page,
+	[CONN_RELAY] = conn_step_relay,
+	[CONN_LINGER] = conn_step_linger,
+};
+
 /* What a broken socket or too slow a reader ends, and how it counts. */
 static void end_broken(struct conn *conn)
 {
@@ -223,8 +249,7 @@ void conn_run(struct conn *conn)
 			end_broken(conn);
 			return;
 		}
-		if (!states[conn->state].step ||
-		    !states[conn->state].step(conn))
+		if (!steps[conn->state] || !steps[conn->state](conn))
 			break;
 	}
 	if (conn->state == CONN_CLOSED)
@@ -233,7 +258,7 @@ void conn_run(struct conn *conn)
 	conn_flush(conn);
 	/* The last byte of a lingering connection may just have left. */
 	if (conn->state == CONN_LINGER)
-		(void)step_linger(conn);
+		(void)conn_step_linger(conn);
 	if (conn->broken)
 		end_broken(conn);
 	if (conn->state == CONN_CLOSED)
@@ -280,85 +305,6 @@ static void on_timer(uv_timer_t *timer)
 void conn_timer(struct conn *conn, uint64_t ms)
 {
 	uv_timer_start(&conn->timer, on_timer, ms, 0);
-}
-
-void conn_finish(struct conn *conn)
-{
-	relay_stop(conn);
-	conn->skipped = 0;
-	conn_move(conn, CONN_LINGER);
-	conn_timer(conn, LINGER_MS);
-}
-
-void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
-	       const char *why, int code)
-{
-	struct worker *worker = conn->worker;
-	char peer[TEXT_ADDRESS_MAX];
-	/* A balancer's health check is no news. */
-	bool silent = failure == FAIL_CLOSED && !conn->tls && !conn->in.len;
-
-	count(&worker->counters.failures[failure]);
-	if (alert)
-		(void)tls_plain_alert(&conn->out, alert);
-	if (!worker_may_log(worker))
-		return;
-	text_address(peer, sizeof(peer), &conn->from);
-	log_event(silent ? LOG_DEBUG : LOG_INFO, "handshake failed",
-		  "reason", LOG_STR, failure_name(failure),
-		  "detail", LOG_STR, why, "code", LOG_INT, (int64_t)code,
-		  "peer", LOG_STR, peer,
-		  "server_name", LOG_STR,
-		  conn->server_name ? conn->server_name : "", NULL);
-}
-
-/*
- * Closing a socket with unread bytes in it sends RST, and that can overtake an
- * alert or the end of a page. So: our FIN, then read until theirs.
- */
-static bool step_linger(struct conn *conn)
-{
-	conn->skipped += (uint32_t)conn->wire.in_len;
-	conn->wire.in_len = 0;
-	if (!conn->shut && !conn->out.len) {
-		conn->shut = true;
-		if (shutdown(conn->fd, SHUT_WR) < 0)
-			conn->broken = true;
-	}
-	if (conn->broken || (conn->shut && conn->eof) ||
-	    conn->skipped > LINGER_BYTES)
-		conn_close(conn);
-	return false;
-}
-
-static bool step_proxy(struct conn *conn)
-{
-	struct proxy_in header;
-	const char *why = "the header is incomplete";
-
-	if (!conn->wire.in_len && !conn->eof)
-		return false;
-	switch (proxy_parse(&header, conn->wire.in, conn->wire.in_len)) {
-	case PROXY_PASS:
-		conn->wire.in += header.consumed;
-		conn->wire.in_len -= header.consumed;
-		if (!header.local && header.from.ss_family != AF_UNSPEC) {
-			conn->from = header.from;
-			conn->to = header.to;
-		}
-		conn_move(conn, CONN_HELLO);
-		return true;
-	case PROXY_MORE:
-		if (!conn->eof)
-			return false;
-		break;
-	case PROXY_REFUSE:
-		why = header.why;
-		break;
-	}
-	conn_fail(conn, conn->eof ? FAIL_CLOSED : FAIL_PROXY, 0, why, 0);
-	conn_finish(conn);
-	return true;
 }
 
 static int start(struct conn *conn)

@@ -44,14 +44,14 @@ struct conn {
 	bool eof;		/* the client's FIN was read */
 	bool broken;		/* the socket failed */
 	bool shut;		/* our FIN was sent */
-	bool second_hello;	/* the hello due answers a HelloRetryRequest */
-	bool early_data;	/* and early records may precede it */
+	bool name_ignored;	/* an address stood where a name is due */
 	uint32_t skipped;	/* bytes thrown away between hellos, or lingering */
 	uint64_t opened_ms;	/* loop time */
 	uint64_t hello_ns;	/* when the first hello was complete */
 	uint64_t active_ms;	/* loop time of the last progress */
 	struct buf in, out;	/* ciphertext that waits */
 	struct tls_wire wire;
+	struct gate_hello *first_hello;	/* while a second one is due */
 	struct tls *tls;
 	const struct settings_host *host;
 	char *server_name;	/* as the gate read it; NULL: none */
@@ -90,6 +90,9 @@ void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
 
 void conn_timer(struct conn *conn, uint64_t ms);
 void conn_handle_closed(uv_handle_t *handle);	/* data: the conn */
+
+/* linger.c */
+bool conn_step_linger(struct conn *conn);
 
 /* conn_tls.c */
 bool conn_step_hello(struct conn *conn);

@@ -15,9 +15,9 @@
 /* RFC 8446 s6.2 */
 #define ALERT_UNEXPECTED_MESSAGE 10
 #define ALERT_ILLEGAL_PARAMETER 47
-#define ALERT_DECODE_ERROR 50
 #define ALERT_PROTOCOL_VERSION 70
 #define ALERT_INTERNAL_ERROR 80
+#define ALERT_INAPPROPRIATE_FALLBACK 86	/* RFC 7507 */
 #define ALERT_UNRECOGNIZED_NAME 112
 
 /*
@@ -26,6 +26,7 @@
  */
 #define EARLY_MAX (64 * 1024)
 
+#define RECORD_HEADER 5
 #define RECORD_CHANGE_CIPHER 20
 #define RECORD_APPLICATION 23
 
@@ -48,17 +49,18 @@ static bool refuse(struct conn *conn, enum failure failure, uint8_t alert,
 static int skip_between(struct conn *conn)
 {
 	struct tls_wire *wire = &conn->wire;
-	uint8_t type;
 	size_t record;
 
-	while (wire->in_len >= 5) {
-		type = wire->in[0];
-		record = 5 + ((size_t)wire->in[3] << 8 | wire->in[4]);
-		if (type != RECORD_CHANGE_CIPHER &&
-		    !(type == RECORD_APPLICATION && conn->early_data))
+	while (wire->in_len >= RECORD_HEADER) {
+		record = RECORD_HEADER +
+			((size_t)wire->in[3] << 8 | wire->in[4]);
+		if (wire->in[0] == RECORD_CHANGE_CIPHER) {
+			if (record != RECORD_HEADER + 1)
+				return -1;
+		} else if (wire->in[0] != RECORD_APPLICATION ||
+			   !conn->first_hello->has_early_data) {
 			return 0;
-		if (type == RECORD_CHANGE_CIPHER && record != 6)
-			return -1;
+		}
 		if (wire->in_len < record)
 			return 1;
 		conn->skipped += (uint32_t)record;
@@ -84,7 +86,7 @@ static bool begin(struct conn *conn, const struct gate_hello *hello)
 	const char *name = hello->server_name[0] ? hello->server_name : NULL;
 
 	conn->hello_ns = uv_hrtime();
-	conn->early_data = hello->has_early_data;
+	conn->name_ignored = hello->name_is_address;
 	if (name) {
 		conn->server_name = strdup(name);
 		if (!conn->server_name)
@@ -94,6 +96,10 @@ static bool begin(struct conn *conn, const struct gate_hello *hello)
 	if (!shares_version(node->settings, hello))
 		return refuse(conn, FAIL_VERSION, ALERT_PROTOCOL_VERSION,
 			      "no TLS version is shared");
+	if (hello->has_fallback_scsv && node->settings->tls13 &&
+	    !hello->offers_tls13)
+		return refuse(conn, FAIL_VERSION, ALERT_INAPPROPRIATE_FALLBACK,
+			      "a needless fallback to TLS 1.2");
 	conn->host = settings_host(node->settings, name);
 	if (!conn->host)
 		return refuse(conn, FAIL_UNKNOWN_HOST, ALERT_UNRECOGNIZED_NAME,
@@ -103,17 +109,6 @@ static bool begin(struct conn *conn, const struct gate_hello *hello)
 	if (!conn->tls)
 		return refuse(conn, FAIL_MEMORY, ALERT_INTERNAL_ERROR,
 			      "no memory for TLS");
-	return false;
-}
-
-/* RFC 8446 s4.1.2: what chose the host may not change. True if refused. */
-static bool again(struct conn *conn, const struct gate_hello *hello)
-{
-	const char *first = conn->server_name ? conn->server_name : "";
-
-	if (strcmp(first, hello->server_name))
-		return refuse(conn, FAIL_MALFORMED, ALERT_ILLEGAL_PARAMETER,
-			      "the second hello names another server");
 	return false;
 }
 
@@ -167,7 +162,7 @@ static bool names_agree(const struct conn *conn, const struct tls_facts *facts)
 {
 	const char *ours = conn->server_name ? conn->server_name : "";
 
-	return !strcmp(ours, facts->server_name);
+	return conn->name_ignored || !strcmp(ours, facts->server_name);
 }
 
 static bool complete(struct conn *conn)
@@ -175,6 +170,8 @@ static bool complete(struct conn *conn)
 	struct worker *worker = conn->worker;
 	struct tls_facts facts;
 
+	free(conn->first_hello);
+	conn->first_hello = NULL;
 	tls_facts(conn->tls, &facts);
 	if (!names_agree(conn, &facts)) {
 		tls_close_notify(conn->tls);
@@ -192,61 +189,72 @@ static bool complete(struct conn *conn)
 	return true;
 }
 
-/* Gives the library the hello alone; what follows it waits for its verdict. */
-static bool feed_hello(struct conn *conn, size_t consumed)
+/* A HelloRetryRequest went out. The next hello is judged beside this one. */
+static bool await_second(struct conn *conn, const struct gate_hello *hello)
 {
-	const uint8_t *rest = conn->wire.in + consumed;
-	size_t rest_len = conn->wire.in_len - consumed;
+	if (conn->first_hello)
+		return refuse(conn, FAIL_OTHER, 0,
+			      "the library asked for a third hello");
+	conn->first_hello = malloc(sizeof(*hello));
+	if (!conn->first_hello)
+		return refuse(conn, FAIL_MEMORY, ALERT_INTERNAL_ERROR,
+			      "no memory");
+	*conn->first_hello = *hello;
+	return true;
+}
+
+/* Gives the library the hello alone; what follows it waits for its verdict. */
+static bool feed_hello(struct conn *conn, const struct gate_hello *hello)
+{
+	struct tls_wire *wire = &conn->wire;
+	const uint8_t *rest = wire->in + hello->consumed;
+	size_t rest_len = wire->in_len - hello->consumed;
 	enum tls_result result;
 
-	conn->wire.in_len = consumed;
+	wire->in_len = hello->consumed;
 	result = tls_handshake(conn->tls);
-	conn->wire.in = rest;
-	conn->wire.in_len = rest_len;
+	wire->in = rest;
+	wire->in_len = rest_len;
 	if (result == TLS_FAILED)
 		return lose(conn);
-	if (result == TLS_AGAIN && tls_awaits_hello(conn->tls)) {
-		if (conn->second_hello)
-			return refuse(conn, FAIL_OTHER, 0,
-				      "the library asked for a third hello");
-		conn->second_hello = true;
-		return true;
-	}
+	if (result == TLS_AGAIN && tls_awaits_hello(conn->tls))
+		return await_second(conn, hello);
 	conn_move(conn, CONN_HANDSHAKE);
 	return result == TLS_OK ? complete(conn) : rest_len > 0;
+}
+
+/* The first hello's answer was a HelloRetryRequest: RFC 8446 s4.1.2. */
+static bool is_same(const struct gate_hello *first,
+		    const struct gate_hello *second)
+{
+	return !second->has_early_data && first->digest == second->digest &&
+		!strcmp(first->server_name, second->server_name);
 }
 
 bool conn_step_hello(struct conn *conn)
 {
 	struct gate_hello hello;
-	int between = conn->second_hello ? skip_between(conn) : 0;
+	int between = conn->first_hello ? skip_between(conn) : 0;
+	enum gate_verdict verdict = GATE_MORE;
 
 	if (between < 0)
 		return refuse(conn, FAIL_MALFORMED, ALERT_UNEXPECTED_MESSAGE,
-			      "too much between the two hellos");
-	if (between > 0 || !conn->wire.in_len) {
-		if (!conn->eof)
-			return false;
+			      "not a second hello, or too much before it");
+	if (between == 0 && conn->wire.in_len)
+		verdict = gate_parse(&hello, conn->wire.in, conn->wire.in_len,
+				     conn->worker->hello);
+	if (verdict == GATE_MORE && conn->eof)
 		return refuse(conn, FAIL_CLOSED, 0, "closed before its hello");
-	}
-	switch (gate_parse(&hello, conn->wire.in, conn->wire.in_len,
-			   conn->worker->hello)) {
-	case GATE_MORE:
-		if (conn->eof)
-			return refuse(conn, FAIL_CLOSED, 0,
-				      "closed within its hello");
-		if (conn->wire.in_len < GATE_BUFFER_MAX)
-			return false;
-		return refuse(conn, FAIL_TOO_BIG, ALERT_DECODE_ERROR,
-			      "the hello is too big");
-	case GATE_REFUSE:
+	if (verdict == GATE_MORE)
+		return false;
+	if (verdict == GATE_REFUSE)
 		return refuse(conn, hello.failure, hello.alert, hello.why);
-	case GATE_PASS:
-		break;
-	}
-	if (conn->second_hello ? again(conn, &hello) : begin(conn, &hello))
+	if (conn->first_hello && !is_same(conn->first_hello, &hello))
+		return refuse(conn, FAIL_MALFORMED, ALERT_ILLEGAL_PARAMETER,
+			      "the second hello is another one");
+	if (!conn->tls && begin(conn, &hello))
 		return true;
-	return feed_hello(conn, hello.consumed);
+	return feed_hello(conn, &hello);
 }
 
 bool conn_step_handshake(struct conn *conn)
