@@ -118,7 +118,7 @@ static void *read_rings(void *arg)
 	uintptr_t bad = 0;
 
 	(void)arg;
-	while (!atomic_load(&stop)) {
+	for (unsigned n = 1; !atomic_load(&stop); n++) {
 		unsigned long long least = atomic_load(&published);
 		unsigned outer, inner;
 		const struct stek_ring *a = stek__guard_enter(&guard, &outer);
@@ -131,6 +131,9 @@ static void *read_rings(void *arg)
 		stek__guard_leave(&guard, inner);
 		bad += a->version.epoch == DEAD;
 		stek__guard_leave(&guard, outer);
+		/* Rather here than while holding a ring. */
+		if (n % 16 == 0)
+			sched_yield();
 	}
 	return (void *)bad;
 }
