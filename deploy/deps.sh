@@ -378,7 +378,7 @@ swap_prefix()
 		die "could not write $fresh: no space, or no right to write there?"
 	mkdir -p "$fresh/share"
 	{
-		recipe
+		cat "$work/recipe"
 		echo "source wolfssl $1"
 		[ -z "$2" ] || echo "source hiredis $2"
 	} >"$fresh/share/stekd-deps"
@@ -392,6 +392,7 @@ build_prefix()
 	local hiredis_version=""
 
 	mkdir -p "$work/root"
+	recipe >"$work/recipe"
 	fetch wolfssl
 	(build_wolfssl)
 	if [ "$release" = 12 ]; then
