@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * admin_http.h - the parts of admin.c that see libmicrohttpd or sockets:
+ * admin_socket.c makes listening sockets, admin_deadline.c ends connections
+ * that take too long, admin.c answers.
+ */
+#ifndef STEKD_ADMIN_HTTP_H
+#define STEKD_ADMIN_HTTP_H
+
+#include "admin.h"
+
+#define ADMIN_DEADLINE_MS 10000
+
+/* As admin_start(), with another deadline for one request. */
+int admin_start_with(struct admin **out, struct node *node,
+		     uint32_t deadline_ms, char *why, size_t why_len);
+
+/* The port that the admin (or the tokenless) TCP listener got; 0: none. */
+unsigned admin_port(const struct admin *admin, bool open);
+
+/* A listening Unix socket of mode 0600, or -1. A dead one is replaced. */
+int admin_socket_unix(const char *path, char *why, size_t why_len);
+
+/* A listening TCP socket; `bound` gets its address (port 0 solved). -1. */
+int admin_socket_tcp(const struct settings_address *address,
+		     struct settings_address *bound, char *why,
+		     size_t why_len);
+
+unsigned admin_socket_port(const struct settings_address *address);
+
+/*
+ * Deadlines of connections. libmicrohttpd's time-out counts silence only: one
+ * byte a second outlives it. This list knows when each connection must be done
+ * and shuts its socket down otherwise.
+ */
+struct deadlines;
+struct deadline;
+
+struct deadlines *deadlines_new(uint32_t limit_ms);
+void deadlines_free(struct deadlines *deadlines);	/* none may be left */
+
+/* NULL without memory, which the others take. The clock runs from now. */
+struct deadline *deadline_add(struct deadlines *deadlines, int fd);
+void deadline_restart(struct deadline *deadline);
+void deadline_pause(struct deadline *deadline);	/* we work, it waits */
+void deadline_remove(struct deadline *deadline);	/* before close(fd) */
+
+#endif

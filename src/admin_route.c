@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * admin_route.c - which request means what: the table of routes, methods and
+ * content types. Called by admin.c with a whole request; knows no transport.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "admin_route.h"
+#include "metrics.h"
+
+struct route {
+	const char *path;
+	bool change;	/* POST; otherwise GET and HEAD */
+	bool open;	/* also on the tokenless listener */
+	void (*run)(struct node *node, const struct admin_call *call,
+		    struct admin_answer *answer);
+	bool (*body)(json_t *body, struct admin_call *call,
+		     struct admin_answer *answer);
+};
+
+size_t admin_not_ready(struct node *node,
+		       const char *reasons[ADMIN_REASONS_MAX])
+{
+	struct stek_ring_info ring;
+	size_t n = 0;
+
+	stek_farm_ring(node->farm, &ring);
+	if (ring.n_keys == 0)
+		reasons[n++] = "no ring";
+	if (!stek_farm_can_seal(node->farm))
+		reasons[n++] = "no key may seal";
+	if (node->draining)
+		reasons[n++] = "draining";
+	return n;
+}
+
+static void plain(struct admin_answer *answer, unsigned status,
+		  const char *text)
+{
+	answer->status = status;
+	answer->type = "text/plain; charset=utf-8";
+	answer->body = strdup(text);
+	answer->len = answer->body != NULL ? strlen(answer->body) : 0;
+}
+
+static void run_metrics(struct node *node, const struct admin_call *call,
+			struct admin_answer *answer)
+{
+	FILE *out = open_memstream(&answer->body, &answer->len);
+
+	(void)call;
+	if (out == NULL) {
+		admin_problem(answer, 500, NULL, "out of memory");
+		return;
+	}
+	metrics_write(out, node);
+	answer->status = 200;
+	answer->type = "text/plain; version=0.0.4; charset=utf-8";
+	if (fclose(out) != 0)
+		admin_problem(answer, 500, NULL, "out of memory");
+}
+
+static void run_healthz(struct node *node, const struct admin_call *call,
+			struct admin_answer *answer)
+{
+	(void)node;
+	(void)call;
+	plain(answer, 200, "ok\n");
+}
+
+static void run_readyz(struct node *node, const struct admin_call *call,
+		       struct admin_answer *answer)
+{
+	const char *reasons[ADMIN_REASONS_MAX];
+	char text[128] = "";
+	size_t i, n = admin_not_ready(node, reasons);
+
+	(void)call;
+	for (i = 0; i < n; i++) {
+		strcat(text, reasons[i]);
+		strcat(text, "\n");
+	}
+	plain(answer, n == 0 ? 200 : 503, n == 0 ? "ready\n" : text);
+}
+
+static const struct route routes[] = {
+	{ "/healthz", false, true, run_healthz, NULL },
+	{ "/metrics", false, true, run_metrics, NULL },
+	{ "/readyz", false, true, run_readyz, NULL },
+	{ "/v1/keys", false, false, admin_show_keys, NULL },
+	{ "/v1/nodes", false, false, admin_show_nodes, NULL },
+	{ "/v1/revoke", true, false, admin_change_revoke, admin_body_revoke },
+	{ "/v1/rotate", true, false, admin_change_rotate, admin_body_rotate },
+	{ "/v1/stats", false, false, admin_show_stats, NULL },
+	{ "/v1/status", false, false, admin_show_status, NULL },
+};
+
+static const struct route *find(const struct admin_request *request,
+				struct admin_answer *answer)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (strcmp(routes[i].path, request->path) == 0 &&
+		    (routes[i].open || !request->open_only))
+			return &routes[i];
+	admin_problem(answer, 404, NULL, "there is nothing at this path");
+	return NULL;
+}
+
+static bool method_good(const struct route *route, const char *method,
+			struct admin_answer *answer)
+{
+	if (route->change && strcmp(method, "POST") == 0)
+		return true;
+	if (!route->change &&
+	    (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0))
+		return true;
+	admin_problem(answer, 405, NULL, "%s takes %s only", route->path,
+		      route->change ? "POST" : "GET and HEAD");
+	answer->allow = route->change ? "POST" : "GET, HEAD";
+	return false;
+}
+
+/* "application/json", perhaps with parameters, or nothing at all. */
+static bool type_good(const struct route *route, const char *type,
+		      struct admin_answer *answer)
+{
+	static const char wanted[] = "application/json";
+	size_t len = sizeof(wanted) - 1;
+
+	if (!route->change || type == NULL ||
+	    (strncasecmp(type, wanted, len) == 0 &&
+	     (type[len] == '\0' || type[len] == ';' || type[len] == ' ')))
+		return true;
+	admin_problem(answer, 415, NULL, "the body must be %s", wanted);
+	return false;
+}
+
+bool admin_parse_head(const struct admin_request *request,
+		      struct admin_answer *answer)
+{
+	const struct route *route = find(request, answer);
+
+	return route != NULL && method_good(route, request->method, answer) &&
+	       type_good(route, request->content_type, answer);
+}
+
+/* The body as an object; an empty one is {}. */
+static json_t *body_object(const struct admin_request *request,
+			   struct admin_answer *answer)
+{
+	json_error_t error;
+	json_t *body;
+
+	if (request->body_len > ADMIN_BODY_MAX) {
+		admin_problem(answer, 413, NULL,
+			      "the body must not exceed %d bytes",
+			      ADMIN_BODY_MAX);
+		return NULL;
+	}
+	if (request->body_len == 0)
+		return json_object();
+	body = json_loadb(request->body, request->body_len,
+			  JSON_REJECT_DUPLICATES, &error);
+	if (json_is_object(body))
+		return body;
+	json_decref(body);
+	admin_problem(answer, 400, NULL, "the body must be a JSON object");
+	return NULL;
+}
+
+bool admin_parse(const struct admin_request *request, struct admin_call *call,
+		 struct admin_answer *answer)
+{
+	const struct route *route;
+	bool good = true;
+	json_t *body;
+
+	memset(call, 0, sizeof(*call));
+	memset(answer, 0, sizeof(*answer));
+	if (!admin_parse_head(request, answer))
+		return false;
+	route = find(request, answer);
+	call->run = route->run;
+	call->who = request->who;
+	if (route->body != NULL) {
+		body = body_object(request, answer);
+		good = body != NULL && route->body(body, call, answer);
+		json_decref(body);
+	}
+	return good;
+}
+
+void admin_route(struct node *node, const struct admin_request *request,
+		 struct admin_answer *answer)
+{
+	struct admin_call call;
+
+	if (admin_parse(request, &call, answer))
+		call.run(node, &call, answer);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * admin_route.h - requests and answers of the admin endpoint without their
+ * transport: admin.c brings them in and out, tests and fuzz targets call here
+ * directly. stekd-http(7) documents every route.
+ */
+#ifndef STEKD_ADMIN_ROUTE_H
+#define STEKD_ADMIN_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <jansson.h>
+
+#include "node.h"
+
+#define ADMIN_BODY_MAX (16 * 1024)
+#define ADMIN_KEYS_MAX 64	/* ids in one revoke request */
+
+struct admin_request {
+	const char *method, *path;
+	const char *content_type;	/* NULL: none given */
+	const char *body;
+	size_t body_len;
+	const char *who;	/* for the audit stream */
+	bool open_only;		/* the tokenless listener */
+};
+
+struct admin_answer {
+	unsigned status;
+	const char *type;	/* static */
+	const char *allow;	/* Allow header for 405, static, or NULL */
+	unsigned retry_after_s;	/* 0: no such header */
+	char *body;		/* malloc'd; NULL when memory ran out */
+	size_t len;
+};
+
+/* What a request's path and body ask for, once they were found good. */
+struct admin_call {
+	void (*run)(struct node *node, const struct admin_call *call,
+		    struct admin_answer *answer);
+	const char *who;
+	bool force, all, has_expect;
+	struct stek_version expect;
+	uint8_t ids[ADMIN_KEYS_MAX][STEK_ID_LEN];
+	size_t n_ids;
+};
+
+/* Fills `call`, or `answer` with a problem: false. No side effects. */
+bool admin_parse(const struct admin_request *request, struct admin_call *call,
+		 struct admin_answer *answer);
+
+/*
+ * Without the body: true if the request may go on to send one. A request that
+ * would be refused whatever its body says is refused before it is read.
+ */
+bool admin_parse_head(const struct admin_request *request,
+		      struct admin_answer *answer);
+
+void admin_route(struct node *node, const struct admin_request *request,
+		 struct admin_answer *answer);
+
+/* RFC 9457. `members` (stolen, may be NULL) joins the object. */
+void admin_problem(struct admin_answer *answer, unsigned status,
+		   json_t *members, const char *detail, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* Steals `json`; NULL (no memory) becomes a 500. */
+void admin_json(struct admin_answer *answer, json_t *json);
+
+/* Frees the body. */
+void admin_answer_clear(struct admin_answer *answer);
+
+/* Why this node should get no new connections; returns their number. */
+#define ADMIN_REASONS_MAX 3
+size_t admin_not_ready(struct node *node,
+		       const char *reasons[ADMIN_REASONS_MAX]);
+
+/* admin_json.c: values as the documents show them. */
+json_t *admin_hex(const uint8_t *bytes, size_t len);
+/* Foreign text, say of the store: what is no UTF-8 is shown as '?'. */
+json_t *admin_text(const char *text);
+json_t *admin_time_or_null(int64_t ms);
+
+/* admin_body.c: bodies of the two changes. */
+bool admin_body_rotate(json_t *body, struct admin_call *call,
+		       struct admin_answer *answer);
+bool admin_body_revoke(json_t *body, struct admin_call *call,
+		       struct admin_answer *answer);
+
+/* admin_show.c, admin_stats.c, admin_change.c: what the routes run. */
+void admin_show_status(struct node *node, const struct admin_call *call,
+		       struct admin_answer *answer);
+void admin_show_keys(struct node *node, const struct admin_call *call,
+		     struct admin_answer *answer);
+void admin_show_nodes(struct node *node, const struct admin_call *call,
+		      struct admin_answer *answer);
+void admin_show_stats(struct node *node, const struct admin_call *call,
+		      struct admin_answer *answer);
+void admin_change_rotate(struct node *node, const struct admin_call *call,
+			 struct admin_answer *answer);
+void admin_change_revoke(struct node *node, const struct admin_call *call,
+			 struct admin_answer *answer);
+
+#endif

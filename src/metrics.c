@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * metrics.c - writes the node's figures for Prometheus: counters of the
+ * workers, the ring, the store, the clock. Label values come from fixed lists,
+ * but for the issuing nodes, of which a worker counts ISSUERS_MAX at most.
+ * Called by admin_route.c.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "metrics.h"
+#include "worker.h"
+
+static const char *const kinds[TLS_KINDS] = {
+	[TLS_KIND_12] = "TLSv1.2",
+	[TLS_KIND_13] = "TLSv1.3",
+};
+
+static void head(FILE *out, const char *name, const char *type,
+		 const char *help)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void total(FILE *out, const char *name, uint64_t value,
+		  const char *help)
+{
+	head(out, name, "counter", help);
+	fprintf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void gauge(FILE *out, const char *name, double value, const char *help)
+{
+	head(out, name, "gauge", help);
+	fprintf(out, "%s %.17g\n", name, value);
+}
+
+/* A label's value, escaped as the format asks. */
+static void label(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '\\' || *text == '"')
+			fputc('\\', out);
+		if (*text == '\n')
+			fputs("\\n", out);
+		if (*text != '\n')
+			fputc(*text, out);
+	}
+}
+
+static void write_handshakes(FILE *out, const struct counters *c)
+{
+	int kind, outcome, i;
+
+	head(out, "stekd_handshakes_total", "counter",
+	     "Completed handshakes by TLS version and what became of the "
+	     "client's ticket.");
+	for (kind = 0; kind < TLS_KINDS; kind++)
+		for (outcome = 0; outcome < STEK_OUTCOMES; outcome++)
+			fprintf(out, "stekd_handshakes_total{version=\"%s\","
+				"outcome=\"%s\"} %" PRIu64 "\n", kinds[kind],
+				stek_outcome_name(outcome),
+				(uint64_t)c->handshakes[kind][outcome]);
+	head(out, "stekd_handshake_failures_total", "counter",
+	     "Connections that ended before their handshake did, by reason.");
+	for (i = FAIL_NONE + 1; i < FAILURES; i++)
+		fprintf(out, "stekd_handshake_failures_total{reason=\"%s\"} %"
+			PRIu64 "\n", failure_name(i),
+			(uint64_t)c->failures[i]);
+}
+
+static void write_tickets(FILE *out, const struct counters *c)
+{
+	int kind;
+
+	head(out, "stekd_tickets_issued_total", "counter",
+	     "Tickets sealed under a key of the ring.");
+	for (kind = 0; kind < TLS_KINDS; kind++)
+		fprintf(out, "stekd_tickets_issued_total{version=\"%s\"} %"
+			PRIu64 "\n", kinds[kind],
+			(uint64_t)c->tickets_issued[kind]);
+	total(out, "stekd_tickets_blank_total", c->tickets_blank,
+	      "Tickets that nothing opens, given because no key might seal.");
+}
+
+static void write_issuers(FILE *out, const struct node *node,
+			  const struct counters *c)
+{
+	char name[STEK_NAME_MAX + 1];
+	int i;
+
+	head(out, "stekd_resumptions_total", "counter",
+	     "Resumed handshakes by the node that issued the ticket; other: "
+	     "issuers beyond the first 64.");
+	for (i = 0; i < ISSUERS_MAX; i++) {
+		if (c->issuer_resumed[i] == 0)
+			continue;
+		node_issuer_name(node, c->issuer_id[i], name, sizeof(name));
+		fprintf(out, "stekd_resumptions_total{issuer_id=\"%08" PRIx32
+			"\",issuer=\"", (uint32_t)c->issuer_id[i]);
+		label(out, name);
+		fprintf(out, "\"} %" PRIu64 "\n",
+			(uint64_t)c->issuer_resumed[i]);
+	}
+	fprintf(out, "stekd_resumptions_total{issuer_id=\"other\","
+		"issuer=\"other\"} %" PRIu64 "\n",
+		(uint64_t)c->issuer_resumed[ISSUERS_MAX]);
+}
+
+/* One histogram; `labels` is "" or ends in ",". */
+static void histogram(FILE *out, const char *name, const char *labels,
+		      const counter *bucket, const double *bounds, size_t n,
+		      double sum_s)
+{
+	size_t i, len = strlen(labels);
+	uint64_t below = 0;
+
+	for (i = 0; i < n; i++) {
+		below += bucket[i];
+		fprintf(out, "%s_bucket{%sle=\"%g\"} %" PRIu64 "\n", name,
+			labels, bounds[i], below);
+	}
+	below += bucket[n];
+	fprintf(out, "%s_bucket{%sle=\"+Inf\"} %" PRIu64 "\n", name, labels,
+		below);
+	if (len == 0) {
+		fprintf(out, "%s_sum %.9g\n%s_count %" PRIu64 "\n", name,
+			sum_s, name, below);
+		return;
+	}
+	len--;
+	fprintf(out, "%s_sum{%.*s} %.9g\n%s_count{%.*s} %" PRIu64 "\n", name,
+		(int)len, labels, sum_s, name, (int)len, labels, below);
+}
+
+static void write_histograms(FILE *out, const struct counters *c)
+{
+	head(out, "stekd_ticket_age_seconds", "histogram",
+	     "Age of tickets at resumption.");
+	histogram(out, "stekd_ticket_age_seconds", "", c->age.bucket,
+		  age_bounds_s, AGE_BUCKETS, (double)c->age.sum_ms / 1e3);
+	head(out, "stekd_handshake_duration_seconds", "histogram",
+	     "From the first byte to the end of the handshake.");
+	histogram(out, "stekd_handshake_duration_seconds", "kind=\"full\",",
+		  c->time_full.bucket, time_bounds_s, TIME_BUCKETS,
+		  (double)c->time_full.sum_us / 1e6);
+	histogram(out, "stekd_handshake_duration_seconds",
+		  "kind=\"resumed\",", c->time_resumed.bucket, time_bounds_s,
+		  TIME_BUCKETS, (double)c->time_resumed.sum_us / 1e6);
+}
+
+static void write_connections(FILE *out, const struct node *node,
+			      const struct counters *c)
+{
+	uint64_t open = 0;
+	size_t i;
+
+	for (i = 0; i < node->n_workers; i++)
+		open += worker_connections(node->workers[i]);
+	gauge(out, "stekd_connections", (double)open, "Open connections.");
+	total(out, "stekd_connections_accepted_total", c->accepted,
+	      "Accepted connections.");
+	total(out, "stekd_received_bytes_total", c->bytes_in,
+	      "Plaintext from clients.");
+	total(out, "stekd_sent_bytes_total", c->bytes_out,
+	      "Plaintext to clients.");
+	total(out, "stekd_backend_errors_total", c->backend_errors,
+	      "Backends that could not be reached or failed.");
+}
+
+static void write_ring(FILE *out, const struct stek_ring_info *ring)
+{
+	uint64_t by_state[STEK_GONE + 1] = { 0 };
+	int64_t next_ms = 0, until_ms = 0;
+	size_t i;
+
+	for (i = 0; i < ring->n_keys; i++) {
+		const struct stek_key_info *key = &ring->keys[i];
+
+		by_state[key->state]++;
+		if (key->state == STEK_PENDING && next_ms == 0)
+			next_ms = key->activate_at_ms;
+		if (key->state == STEK_ACTIVE)
+			until_ms = key->seal_until_ms;
+	}
+	gauge(out, "stekd_ring_epoch", (double)ring->version.epoch,
+	      "Epoch of the installed ring.");
+	head(out, "stekd_keys", "gauge", "Keys of the ring by state.");
+	for (i = 0; i <= STEK_GONE; i++)
+		fprintf(out, "stekd_keys{state=\"%s\"} %" PRIu64 "\n",
+			stek_state_name((enum stek_state)i), by_state[i]);
+	gauge(out, "stekd_key_next_activation_timestamp_seconds",
+	      (double)next_ms / 1e3,
+	      "When the next pending key becomes active; 0: there is none.");
+	gauge(out, "stekd_key_seal_until_timestamp_seconds",
+	      (double)until_ms / 1e3,
+	      "When the active key stops sealing; 0: no key is active.");
+}
+
+static void write_sync(FILE *out, const struct stek_status *status)
+{
+	gauge(out, "stekd_store_up", status->store == STEK_STORE_OK,
+	      "1 while the store answers.");
+	gauge(out, "stekd_store_last_answer_timestamp_seconds",
+	      (double)status->store_ok_at_ms / 1e3,
+	      "When the store last answered; 0: never.");
+	total(out, "stekd_store_polls_total", status->polls,
+	      "Polls of the store.");
+	total(out, "stekd_store_poll_errors_total", status->poll_errors,
+	      "Polls that the store did not answer or refused.");
+	total(out, "stekd_ring_published_total", status->published,
+	      "Rings that this node published.");
+	total(out, "stekd_ring_conflicts_total", status->conflicts,
+	      "Rings that another node had published first.");
+	total(out, "stekd_ring_restored_total", status->restored,
+	      "Rings put back that the store had lost.");
+	total(out, "stekd_ring_records_refused_total",
+	      status->records_refused,
+	      "Documents of the store that were refused.");
+	total(out, "stekd_keys_minted_total", status->minted,
+	      "Keys that this node made.");
+	gauge(out, "stekd_clock_offset_seconds",
+	      status->clock_offset_ms / 1e3,
+	      "The store's clock minus this node's.");
+	gauge(out, "stekd_clock_known", status->clock_known,
+	      "1 once the offset was measured.");
+}
+
+static void write_node(FILE *out, struct node *node)
+{
+	head(out, "stekd_build_info", "gauge",
+	     "Constant 1; the labels say what runs.");
+	fputs("stekd_build_info{version=\"", out);
+	label(out, stek_version_string());
+	fputs("\",farm=\"", out);
+	label(out, stek_farm_name(node->farm));
+	fputs("\",node=\"", out);
+	label(out, stek_farm_node(node->farm));
+	fputs("\"} 1\n", out);
+	gauge(out, "stekd_start_time_seconds",
+	      (double)node->started_at_ms / 1e3,
+	      "When this process started, in farm time.");
+	gauge(out, "stekd_workers", (double)node->n_workers,
+	      "Event loops; 0: a key keeper.");
+	gauge(out, "stekd_can_seal", stek_farm_can_seal(node->farm),
+	      "1 while a key may seal tickets.");
+	gauge(out, "stekd_draining", node->draining,
+	      "1 once the node lets its connections end.");
+}
+
+void metrics_write(FILE *out, struct node *node)
+{
+	struct stek_ring_info ring;
+	struct stek_status status;
+	struct counters c;
+
+	node_counters(node, &c);
+	stek_farm_ring(node->farm, &ring);
+	stek_farm_status(node->farm, &status);
+	write_node(out, node);
+	write_connections(out, node, &c);
+	write_handshakes(out, &c);
+	write_tickets(out, &c);
+	write_issuers(out, node, &c);
+	write_histograms(out, &c);
+	write_ring(out, &ring);
+	write_sync(out, &status);
+}

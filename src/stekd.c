@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * stekd.c - the daemon's main(): options, the configuration, the order in
+ * which the parts of a node start and stop, and signals. Everything that can
+ * be wrong is found before the first thread starts. stekd(8).
+ */
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+#include <getopt.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "log.h"
+#include "node.h"
+#include "text.h"
+#include "tls.h"
+#include "worker.h"
+
+#define DEFAULT_CONFIG "/etc/stekd/stekd.yaml"
+#define NAMES_EVERY_S 5
+
+enum { EXIT_OK = 0, EXIT_START = 1, EXIT_CONFIG = 2 };
+
+struct options {
+	const char *config;
+	bool check;
+};
+
+static void usage(FILE *out)
+{
+	fputs("usage: stekd [-c FILE] [--check]\n"
+	      "  -c, --config FILE  read FILE instead of " DEFAULT_CONFIG "\n"
+	      "      --check        check the configuration and exit\n"
+	      "      --version      print the version and exit\n"
+	      "  -h, --help         print this and exit\n"
+	      "Runs one node of a farm in the foreground; SIGTERM drains it. "
+	      "stekd(8)\n", out);
+}
+
+/* -1: go on; otherwise the exit status. */
+static int parse_options(int argc, char **argv, struct options *out)
+{
+	static const struct option known[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'k' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			out->config = optarg;
+			break;
+		case 'k':
+			out->check = true;
+			break;
+		case 'v':
+			printf("stekd %s\n", stek_version_string());
+			return EXIT_OK;
+		case 'h':
+			usage(stdout);
+			return EXIT_OK;
+		default:
+			usage(stderr);
+			return EXIT_CONFIG;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, "stekd: unexpected argument: %s\n", argv[optind]);
+	usage(stderr);
+	return EXIT_CONFIG;
+}
+
+/* LeakSanitizer traces its own process, which an undumpable one refuses. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+/* No core, no ptrace by others, no file that others can read. */
+static void harden(void)
+{
+	const struct rlimit none = { 0, 0 };
+	struct rlimit files;
+
+	if (!SANITIZED)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* Tells systemd, if it asked to be told; sd_notify(3). */
+static void notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	size_t len = path != NULL ? strlen(path) : 0;
+	int fd;
+
+	if (len < 2 || len >= sizeof(to.sun_path) ||
+	    (path[0] != '/' && path[0] != '@'))
+		return;
+	memcpy(to.sun_path, path, len);
+	if (path[0] == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const void *)&to,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
+		log_event(LOG_WARN, "systemd was not told", "state", LOG_STR,
+			  state, NULL);
+	close(fd);
+}
+
+static enum log_level event_level(enum stek_event_kind kind)
+{
+	switch (kind) {
+	case STEK_EVENT_RING:
+	case STEK_EVENT_STORE_UP:
+	case STEK_EVENT_MINTED:
+	case STEK_EVENT_ACTIVE_KEY:
+		return LOG_INFO;
+	case STEK_EVENT_NO_ACTIVE_KEY:
+	case STEK_EVENT_RECORD_BAD:
+		return LOG_ERROR;
+	default:
+		return LOG_WARN;
+	}
+}
+
+static void on_event(void *user, const struct stek_event *event)
+{
+	static const uint8_t none[STEK_ID_LEN];
+	char id[2 * STEK_ID_LEN + 1] = "";
+
+	(void)user;
+	if (memcmp(event->key_id, none, STEK_ID_LEN) != 0)
+		text_hex(id, event->key_id, STEK_ID_LEN);
+	log_event(event_level(event->kind), stek_event_name(event->kind),
+		  "epoch", LOG_INT, (int64_t)event->version.epoch,
+		  "key", LOG_STR, id, "detail", LOG_STR, event->detail,
+		  "error", LOG_STR,
+		  event->error != 0 ? stek_strerror(event->error) : "", NULL);
+}
+
+static size_t on_beat(void *user, uint8_t *buf, size_t cap)
+{
+	struct counters sum;
+
+	node_counters(user, &sum);
+	return counters_pack(&sum, buf, cap);
+}
+
+static int open_farm(struct node *node, char *why, size_t why_len)
+{
+	const struct settings *settings = node->settings;
+	const struct stek_farm_options options = {
+		.farm = settings->farm,
+		.node = settings->node,
+		.farm_key_file = settings->farm_key,
+		.state_dir = settings->state_dir,
+		.store_url = settings->store_url,
+		.store_user = settings->store_user,
+		.store_password_file = settings->store_password_file,
+		.policy = settings->policy,
+		.on_event = on_event,
+		.on_beat = on_beat,
+		.user = node,
+	};
+
+	return stek_farm_open(&node->farm, &options, why, why_len) == 0 ? 0
+								     : -1;
+}
+
+static int make_workers(struct node *node, char *why, size_t why_len)
+{
+	unsigned i, n = node->settings->workers;
+
+	if (node->settings->n_listen == 0)
+		return 0;
+	node->workers = calloc(n, sizeof(*node->workers));
+	if (node->workers == NULL) {
+		snprintf(why, why_len, "out of memory");
+		return -1;
+	}
+	for (i = 0; i < n; i++) {
+		if (worker_new(&node->workers[i], node, i, why, why_len) != 0)
+			return -1;
+		node->n_workers = i + 1;
+	}
+	return 0;
+}
+
+static void log_listeners(const struct node *node)
+{
+	struct settings_address bound;
+	size_t i;
+
+	for (i = 0; node->n_workers > 0 && i < node->settings->n_listen; i++)
+		if (worker_address(node->workers[0], i, &bound) == 0)
+			log_event(LOG_INFO, "listening", "address", LOG_STR,
+				  bound.text, "role", LOG_STR, "tls", NULL);
+}
+
+/* The parts that need no thread: also what --check does. 0 or -1. */
+static int prepare(struct node *node, char *why, size_t why_len)
+{
+	if (wolfSSL_Init() != WOLFSSL_SUCCESS) {
+		snprintf(why, why_len, "wolfSSL does not initialise");
+		return -1;
+	}
+	if (open_farm(node, why, why_len) != 0)
+		return -1;
+	node->started_at_ms = stek_farm_now_ms(node->farm);
+	return tls_hosts_new(&node->hosts, node->settings, node->farm, why,
+			     why_len);
+}
+
+/* Drains the workers that run; a second signal ends the process at once. */
+static void drain(struct node *node, size_t running)
+{
+	sigset_t signals;
+	size_t i;
+
+	node->draining = true;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+	for (i = 0; i < running; i++)
+		worker_drain(node->workers[i]);
+	for (i = 0; i < running; i++)
+		worker_join(node->workers[i]);
+}
+
+/* In the reverse order of starting; takes any state in between. */
+static void dismantle(struct node *node, struct admin *admin)
+{
+	size_t i;
+
+	admin_stop(admin);
+	for (i = 0; i < node->n_workers; i++)
+		worker_free(node->workers[i]);
+	free(node->workers);
+	tls_hosts_free(node->hosts);
+	stek_farm_close(node->farm);
+	node_forget_names(node);
+	wolfSSL_Cleanup();
+}
+
+/* Until SIGTERM or SIGINT; meanwhile learns who else is in the farm. */
+static void serve(struct node *node, const sigset_t *signals)
+{
+	struct timespec wait = { .tv_sec = 1 };
+	int got;
+
+	for (;;) {
+		got = sigtimedwait(signals, NULL, &wait);
+		wait.tv_sec = NAMES_EVERY_S;
+		if (got == SIGTERM || got == SIGINT)
+			break;
+		if (got == SIGHUP) {
+			log_event(LOG_WARN, "SIGHUP ignored: the configuration "
+				  "is read at start only", NULL);
+			continue;
+		}
+		node_learn_names(node);
+	}
+	log_event(LOG_INFO, "stopping", "signal", LOG_STR,
+		  got == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
+}
+
+static int start_workers(struct node *node, size_t *running, char *why,
+			 size_t why_len)
+{
+	for (*running = 0; *running < node->n_workers; ++*running)
+		if (worker_start(node->workers[*running]) != 0) {
+			snprintf(why, why_len, "cannot start worker %zu",
+				 *running);
+			return -1;
+		}
+	return 0;
+}
+
+static int run(struct node *node)
+{
+	struct admin *admin = NULL;
+	size_t running = 0;
+	sigset_t signals;
+	int status = EXIT_START;
+	char why[512] = "";
+
+	/* Blocked in every thread that starts from here on. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+
+	if (prepare(node, why, sizeof(why)) != 0) {
+		status = EXIT_CONFIG;
+		goto out;
+	}
+	if (make_workers(node, why, sizeof(why)) != 0)
+		goto out;
+	log_listeners(node);
+	if (stek_farm_start(node->farm) != 0) {
+		snprintf(why, sizeof(why), "cannot start the sync thread");
+		goto out;
+	}
+	if (start_workers(node, &running, why, sizeof(why)) != 0 ||
+	    admin_start(&admin, node, why, sizeof(why)) != 0)
+		goto out;
+	log_event(LOG_INFO, "ready to serve", "farm", LOG_STR,
+		  node->settings->farm, "workers", LOG_INT,
+		  (int64_t)node->n_workers, "version", LOG_STR,
+		  stek_version_string(), NULL);
+	notify("READY=1");
+	serve(node, &signals);
+	notify("STOPPING=1");
+	status = EXIT_OK;
+out:
+	if (status != EXIT_OK)
+		log_event(LOG_ERROR, "cannot start", "detail", LOG_STR, why,
+			  NULL);
+	drain(node, running);
+	dismantle(node, admin);
+	if (status == EXIT_OK)
+		log_event(LOG_INFO, "stopped", NULL);
+	return status;
+}
+
+static int check(struct node *node, const char *path)
+{
+	char why[512] = "";
+	int failed = prepare(node, why, sizeof(why));
+
+	dismantle(node, NULL);
+	if (failed) {
+		fprintf(stderr, "%s: %s\n", path, why);
+		return EXIT_CONFIG;
+	}
+	printf("%s: good\n", path);
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .config = DEFAULT_CONFIG };
+	struct settings *settings = NULL;
+	struct node node;
+	int status = parse_options(argc, argv, &options);
+
+	if (status >= 0)
+		return status;
+	harden();
+	if (settings_read(&settings, options.config, stderr) != 0)
+		return EXIT_CONFIG;
+	log_setup(settings->log_level, settings->log_format, settings->node);
+	memset(&node, 0, sizeof(node));
+	node.settings = settings;
+	status = options.check ? check(&node, options.config) : run(&node);
+	settings_free(settings);
+	return status;
+}
