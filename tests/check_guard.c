@@ -13,11 +13,13 @@
 #include "guard.h"
 
 #define READERS 4
-#define SWAPS 500
+#define SWAPS 500	/* at least, and until the readers have read */
+#define READS 2000
 #define DEAD UINT64_MAX
 
 static struct stek_guard guard;
 static atomic_ullong published;	/* epoch that a swap has completed for */
+static atomic_uint reads;
 static atomic_bool stop;
 
 static struct stek_ring *ring_new(uint64_t epoch)
@@ -131,6 +133,7 @@ static void *read_rings(void *arg)
 		stek__guard_leave(&guard, inner);
 		bad += a->version.epoch == DEAD;
 		stek__guard_leave(&guard, outer);
+		atomic_fetch_add(&reads, 1);
 		/* Rather here than while holding a ring. */
 		if (n % 16 == 0)
 			sched_yield();
@@ -147,7 +150,8 @@ START_TEST(test_readers_never_see_a_retired_ring)
 	for (int i = 0; i < READERS; i++)
 		ck_assert_int_eq(pthread_create(&readers[i], NULL, read_rings,
 						NULL), 0);
-	for (uint64_t epoch = 2; epoch < SWAPS; epoch++) {
+	for (uint64_t epoch = 2; epoch < SWAPS || atomic_load(&reads) < READS;
+	     epoch++) {
 		struct stek_ring *old;
 
 		old = stek__guard_swap(&guard, ring_new(epoch));
