@@ -114,7 +114,7 @@ START_TEST(test_reasons_overflow_into_other)
 {
 	struct reasons reasons = {0};
 	uint64_t sum = 0;
-	char name[16];
+	char name[REASON_LEN];
 
 	for (int i = 0; i < 100; i++) {
 		snprintf(name, sizeof(name), "reason_%d", i);

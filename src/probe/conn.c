@@ -161,13 +161,13 @@ static void keep_tls12(struct conn *conn)
 	conn->tickets[conn->n_tickets++] = session;
 }
 
-static enum conn_want step_handshake(struct conn *conn, int64_t now_us)
+static enum conn_want step_handshake(struct conn *conn)
 {
 	int64_t taken_us;
 	int ret;
 
 	if (conn->hello_us == 0)
-		conn->hello_us = now_us;
+		conn->hello_us = conn_now_us();
 	ret = SSL_connect(conn->ssl);
 	if (ret != 1)
 		return wait_or_fail(conn, ret);
@@ -257,12 +257,10 @@ enum conn_want conn_step(struct conn *conn, int64_t now_us)
 			return judge(conn);
 		return finish(conn, "timeout");
 	}
-	if (conn->stage == CONN_CONNECTING) {
+	if (conn->stage == CONN_CONNECTING)
 		want = step_connecting(conn);
-		now_us = conn_now_us();
-	}
 	if (conn->stage == CONN_HANDSHAKE)
-		want = step_handshake(conn, now_us);
+		want = step_handshake(conn);
 	if (conn->stage == CONN_REQUEST)
 		want = step_request(conn);
 	if (conn->stage == CONN_REPLY)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * conn.h - one connection of the probe: TCP connect, handshake, one HTTP
- * request, the answer until the server closes. Never blocks and never asks for
- * the time: load.c drives many by epoll, farm.c one by poll.
+ * request, the answer until the server closes. Never blocks: load.c drives many
+ * by epoll, farm.c one by poll. Deadlines go by the time that is passed in; only
+ * the handshake's duration is measured here.
  */
 #ifndef PROBE_CONN_H
 #define PROBE_CONN_H
