@@ -200,8 +200,11 @@ int64_t stek__schedule_next_event(const struct stek_ring *ring,
 		nearer(&next, now_ms, stek__schedule_seal_until(policy, key));
 		nearer(&next, now_ms, key->expire_at_ms);
 	}
-	for (size_t i = 0; i < ring->n_tombstones; i++)
+	/* A revocation by a clock ahead of ours silences when it activates. */
+	for (size_t i = 0; i < ring->n_tombstones; i++) {
+		nearer(&next, now_ms, ring->tombstones[i].activate_at_ms);
 		nearer(&next, now_ms, ring->tombstones[i].expire_at_ms);
+	}
 	return next;
 }
 

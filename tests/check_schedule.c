@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * check_schedule.c - which key seals, over 100 000 random rings and by hand at
+ * each boundary, and which keys are missing.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring_maker.h"
+#include "schedule.h"
+
+#define RINGS 100000
+#define T0 (MAKER_EPOCH_MS - MAKER_EPOCH_MS % 21600000)
+#define PERIOD_MS INT64_C(21600000)
+#define SECOND_MS INT64_C(1000)
+
+static struct stek_policy policy;
+
+static void setup(void)
+{
+	memset(&policy, 0, sizeof(policy));
+	ck_assert_int_eq(stek__policy_check(&policy, NULL, 0), 0);
+}
+
+/* Key `number`, made an hour before it activates. */
+static struct stek_key *key_at(unsigned number, int64_t activate_at_ms)
+{
+	uint8_t id[STEK_ID_LEN] = { 1, (uint8_t)number };
+	uint8_t secret[STEK_SECRET_LEN] = { (uint8_t)(number + 1) };
+	struct stek_key *key = NULL;
+
+	ck_assert_int_eq(stek__key_new(&key, id, secret, "node-1",
+				       STEK_MADE_BY_SCHEDULE,
+				       activate_at_ms - MAKER_HOUR_MS,
+				       activate_at_ms,
+				       stek__schedule_expire_at(&policy,
+								activate_at_ms)),
+			 0);
+	return key;
+}
+
+static struct stek_tombstone tombstone_of(const struct stek_key *key,
+					  int64_t revoked_at_ms)
+{
+	struct stek_tombstone stone = {
+		.activate_at_ms = key->activate_at_ms,
+		.expire_at_ms = key->expire_at_ms,
+		.revoked_at_ms = revoked_at_ms,
+	};
+
+	memcpy(stone.id, key->id, STEK_ID_LEN);
+	return stone;
+}
+
+/* A ring of keys 0..n-1 that activate at the given times; consumes nothing. */
+static struct stek_ring *ring_at(const int64_t *activate_at_ms, unsigned n,
+				 const struct stek_tombstone *stones,
+				 size_t n_stones, int64_t floor)
+{
+	struct stek_key *keys[16] = { NULL };
+	struct stek_ring *ring = NULL;
+
+	for (unsigned i = 0; i < n; i++)
+		keys[i] = key_at(i, activate_at_ms[i]);
+	ck_assert_int_eq(stek__ring_new(&ring, 1, keys, n, stones, n_stones,
+					floor), 0);
+	for (unsigned i = 0; i < n; i++)
+		stek__key_unref(keys[i]);
+	return ring;
+}
+
+/* The number of the key that seals, or -1. */
+static int sealing(const struct stek_ring *ring, int64_t now_ms)
+{
+	const struct stek_key *key;
+
+	key = stek__schedule_sealing(ring, &policy, now_ms);
+	return key ? key->id[1] : -1;
+}
+
+/* Zeros become the defaults of stek.h. */
+START_TEST(test_policy_defaults)
+{
+	ck_assert_uint_eq(policy.period_s, 21600);
+	ck_assert_uint_eq(policy.lifetime_s, 21600);
+	ck_assert_uint_eq(policy.chain_s, 86400);
+	ck_assert_uint_eq(policy.pending, 2);
+	ck_assert_uint_eq(policy.rotate_delay_ms, 5000);
+	ck_assert_uint_eq(policy.revoke_delay_ms, 2000);
+	ck_assert_uint_eq(policy.rotate_interval_s, 60);
+	ck_assert_uint_eq(policy.beat_ms, 1000);
+}
+END_TEST
+
+/* RFC 8446 s4.6.1: seven days and no second more. */
+START_TEST(test_policy_lifetime_limit)
+{
+	struct stek_policy p = { .lifetime_s = 604800, .period_s = 86400 };
+	char why[128] = "";
+
+	ck_assert_int_eq(stek__policy_check(&p, why, sizeof(why)), 0);
+	p.lifetime_s = 604801;
+	ck_assert_int_eq(stek__policy_check(&p, why, sizeof(why)), STEK_EINVAL);
+	ck_assert_str_eq(why, "lifetime_s: found 604801, expected 1 to 604800");
+	p.lifetime_s = 0;
+	p.pending = 9;
+	ck_assert_int_eq(stek__policy_check(&p, why, sizeof(why)), STEK_EINVAL);
+	ck_assert_str_eq(why, "pending: found 9, expected 1 to 8");
+	ck_assert_int_eq(stek__policy_check(&p, NULL, 0), STEK_EINVAL);
+	/* Refused as a whole: nothing was filled in. */
+	ck_assert_uint_eq(p.lifetime_s, 0);
+}
+END_TEST
+
+/* A period so short that the schedule alone would fill the ring is refused. */
+START_TEST(test_policy_ring_has_room)
+{
+	struct stek_policy p = { .period_s = 60, .lifetime_s = 3600 };
+	char why[160] = "";
+
+	ck_assert_int_eq(stek__policy_check(&p, why, sizeof(why)), STEK_EINVAL);
+	ck_assert_ptr_nonnull(strstr(why, "period_s: found 60"));
+	p.lifetime_s = 600;
+	ck_assert_int_eq(stek__policy_check(&p, why, sizeof(why)), 0);
+	p = (struct stek_policy){ .period_s = 2, .lifetime_s = 20 };
+	ck_assert_int_eq(stek__policy_check(&p, why, sizeof(why)), 0);
+}
+END_TEST
+
+/* A key seals from activate_at until seal_until, to the millisecond. */
+START_TEST(test_sealing_bounds)
+{
+	const int64_t at[] = { T0 };
+	struct stek_ring *ring = ring_at(at, 1, NULL, 0, 0);
+	const struct stek_key *key = ring->keys[0];
+	const int64_t until = T0 + PERIOD_MS;
+	const int64_t expire = until + PERIOD_MS + 60 * SECOND_MS;
+
+	ck_assert_int_eq(stek__schedule_seal_until(&policy, key), until);
+	ck_assert_int_eq(key->expire_at_ms, expire);
+	ck_assert_int_eq(sealing(ring, T0 - 1), -1);
+	ck_assert_int_eq(sealing(ring, T0), 0);
+	ck_assert_int_eq(sealing(ring, until - 1), 0);
+	ck_assert_int_eq(sealing(ring, until), -1);
+	ck_assert_int_eq(stek__schedule_state(ring, &policy, key, T0 - 1),
+			 STEK_PENDING);
+	ck_assert_int_eq(stek__schedule_state(ring, &policy, key, T0),
+			 STEK_ACTIVE);
+	ck_assert_int_eq(stek__schedule_state(ring, &policy, key, until),
+			 STEK_RETIRED);
+	ck_assert_int_eq(stek__schedule_state(ring, &policy, key, expire - 1),
+			 STEK_RETIRED);
+	ck_assert_int_eq(stek__schedule_state(ring, &policy, key, expire),
+			 STEK_GONE);
+	stek__ring_unref(ring);
+}
+END_TEST
+
+/* The later activation seals; of two at once the greater id. */
+START_TEST(test_sealing_choice)
+{
+	const int64_t at[] = { T0, T0 + 1000, T0 + 1000 };
+	struct stek_ring *ring = ring_at(at, 3, NULL, 0, 0);
+
+	ck_assert_int_eq(sealing(ring, T0 + 999), 0);
+	ck_assert_int_eq(sealing(ring, T0 + 1000), 2);
+	ck_assert_int_eq(stek__schedule_state(ring, &policy, ring->keys[0],
+					      T0 + 1000), STEK_RETIRED);
+	stek__ring_unref(ring);
+}
+END_TEST
+
+/* The active key revoked: nobody seals until the next, never the older one. */
+START_TEST(test_revoked_active_silences_until_next)
+{
+	const int64_t at[] = { T0, T0 + 1000, T0 + 5000 };
+	struct stek_key *key = key_at(1, T0 + 1000);
+	struct stek_tombstone stone = tombstone_of(key, T0 + 2000);
+	struct stek_ring *ring = ring_at(at, 3, &stone, 1, 0);
+
+	ck_assert_int_eq(sealing(ring, T0 + 500), 0);
+	ck_assert_int_eq(sealing(ring, T0 + 2500), -1);
+	ck_assert_int_eq(sealing(ring, T0 + 4999), -1);
+	ck_assert_int_eq(sealing(ring, T0 + 5000), 2);
+	ck_assert_int_eq(stek__schedule_state(ring, &policy, ring->keys[1],
+					      T0 + 2500), STEK_REVOKED);
+	ck_assert_int_eq(stek__schedule_state(ring, &policy, ring->keys[0],
+					      T0 + 2500), STEK_RETIRED);
+	stek__ring_unref(ring);
+	stek__key_unref(key);
+}
+END_TEST
+
+/* The same holds where only the tombstone is known, not the key. */
+START_TEST(test_bare_tombstone_counts)
+{
+	const int64_t at[] = { T0 };
+	struct stek_key *key = key_at(1, T0 + 1000);
+	struct stek_tombstone stone = tombstone_of(key, T0 + 2000);
+	struct stek_ring *ring = ring_at(at, 1, &stone, 1, 0);
+
+	ck_assert_int_eq(sealing(ring, T0 + 999), 0);
+	ck_assert_int_eq(sealing(ring, T0 + 2500), -1);
+	stek__ring_unref(ring);
+	stone.revoked_at_ms = T0 + 999;
+	ring = ring_at(at, 1, &stone, 1, 0);
+	ck_assert_int_eq(sealing(ring, T0 + 2500), 0);
+	stek__ring_unref(ring);
+	stek__key_unref(key);
+}
+END_TEST
+
+/* A key revoked before its activation leaves the active one alone. */
+START_TEST(test_revoked_pending_does_not_silence)
+{
+	const int64_t at[] = { T0, T0 + 5000 };
+	struct stek_key *key = key_at(1, T0 + 5000);
+	struct stek_tombstone stone = tombstone_of(key, T0 + 4999);
+	struct stek_ring *ring = ring_at(at, 2, &stone, 1, 0);
+
+	ck_assert_int_eq(sealing(ring, T0 + 5001), 0);
+	stek__ring_unref(ring);
+	/* At the very moment of its activation it may have sealed already. */
+	stone.revoked_at_ms = T0 + 5000;
+	ring = ring_at(at, 2, &stone, 1, 0);
+	ck_assert_int_eq(sealing(ring, T0 + 5001), -1);
+	stek__ring_unref(ring);
+	stek__key_unref(key);
+}
+END_TEST
+
+/* The floor revokes what was made before it; a later key seals. */
+START_TEST(test_floor)
+{
+	const int64_t at[] = { T0, T0 + 2 * MAKER_HOUR_MS };
+	struct stek_ring *ring = ring_at(at, 2, NULL, 0, T0 + MAKER_HOUR_MS);
+
+	ck_assert_int_eq(sealing(ring, T0 + MAKER_HOUR_MS), -1);
+	ck_assert_int_eq(sealing(ring, T0 + 2 * MAKER_HOUR_MS), 1);
+	stek__ring_unref(ring);
+}
+END_TEST
+
+/* What must hold of any ring at any time. */
+static void check_moment(const struct stek_ring *ring, int64_t now_ms)
+{
+	const struct stek_key *key;
+	unsigned n_active = 0;
+
+	key = stek__schedule_sealing(ring, &policy, now_ms);
+	for (size_t i = 0; i < ring->n_keys; i++)
+		n_active += stek__schedule_state(ring, &policy, ring->keys[i],
+						 now_ms) == STEK_ACTIVE;
+	ck_assert_uint_eq(n_active, key != NULL);
+	if (!key)
+		return;
+	ck_assert_int_le(key->activate_at_ms, now_ms);
+	ck_assert_int_gt(stek__schedule_seal_until(&policy, key), now_ms);
+	ck_assert_int_eq(stek__ring_revoked_at(ring, key), 0);
+	ck_assert_ptr_nonnull(key->secret);
+	/* No key that was ever used is later than the one that seals. */
+	for (size_t i = 0; i < ring->n_keys; i++) {
+		const struct stek_key *other = ring->keys[i];
+		int64_t revoked_at = stek__ring_revoked_at(ring, other);
+
+		if (other->activate_at_ms <= now_ms &&
+		    (!revoked_at || revoked_at >= other->activate_at_ms))
+			ck_assert_int_le(other->activate_at_ms,
+					 key->activate_at_ms);
+	}
+}
+
+/* Of random rings: none or one seals, and time never leads to an older one. */
+START_TEST(test_random_rings)
+{
+	uint64_t seed = 42;
+
+	for (int i = 0; i < RINGS; i++) {
+		struct stek_ring *ring = maker_ring(&seed);
+		int64_t now = MAKER_EPOCH_MS - MAKER_HOUR_MS;
+		int64_t last = INT64_MIN;
+
+		while (now < MAKER_EPOCH_MS + 90 * MAKER_HOUR_MS) {
+			const struct stek_key *key;
+
+			check_moment(ring, now);
+			key = stek__schedule_sealing(ring, &policy, now);
+			if (key) {
+				ck_assert_int_ge(key->activate_at_ms, last);
+				last = key->activate_at_ms;
+			}
+			now += (5 + maker_below(&seed, 25)) * MAKER_HOUR_MS;
+		}
+		stek__ring_unref(ring);
+	}
+}
+END_TEST
+
+static struct stek_ring *revoke_one(const struct stek_ring *ring,
+				    const struct stek_key *key, int64_t now_ms)
+{
+	struct stek_tombstone stone = tombstone_of(key, now_ms);
+	struct stek_ring *add = NULL;
+	struct stek_ring *next = NULL;
+
+	ck_assert_int_eq(stek__ring_new(&add, 2, NULL, 0, &stone, 1, 0), 0);
+	ck_assert_int_eq(stek__ring_merge(&next, ring, add), 0);
+	stek__ring_unref(add);
+	return next;
+}
+
+/* Revoking whatever seals never brings back a key that sealed before it. */
+START_TEST(test_revoking_never_goes_back)
+{
+	uint64_t seed = (uint64_t)_i + 1;
+	struct stek_ring *ring = maker_ring(&seed);
+	int64_t last = INT64_MIN;
+
+	for (int64_t now = MAKER_EPOCH_MS;
+	     now < MAKER_EPOCH_MS + 90 * MAKER_HOUR_MS; now += MAKER_HOUR_MS) {
+		const struct stek_key *key;
+		struct stek_ring *next;
+
+		key = stek__schedule_sealing(ring, &policy, now);
+		if (!key)
+			continue;
+		ck_assert_int_ge(key->activate_at_ms, last);
+		last = key->activate_at_ms;
+		if (maker_below(&seed, 2))
+			continue;
+		next = revoke_one(ring, key, now);
+		ck_assert_ptr_null(stek__schedule_sealing(next, &policy, now));
+		stek__ring_unref(ring);
+		ring = next;
+	}
+	stek__ring_unref(ring);
+}
+END_TEST
+
+/* The next event is the first later time at which a state differs. */
+START_TEST(test_next_event_misses_no_change)
+{
+	uint64_t seed = (uint64_t)_i + 7;
+	struct stek_ring *ring = maker_ring(&seed);
+	int64_t now = MAKER_EPOCH_MS - 1;
+
+	while (now != INT64_MAX) {
+		int64_t next = stek__schedule_next_event(ring, &policy, now);
+		int64_t before = next == INT64_MAX ? now + 400 * MAKER_HOUR_MS :
+						     next - 1;
+
+		ck_assert_int_gt(next, now);
+		for (size_t i = 0; i < ring->n_keys; i++) {
+			const struct stek_key *key = ring->keys[i];
+
+			ck_assert_int_eq(
+				stek__schedule_state(ring, &policy, key, now),
+				stek__schedule_state(ring, &policy, key,
+						     before));
+		}
+		now = next;
+	}
+	stek__ring_unref(ring);
+}
+END_TEST
+
+/* An empty ring lacks a key that seals at once, and one for each slot ahead. */
+START_TEST(test_missing_bootstrap)
+{
+	struct stek_ring *ring = ring_at(NULL, 0, NULL, 0, 0);
+	int64_t out[STEK_MISSING_MAX];
+	int64_t now = T0 + 12345;
+
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, now, out), 3);
+	ck_assert_int_eq(out[0], T0);
+	ck_assert_int_eq(out[1], T0 + PERIOD_MS);
+	ck_assert_int_eq(out[2], T0 + 2 * PERIOD_MS);
+	stek__ring_unref(ring);
+	ring = ring_at(out, 3, NULL, 0, 0);
+	ck_assert_int_eq(sealing(ring, now), 0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, now, out), 0);
+	stek__ring_unref(ring);
+}
+END_TEST
+
+/* A slot later exactly one key is missing: the one two slots ahead. */
+START_TEST(test_missing_next_slot)
+{
+	const int64_t at[] = { T0, T0 + PERIOD_MS, T0 + 2 * PERIOD_MS };
+	struct stek_ring *ring = ring_at(at, 3, NULL, 0, 0);
+	int64_t out[STEK_MISSING_MAX];
+
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy,
+						 T0 + PERIOD_MS - 1, out), 0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + PERIOD_MS,
+						 out), 1);
+	ck_assert_int_eq(out[0], T0 + 3 * PERIOD_MS);
+	/* Without a store: the pending ones carry the farm for two periods. */
+	ck_assert_int_eq(sealing(ring, T0 + 3 * PERIOD_MS - 1), 2);
+	ck_assert_int_eq(sealing(ring, T0 + 3 * PERIOD_MS), -1);
+	stek__ring_unref(ring);
+}
+END_TEST
+
+/* A key between slots fills none; a revoked slot key must be replaced. */
+START_TEST(test_missing_counts_slot_keys_only)
+{
+	const int64_t at[] = { T0, T0 + PERIOD_MS, T0 + 2 * PERIOD_MS - 1 };
+	struct stek_key *key = key_at(1, T0 + PERIOD_MS);
+	struct stek_tombstone stone = tombstone_of(key, T0 + 500);
+	struct stek_ring *ring = ring_at(at, 3, &stone, 1, 0);
+	int64_t out[STEK_MISSING_MAX];
+
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + 1000, out),
+			  2);
+	ck_assert_int_eq(out[0], T0 + PERIOD_MS);
+	ck_assert_int_eq(out[1], T0 + 2 * PERIOD_MS);
+	stek__ring_unref(ring);
+	stek__key_unref(key);
+}
+END_TEST
+
+/* After a revoke in a used slot the replacement waits revoke_delay_ms. */
+START_TEST(test_missing_after_revoke)
+{
+	const int64_t at[] = { T0, T0 + PERIOD_MS, T0 + 2 * PERIOD_MS };
+	struct stek_key *key = key_at(0, T0);
+	struct stek_tombstone stone = tombstone_of(key, T0 + 500);
+	struct stek_ring *ring = ring_at(at, 3, &stone, 1, 0);
+	int64_t out[STEK_MISSING_MAX];
+
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + 1000, out),
+			  1);
+	ck_assert_int_eq(out[0], T0 + 1000 + 2000);
+	stek__ring_unref(ring);
+	/* The same when the revoked key is known by its tombstone alone. */
+	ring = ring_at(at + 1, 2, &stone, 1, 0);
+	stek__ring_unref(ring);
+	stek__key_unref(key);
+	key = key_at(9, T0);
+	stone = tombstone_of(key, T0 + 500);
+	ring = ring_at(at + 1, 2, &stone, 1, 0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + 1000, out),
+			  1);
+	ck_assert_int_eq(out[0], T0 + 1000 + 2000);
+	stek__ring_unref(ring);
+	stek__key_unref(key);
+}
+END_TEST
+
+/* A replacement about to activate is enough; one 10 s and more away is not. */
+START_TEST(test_missing_waits_for_a_near_key)
+{
+	const int64_t at[] = { T0, T0 + PERIOD_MS, T0 + 2 * PERIOD_MS,
+			       T0 + 11000 };
+	struct stek_key *key = key_at(0, T0);
+	struct stek_tombstone stone = tombstone_of(key, T0 + 500);
+	struct stek_ring *ring = ring_at(at, 4, &stone, 1, 0);
+	int64_t out[STEK_MISSING_MAX];
+
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + 1000, out),
+			  0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + 999, out),
+			  1);
+	stek__ring_unref(ring);
+	stek__key_unref(key);
+}
+END_TEST
+
+/* Over random rings: minting what is missing leaves nothing missing. */
+START_TEST(test_missing_is_complete)
+{
+	uint64_t seed = (uint64_t)_i + 3;
+	struct stek_ring *ring = maker_ring(&seed);
+	int64_t now = MAKER_EPOCH_MS + maker_below(&seed, 80) * MAKER_HOUR_MS +
+		      maker_below(&seed, 3600000);
+	int64_t out[STEK_MISSING_MAX];
+	struct stek_key *keys[STEK_MISSING_MAX] = { NULL };
+	struct stek_ring *add = NULL;
+	struct stek_ring *next = NULL;
+	size_t n = stek__schedule_missing(ring, &policy, now, out);
+
+	ck_assert_uint_le(n, 3);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			ck_assert_int_lt(out[i - 1], out[i]);
+		ck_assert_int_eq(stek__key_mint(&keys[i], "n",
+						STEK_MADE_BY_SCHEDULE, now,
+						out[i],
+						stek__schedule_expire_at(
+							&policy, out[i])), 0);
+	}
+	/* A floor ahead of this clock would revoke what we mint: not here. */
+	if (ring->revoked_before_ms <= now) {
+		ck_assert_int_eq(stek__ring_new(&add, 1, keys, n, NULL, 0, 0),
+				 0);
+		ck_assert_int_eq(stek__ring_merge(&next, ring, add), 0);
+		ck_assert_uint_eq(stek__schedule_missing(next, &policy, now,
+							 out), 0);
+	}
+	for (size_t i = 0; i < n; i++)
+		stek__key_unref(keys[i]);
+	stek__ring_unref(add);
+	stek__ring_unref(next);
+	stek__ring_unref(ring);
+}
+END_TEST
+
+/* The report names keys and bare tombstones in order, with their states. */
+START_TEST(test_info)
+{
+	const int64_t at[] = { T0, T0 + PERIOD_MS };
+	struct stek_key *bare = key_at(9, T0 + 1000);
+	struct stek_tombstone stone = tombstone_of(bare, T0 + 900);
+	struct stek_ring *ring = ring_at(at, 2, &stone, 1, 7);
+	static struct stek_ring_info info;
+
+	stek__schedule_info(ring, &policy, T0 + 2000, &info);
+	ck_assert(stek_version_equal(&info.version, &ring->version));
+	ck_assert_int_eq(info.now_ms, T0 + 2000);
+	ck_assert_int_eq(info.revoked_before_ms, 7);
+	ck_assert_uint_eq(info.n_keys, 3);
+	ck_assert_int_eq(info.keys[0].state, STEK_ACTIVE);
+	ck_assert_str_eq(info.keys[0].made_by, "node-1");
+	ck_assert_int_eq(info.keys[0].seal_until_ms, T0 + PERIOD_MS);
+	ck_assert_int_eq(info.keys[0].revoked_at_ms, 0);
+	ck_assert_mem_eq(info.keys[1].id, bare->id, STEK_ID_LEN);
+	ck_assert_int_eq(info.keys[1].state, STEK_REVOKED);
+	ck_assert_int_eq(info.keys[1].revoked_at_ms, T0 + 900);
+	ck_assert_str_eq(info.keys[1].made_by, "");
+	ck_assert_int_eq(info.keys[2].state, STEK_PENDING);
+	stek__ring_unref(ring);
+	stek__key_unref(bare);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("schedule");
+	TCase *tcase = tcase_create("schedule");
+	TCase *random = tcase_create("random");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, NULL);
+	tcase_add_test(tcase, test_policy_defaults);
+	tcase_add_test(tcase, test_policy_lifetime_limit);
+	tcase_add_test(tcase, test_policy_ring_has_room);
+	tcase_add_test(tcase, test_sealing_bounds);
+	tcase_add_test(tcase, test_sealing_choice);
+	tcase_add_test(tcase, test_revoked_active_silences_until_next);
+	tcase_add_test(tcase, test_bare_tombstone_counts);
+	tcase_add_test(tcase, test_revoked_pending_does_not_silence);
+	tcase_add_test(tcase, test_floor);
+	tcase_add_test(tcase, test_missing_bootstrap);
+	tcase_add_test(tcase, test_missing_next_slot);
+	tcase_add_test(tcase, test_missing_counts_slot_keys_only);
+	tcase_add_test(tcase, test_missing_after_revoke);
+	tcase_add_test(tcase, test_missing_waits_for_a_near_key);
+	tcase_add_test(tcase, test_info);
+	suite_add_tcase(suite, tcase);
+	tcase_add_checked_fixture(random, setup, NULL);
+	tcase_set_timeout(random, 300);
+	tcase_add_test(random, test_random_rings);
+	tcase_add_loop_test(random, test_revoking_never_goes_back, 0, 100);
+	tcase_add_loop_test(random, test_next_event_misses_no_change, 0, 100);
+	tcase_add_loop_test(random, test_missing_is_complete, 0, 200);
+	suite_add_tcase(suite, random);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
