@@ -94,7 +94,8 @@ packages_of()
 		echo gcc libc6-dev make autoconf automake libtool pkg-config \
 			patch binutils xz-utils dpkg-dev ca-certificates \
 			debian-archive-keyring libuv1-dev libmicrohttpd-dev \
-			libcyaml-dev libjansson-dev libcurl4-openssl-dev \
+			libcyaml-dev libyaml-dev libjansson-dev \
+			libcurl4-openssl-dev \
 			libssl-dev check
 		[ "$release" = 12 ] || echo libhiredis-dev
 		;;

@@ -11,6 +11,10 @@
 #include "admin_route.h"
 #include "text.h"
 
+/* Nine digits: the rest of a double would be noise. */
+#define JSON_FLAGS \
+	(JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9))
+
 static const struct {
 	unsigned status;
 	const char *title;
@@ -47,7 +51,7 @@ static void dump(struct admin_answer *answer, unsigned status,
 	answer->status = status;
 	answer->type = type;
 	answer->body = json != NULL
-		? json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+		? json_dumps(json, JSON_FLAGS) : NULL;
 	answer->len = answer->body != NULL ? strlen(answer->body) : 0;
 	json_decref(json);
 }

@@ -32,7 +32,7 @@ static void total(FILE *out, const char *name, uint64_t value,
 static void gauge(FILE *out, const char *name, double value, const char *help)
 {
 	head(out, name, "gauge", help);
-	fprintf(out, "%s %.17g\n", name, value);
+	fprintf(out, "%s %.15g\n", name, value);
 }
 
 /* A label's value, escaped as the format asks. */

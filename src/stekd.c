@@ -146,7 +146,6 @@ static enum log_level event_level(enum stek_event_kind kind)
 	case STEK_EVENT_MINTED:
 	case STEK_EVENT_ACTIVE_KEY:
 		return LOG_INFO;
-	case STEK_EVENT_NO_ACTIVE_KEY:
 	case STEK_EVENT_RECORD_BAD:
 		return LOG_ERROR;
 	default:
