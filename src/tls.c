@@ -19,6 +19,8 @@ struct tls {
 	bool hello_sent;	/* a real ServerHello went out */
 	bool ciphers_on;	/* our records are encrypted from here on */
 	bool done;		/* the handshake */
+	unsigned more_tickets;	/* due after a resumption, see there */
+	unsigned idle_records;	/* since the last application data */
 	bool no_memory;		/* the send callback found none */
 	int error;		/* wolfSSL's code of the first failure */
 	const char *why;
@@ -103,14 +105,24 @@ static const struct reason *find_reason(int error)
 	return &other;
 }
 
+/*
+ * The library takes any number of KeyUpdates and empty records in a row, each
+ * for a key derivation. It asks for one record header at a time.
+ */
+#define IDLE_RECORDS_MAX 32
+
 static int wire_recv(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 {
-	struct tls_wire *wire = ((struct tls *)ctx)->wire;
+	struct tls *tls = ctx;
+	struct tls_wire *wire = tls->wire;
 	size_t n = sz > 0 ? (size_t)sz : 0;
 
 	(void)ssl;
 	if (!wire->in_len)
 		return WOLFSSL_CBIO_ERR_WANT_READ;
+	if (tls->done && n == RECORD_HEADER &&
+	    tls->idle_records++ > IDLE_RECORDS_MAX)
+		return WOLFSSL_CBIO_ERR_GENERAL;
 	if (n > wire->in_len)
 		n = wire->in_len;
 	memcpy(buf, wire->in, n);
@@ -180,7 +192,7 @@ static bool will_be_tls13(const struct settings *settings,
  * Chooses the context without tickets where the library would fail the
  * handshake, or resume what must not be: psk_ke alone (RFC 9325 s3.4), a TLS
  * 1.2 session without extended_master_secret (RFC 7627 s5.3), and, in a library
- * that is not patched for it, a session_ticket longer than it can hold.
+ * that is not patched for it (deploy/wolfssl), another server's session_ticket.
  */
 static bool must_do_without_tickets(const struct settings *settings,
 				    const struct gate_hello *hello)
@@ -190,7 +202,8 @@ static bool must_do_without_tickets(const struct settings *settings,
 	if (!will_be_tls13(settings, hello) && !hello->has_ems)
 		return true;
 #ifndef WOLFSSL_STEKD_TICKET_REISSUE
-	if (hello->session_ticket_len > stek_wolfssl_ticket_len())
+	if (hello->session_ticket_len &&
+	    hello->session_ticket_len != stek_wolfssl_ticket_len())
 		return true;
 #endif
 	return false;
@@ -247,12 +260,15 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 {
 	const struct tls_host *own = &hosts->host[host - hosts->settings->hosts];
 	struct tls *tls = calloc(1, sizeof(*tls));
+	bool plain;
 
 	if (!tls)
 		return NULL;
 	tls->wire = wire;
-	tls->ssl = wolfSSL_new(must_do_without_tickets(hosts->settings, hello) ?
-			       own->plain : own->ticketed);
+	plain = must_do_without_tickets(hosts->settings, hello);
+	if (!plain && host->tickets && will_be_tls13(hosts->settings, hello))
+		tls->more_tickets = host->tickets - 1;
+	tls->ssl = wolfSSL_new(plain ? own->plain : own->ticketed);
 	if (!tls->ssl || set_up(tls, hosts, own, hello, session) < 0) {
 		tls_free(tls);
 		return NULL;
@@ -291,15 +307,33 @@ static enum tls_result fail(struct tls *tls, int error)
 	return TLS_FAILED;
 }
 
+/*
+ * On a resumption the library sends one ticket, however many are set. A client
+ * that spends each once (RFC 8446 C.4) and opens two connections at a time
+ * would then run dry.
+ */
+static enum tls_result top_up_tickets(struct tls *tls)
+{
+	if (!wolfSSL_session_reused(tls->ssl))
+		return TLS_OK;
+	for (; tls->more_tickets; tls->more_tickets--)
+		if (wolfSSL_send_SessionTicket(tls->ssl) != WOLFSSL_SUCCESS)
+			return fail(tls, wolfSSL_get_error(tls->ssl,
+						WOLFSSL_FATAL_ERROR));
+	return TLS_OK;
+}
+
 enum tls_result tls_handshake(struct tls *tls)
 {
+	enum tls_result result;
 	int error;
 
 	tls->awaits_hello = false;
 	if (wolfSSL_accept(tls->ssl) == WOLFSSL_SUCCESS) {
 		tls->done = true;
+		result = top_up_tickets(tls);
 		wolfSSL_FreeArrays(tls->ssl);
-		return TLS_OK;
+		return result;
 	}
 	error = wolfSSL_get_error(tls->ssl, WOLFSSL_FATAL_ERROR);
 	if (error == WOLFSSL_ERROR_WANT_READ)
@@ -318,6 +352,7 @@ enum tls_result tls_read(struct tls *tls, void *buf, size_t len, size_t *n)
 	int error;
 
 	if (got > 0) {
+		tls->idle_records = 0;
 		*n = (size_t)got;
 		return TLS_OK;
 	}
