@@ -35,6 +35,8 @@ else
 			fail "libstek.so exports $name, which no header declares" ;;
 		esac
 	done
+	nm -D --undefined-only "$library" | grep 'stek_' &&
+		fail "libstek.so lacks functions of its own"
 	readelf -d "$library" | grep -q BIND_NOW ||
 		fail "$library is not linked with -z now"
 fi
