@@ -287,7 +287,7 @@ static int file_publish(struct stek_store *store,
 			size_t len)
 {
 	struct file_store *s = of(store);
-	int dir, held, err;
+	int dir, held = -1, err;
 
 	err = open_dir(s, &dir);
 	if (err)

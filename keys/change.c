@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * change.c - rotation and revocation: a small state machine that the sync
+ * thread steps while it goes on beating. It publishes, then reads the members
+ * until every live one has acknowledged. revoke.c says what a revocation does
+ * to the ring. Called by sync.c and merge.c.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync.h"
+
+#define TRIES_MAX 50
+#define POLL_FIRST_MS 3
+#define POLL_MAX_MS 200
+/* Keys of the schedule that must still find room after a rotation. */
+#define RESERVE 3
+
+static void say(struct stek_command *command, const char *detail)
+{
+	snprintf(command->change.detail, sizeof(command->change.detail), "%s",
+		 detail);
+}
+
+static void move(struct stek_command *command, enum stek_phase to)
+{
+	static const unsigned allowed[] = {
+		[STEK_PHASE_NEW] = 1 << STEK_PHASE_PUBLISH,
+		[STEK_PHASE_PUBLISH] = 1 << STEK_PHASE_WAIT,
+		[STEK_PHASE_WAIT] = 1 << STEK_PHASE_REVERT,
+		[STEK_PHASE_REVERT] = 0,
+		[STEK_PHASE_DONE] = 0,
+	};
+
+	assert(allowed[command->phase] & (1U << to));
+	command->phase = to;
+}
+
+static void finish(struct stek_sync *sync, int result)
+{
+	struct stek_command *command = sync->current;
+
+	if (result && !command->change.detail[0])
+		say(command, stek_strerror(result));
+	command->result = result;
+	stek__audit_add(sync, command);
+	sync->current = NULL;
+	stek__sync_finish(sync, command, result);
+}
+
+/* Someone else changed the ring meanwhile: look again, then once more. */
+static void try_again(struct stek_sync *sync)
+{
+	struct stek_command *command = sync->current;
+
+	if (++command->tries > TRIES_MAX) {
+		say(command, "other nodes changed the ring at every attempt");
+		finish(sync, STEK_EUNAVAILABLE);
+		return;
+	}
+	sync->next_beat_ms = stek__sync_mono(sync) +
+			     stek__sync_random(sync, 5 * command->tries);
+}
+
+static void accepted(struct stek_sync *sync)
+{
+	struct stek_command *command = sync->current;
+	int64_t mono_ms = stek__sync_mono(sync);
+
+	move(command, STEK_PHASE_WAIT);
+	command->change.published = true;
+	command->change.version = stek__sync_ring(sync)->version;
+	command->accepted_ms = mono_ms;
+	command->next_poll_ms = mono_ms;
+	command->poll_gap_ms = POLL_FIRST_MS;
+	command->wait_until_ms = mono_ms + STEK_REVOKE_WAIT_MS;
+	if (command->kind == STEK_COMMAND_ROTATE)
+		command->wait_until_ms = command->began_ms +
+			sync->farm->policy.rotate_delay_ms / 2;
+	sync->next_beat_ms = mono_ms;
+}
+
+void stek__change_published(struct stek_sync *sync)
+{
+	if (sync->current && sync->current->kind == STEK_COMMAND_REVOKE &&
+	    sync->current->phase == STEK_PHASE_PUBLISH)
+		accepted(sync);
+}
+
+/* When the rate limit lets the next rotation pass; 0: now. */
+static int64_t limited_until(struct stek_sync *sync,
+			     const struct stek_ring *ring, int64_t now_ms)
+{
+	int64_t interval_ms =
+		(int64_t)sync->farm->policy.rotate_interval_s * 1000;
+	int64_t until_ms = 0;
+	size_t i;
+
+	for (i = 0; i < ring->n_keys; i++) {
+		const struct stek_key *key = ring->keys[i];
+
+		/* One that was taken back may be tried again at once. */
+		if (key->reason != STEK_MADE_BY_ROTATE ||
+		    stek__ring_revoked_at(ring, key))
+			continue;
+		if (key->made_at_ms + interval_ms > until_ms)
+			until_ms = key->made_at_ms + interval_ms;
+	}
+	return until_ms > now_ms ? until_ms : 0;
+}
+
+/* 0, or why this rotation may not be. */
+static int check_rotate(struct stek_sync *sync, const struct stek_ring *ring)
+{
+	struct stek_command *command = sync->current;
+	int64_t now_ms = stek__sync_farm_ms(sync), until_ms;
+	size_t i, live = 0;
+
+	if (command->has_expect &&
+	    !stek_version_equal(&command->expect, &ring->version)) {
+		say(command, "the ring's version is not the expected one");
+		return STEK_ECONFLICT;
+	}
+	until_ms = command->force ? 0 : limited_until(sync, ring, now_ms);
+	if (until_ms) {
+		command->change.activate_at_ms = until_ms;
+		snprintf(command->change.detail,
+			 sizeof(command->change.detail), "one rotation every %u"
+			 " s unless forced; the next in %lld s",
+			 sync->farm->policy.rotate_interval_s,
+			 (long long)(until_ms - now_ms + 999) / 1000);
+		return STEK_EREFUSED;
+	}
+	for (i = 0; i < ring->n_keys; i++)
+		live += ring->keys[i]->expire_at_ms > now_ms &&
+			!stek__ring_tombstone(ring, ring->keys[i]->id);
+	if (live + 1 + sync->farm->policy.pending + RESERVE >
+	    STEK_RING_KEYS_MAX) {
+		say(command, "the ring has no room for one more key");
+		return STEK_EFULL;
+	}
+	return 0;
+}
+
+static int publish_rotate(struct stek_sync *sync)
+{
+	const struct stek_policy *policy = &sync->farm->policy;
+	struct stek_change *change = &sync->current->change;
+	struct stek_ring *ring = stek__sync_ring(sync);
+	int64_t now_ms = stek__sync_farm_ms(sync), at_ms, made_at_ms = now_ms;
+	struct stek_key *key = NULL;
+	int err;
+
+	err = check_rotate(sync, ring);
+	if (err) {
+		finish(sync, err);
+		return 0;
+	}
+	sync->current->began_ms = stek__sync_mono(sync);
+	at_ms = now_ms + policy->rotate_delay_ms;
+	if (made_at_ms < ring->revoked_before_ms)
+		made_at_ms = ring->revoked_before_ms;
+	err = stek__key_mint(&key, sync->farm->node, STEK_MADE_BY_ROTATE,
+			     made_at_ms, at_ms,
+			     stek__schedule_expire_at(policy, at_ms));
+	if (!err) {
+		stek__ring_ref(ring);
+		err = stek__merge_propose(sync, ring, &key, 1,
+					  stek__merge_expect(sync));
+		stek__ring_unref(ring);
+	}
+	if (!err) {
+		memcpy(change->key_id, key->id, STEK_ID_LEN);
+		change->activate_at_ms = at_ms;
+		accepted(sync);
+	}
+	stek__key_unref(key);
+	return err;
+}
+
+/* What the union did not bring along already. */
+static int publish_revoke(struct stek_sync *sync)
+{
+	struct stek_key *extra[STEK_MISSING_MAX + 1];
+	struct stek_ring *ring = stek__sync_ring(sync);
+	size_t i, n;
+	int err = 0;
+
+	n = stek__revoke_extra(sync, ring, extra);
+	if (n) {
+		stek__ring_ref(ring);
+		err = stek__merge_propose(sync, ring, extra, n,
+					  stek__merge_expect(sync));
+		stek__ring_unref(ring);
+	}
+	for (i = 0; i < n; i++)
+		stek__key_unref(extra[i]);
+	if (!err)
+		accepted(sync);
+	return err;
+}
+
+static void step_publish(struct stek_sync *sync)
+{
+	struct stek_command *command = sync->current;
+	int err;
+
+	if (sync->state != STEK_STORE_OK) {
+		say(command, sync->store->ops->detail(sync->store));
+		finish(sync, sync->state == STEK_STORE_REFUSED ?
+		       STEK_EREFUSED : STEK_EUNAVAILABLE);
+		return;
+	}
+	if (sync->has_bad) {
+		say(command, "the store holds a ring that this node cannot"
+		    " open");
+		finish(sync, STEK_EREFUSED);
+		return;
+	}
+	if (!sync->in_sync) {
+		try_again(sync);
+		return;
+	}
+	err = command->kind == STEK_COMMAND_ROTATE ? publish_rotate(sync) :
+						     publish_revoke(sync);
+	if (err == STEK_ECONFLICT)
+		try_again(sync);
+	else if (err == STEK_EUNAVAILABLE || err == STEK_EREFUSED)
+		step_publish(sync);	/* the state says the same by now */
+	else if (err)
+		finish(sync, err);
+}
+
+static struct stek_ack *ack_of(struct stek_change *change, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < change->n_acks; i++) {
+		if (!strcmp(change->acks[i].name, name))
+			return &change->acks[i];
+	}
+	return NULL;
+}
+
+static bool has_it(const struct stek_member *member,
+		   const struct stek_version *version)
+{
+	return stek_version_equal(&member->version, version) ||
+	       member->version.epoch > version->epoch;
+}
+
+/* Live nodes of this moment; who left or died is not waited for. */
+static int note_acks(struct stek_sync *sync, const struct stek_member *members,
+		     size_t n, bool *all)
+{
+	struct stek_command *command = sync->current;
+	struct stek_change *change = &command->change;
+	struct stek_ack *acks = calloc(n ? n : 1, sizeof(*acks)), *before;
+	int64_t after_ms = stek__sync_mono(sync) - command->accepted_ms;
+	size_t i, used = 0, late = 0;
+
+	if (!acks)
+		return STEK_ENOMEM;
+	for (i = 0; i < n; i++) {
+		if (!members[i].live)
+			continue;
+		before = ack_of(change, members[i].name);
+		memcpy(acks[used].name, members[i].name,
+		       sizeof(acks[used].name));
+		if (before && before->acknowledged) {
+			acks[used] = *before;
+		} else if (has_it(&members[i], &change->version)) {
+			acks[used].acknowledged = true;
+			acks[used].after_ms = (uint32_t)after_ms;
+		} else {
+			late++;
+		}
+		used++;
+	}
+	free(change->acks);
+	change->acks = acks;
+	change->n_acks = used;
+	*all = used > 0 && late == 0;
+	return 0;
+}
+
+static void name_late(struct stek_command *command, const char *tail)
+{
+	struct stek_change *change = &command->change;
+	char text[sizeof(change->detail)];
+	size_t i, len = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < change->n_acks; i++) {
+		if (change->acks[i].acknowledged)
+			continue;
+		if (len + strlen(change->acks[i].name) + 64 > sizeof(text)) {
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+						" ...");
+			break;
+		}
+		len += (size_t)snprintf(text + len, sizeof(text) - len, " %s",
+					change->acks[i].name);
+	}
+	snprintf(change->detail, sizeof(change->detail), "late:%.80s%s",
+		 len ? text : " nobody", tail);
+}
+
+/* The new key was never used, so taking it back costs nothing. */
+static void revert(struct stek_sync *sync)
+{
+	struct stek_command *command = sync->current;
+	struct stek_ring *ours = stek__sync_ring(sync), *bare = NULL;
+	struct stek_ring *next = NULL;
+	const struct stek_key *key =
+		stek__ring_find(ours, command->change.key_id);
+	struct stek_tombstone stone = { .revoked_at_ms =
+					stek__sync_farm_ms(sync) };
+	int err = 0;
+
+	move(command, STEK_PHASE_REVERT);
+	command->wait_until_ms = stek__sync_mono(sync) + STEK_REVERT_WAIT_MS;
+	sync->next_beat_ms = stek__sync_mono(sync);
+	if (!key)
+		return;
+	memcpy(stone.id, key->id, STEK_ID_LEN);
+	stone.activate_at_ms = key->activate_at_ms;
+	stone.expire_at_ms = key->expire_at_ms;
+	/* "Before its activation", even if the store kept us past it. */
+	if (stone.revoked_at_ms >= stone.activate_at_ms)
+		stone.revoked_at_ms = stone.activate_at_ms - 1;
+	err = stek__ring_new(&bare, ours->version.epoch, NULL, 0, &stone, 1, 0);
+	if (!err)
+		err = stek__ring_merge(&next, ours, bare);
+	stek__ring_unref(bare);
+	if (err)
+		return;
+	sync->in_sync = false;
+	stek__sync_install(sync, next);
+	stek__sync_event(sync, STEK_EVENT_REVOKED, 0, stone.id,
+			 "a rotation that not every node took in time");
+}
+
+static void step_wait(struct stek_sync *sync)
+{
+	struct stek_command *command = sync->current;
+	int64_t mono_ms = stek__sync_mono(sync);
+	struct stek_member *members = NULL;
+	bool all = false;
+	size_t n = 0;
+
+	if (mono_ms < command->next_poll_ms)
+		return;
+	if (!stek__member_list(sync, &members, &n) &&
+	    note_acks(sync, members, n, &all))
+		all = false;
+	free(members);
+	mono_ms = stek__sync_mono(sync);
+	command->next_poll_ms = mono_ms + command->poll_gap_ms;
+	command->poll_gap_ms += command->poll_gap_ms / 2;
+	if (command->poll_gap_ms > POLL_MAX_MS)
+		command->poll_gap_ms = POLL_MAX_MS;
+	if (all) {
+		finish(sync, 0);
+		return;
+	}
+	if (mono_ms < command->wait_until_ms)
+		return;
+	if (command->kind == STEK_COMMAND_ROTATE && !command->force) {
+		revert(sync);
+		return;
+	}
+	name_late(command, "");
+	finish(sync, command->force ? 0 : STEK_ETIMEOUT);
+}
+
+static void step_revert(struct stek_sync *sync)
+{
+	struct stek_command *command = sync->current;
+
+	if (sync->in_sync) {
+		name_late(command, "; the new key was revoked");
+		finish(sync, STEK_ETIMEOUT);
+		return;
+	}
+	if (sync->state != STEK_STORE_OK ||
+	    stek__sync_mono(sync) >= command->wait_until_ms) {
+		name_late(command, "; the new key is revoked here, the store"
+			  " does not answer");
+		finish(sync, STEK_ETIMEOUT);
+		return;
+	}
+	sync->next_beat_ms = stek__sync_mono(sync) +
+			     stek__sync_random(sync, 10);
+}
+
+void stek__change_step(struct stek_sync *sync)
+{
+	if (!sync->current)
+		return;
+	switch (sync->current->phase) {
+	case STEK_PHASE_PUBLISH:
+		step_publish(sync);
+		break;
+	case STEK_PHASE_WAIT:
+		step_wait(sync);
+		break;
+	case STEK_PHASE_REVERT:
+		step_revert(sync);
+		break;
+	case STEK_PHASE_NEW:
+	case STEK_PHASE_DONE:
+		break;
+	}
+}
+
+int64_t stek__change_due_ms(const struct stek_sync *sync)
+{
+	if (!sync->current)
+		return sync->queue ? 0 : INT64_MAX;
+	if (sync->current->phase == STEK_PHASE_WAIT)
+		return sync->current->next_poll_ms;
+	return sync->next_beat_ms;
+}
+
+void stek__change_begin(struct stek_sync *sync, struct stek_command *command)
+{
+	int err = 0;
+
+	command->epoch_before = stek__sync_ring(sync)->version.epoch;
+	move(command, STEK_PHASE_PUBLISH);
+	sync->next_beat_ms = stek__sync_mono(sync);
+	if (command->kind == STEK_COMMAND_REVOKE)
+		err = stek__revoke_here(sync, command);
+	if (err)
+		finish(sync, err);
+}

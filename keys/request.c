@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * request.c - what the application's threads ask of the sync thread: rotate,
+ * revoke, list the members. Each copies its request into a command, hands it
+ * over and waits with a deadline; a caller that gave up leaves the command to
+ * the sync thread.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync.h"
+
+#define CALL_SLACK_MS 10000
+
+void stek_change_clear(struct stek_change *change)
+{
+	free(change->acks);
+	memset(change, 0, sizeof(*change));
+}
+
+/* Hands the answer over; a command that outlived its caller keeps its own. */
+static int call(struct stek_farm *farm, struct stek_command *command,
+		int64_t timeout_ms, struct stek_change *out)
+{
+	bool mine;
+	int err;
+
+	err = stek__sync_call(farm->sync, command, timeout_ms, &mine);
+	if (!mine) {
+		snprintf(out->detail, sizeof(out->detail),
+			 "no answer from the sync thread in time");
+		return err;
+	}
+	*out = command->change;
+	memset(&command->change, 0, sizeof(command->change));
+	stek__command_free(command);
+	return err;
+}
+
+static struct stek_command *command_new(enum stek_command_kind kind,
+					const char *who)
+{
+	struct stek_command *command = calloc(1, sizeof(*command));
+
+	if (command) {
+		command->kind = kind;
+		snprintf(command->who, sizeof(command->who), "%s", who);
+	}
+	return command;
+}
+
+int stek_farm_rotate(struct stek_farm *farm, const struct stek_rotate *request,
+		     struct stek_change *out)
+{
+	struct stek_command *command;
+
+	memset(out, 0, sizeof(*out));
+	if (!request->who)
+		return STEK_EINVAL;
+	command = command_new(STEK_COMMAND_ROTATE, request->who);
+	if (!command)
+		return STEK_ENOMEM;
+	command->force = request->force;
+	command->has_expect = request->expect != NULL;
+	if (request->expect)
+		command->expect = *request->expect;
+	return call(farm, command, farm->policy.rotate_delay_ms / 2 +
+		    STEK_REVERT_WAIT_MS + CALL_SLACK_MS, out);
+}
+
+int stek_farm_revoke(struct stek_farm *farm, const struct stek_revoke *request,
+		     struct stek_change *out)
+{
+	struct stek_command *command;
+
+	memset(out, 0, sizeof(*out));
+	if (!request->who || (!request->all && !request->n_ids) ||
+	    request->n_ids > STEK_RING_KEYS_MAX)
+		return STEK_EINVAL;
+	command = command_new(STEK_COMMAND_REVOKE, request->who);
+	if (!command)
+		return STEK_ENOMEM;
+	command->all = request->all;
+	command->n_ids = request->all ? 0 : request->n_ids;
+	command->ids = calloc(command->n_ids + 1, STEK_ID_LEN);
+	if (!command->ids) {
+		stek__command_free(command);
+		return STEK_ENOMEM;
+	}
+	if (command->n_ids)
+		memcpy(command->ids, request->ids,
+		       command->n_ids * STEK_ID_LEN);
+	return call(farm, command, STEK_REVOKE_WAIT_MS + CALL_SLACK_MS, out);
+}
+
+int stek_farm_members(struct stek_farm *farm, uint32_t timeout_ms,
+		      struct stek_member **out, size_t *n)
+{
+	struct stek_command *command = calloc(1, sizeof(*command));
+	bool mine;
+	int err;
+
+	if (!command)
+		return STEK_ENOMEM;
+	command->kind = STEK_COMMAND_MEMBERS;
+	err = stek__sync_call(farm->sync, command, timeout_ms, &mine);
+	if (!err) {
+		*out = command->members;
+		*n = command->n_members;
+		command->members = NULL;
+	}
+	if (mine)
+		stek__command_free(command);
+	return err;
+}
