@@ -26,6 +26,9 @@ enum ctl_exit {
 #define CTL_REPLY_MAX (8u * 1024 * 1024)
 #define CTL_TEXT_LEN 32
 
+/* ctl_command.c: the whole program, but for what main() sets up once. */
+enum ctl_exit ctl_run(int argc, char **argv);
+
 /* ctl_http.c */
 
 struct ctl_target {
