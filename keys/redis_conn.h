@@ -65,6 +65,39 @@ int stek__redis_classify(const char *error);
 
 int64_t stek__redis_now_ms(void);
 
+/* A server that answers commands; connects when it must. */
+struct stek_redis {
+	struct stek_redis_place place;
+	redisContext *conn;	/* NULL: not connected */
+	char detail[160];	/* what went wrong last */
+};
+
+struct stek_redis_script {
+	const char *text;
+	bool asked;		/* for the digest */
+	char sha1[41];		/* "": not known */
+};
+
+void stek__redis_close(struct stek_redis *redis);
+
+/* An answer that is no error; STEK_EUNAVAILABLE, STEK_EREFUSED, see detail. */
+int stek__redis_call(struct stek_redis *redis,
+		     const struct stek_redis_args *args, redisReply **out)
+	STEK_CHECKED;
+
+/*
+ * Runs a script by its digest, or in full when the server has lost it. `args`
+ * has two free places in front.
+ */
+int stek__redis_script(struct stek_redis *redis,
+		       struct stek_redis_script *script,
+		       struct stek_redis_args *args, redisReply **out)
+	STEK_CHECKED;
+
+/* Frees an answer of a shape that was never asked for; STEK_EREFUSED. */
+int stek__redis_odd(struct stek_redis *redis, const char *what,
+		    redisReply *reply) STEK_CHECKED;
+
 /* A connection of its own that subscribes to a channel: hints, nothing else. */
 struct stek_redis_hints {
 	const struct stek_redis_place *place;

@@ -13,13 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "store.h"
+#include "file_dir.h"
 #include "wire.h"
 
 #define FORMAT 1
@@ -28,191 +27,14 @@
 #define SUFFIX ".beat"
 #define FORGET_AFTER_MS (24 * 3600 * 1000LL)
 #define AUDIT_MAX (1024 * 1024)
-#define LOCK_STEP_NS 2000000
 
-struct file_store {
-	struct stek_store base;
-	char dir[PATH_MAX];
-	char farm_dir[STEK_NAME_MAX + 8];
-	uint32_t timeout_ms;
-	int hints;		/* inotify, -1 while there is no directory */
-	char detail[160];
-};
-
-static struct file_store *of(struct stek_store *store)
+static struct stek_file *of(struct stek_store *store)
 {
-	return (struct file_store *)store;
-}
-
-static int64_t clock_ns(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-/*
- * What a failed system call says: no when the file system forbids it or has
- * something else in its place, otherwise no answer.
- */
-static int failed(struct file_store *s, const char *what)
-{
-	int error = errno;
-
-	snprintf(s->detail, sizeof(s->detail), "%s: %.100s", what,
-		 strerror(error));
-	switch (error) {
-	case EACCES:
-	case EPERM:
-	case EROFS:
-	case ENOTDIR:
-	case EISDIR:
-	case ELOOP:
-		return STEK_EREFUSED;
-	case ENOMEM:
-		return STEK_ENOMEM;
-	default:
-		return STEK_EUNAVAILABLE;
-	}
-}
-
-static int make_dir(int at, const char *name)
-{
-	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
-		return -1;
-	return 0;
-}
-
-/* The farm's directory, made when it is missing. The caller closes it. */
-static int open_dir(struct file_store *s, int *out)
-{
-	int top, dir = -1, err = 0;
-
-	if (make_dir(AT_FDCWD, s->dir) < 0)
-		return failed(s, "make the directory");
-	top = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (top < 0)
-		return failed(s, "open the directory");
-	if (make_dir(top, s->farm_dir) == 0)
-		dir = openat(top, s->farm_dir,
-			     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (dir < 0 || make_dir(dir, "nodes") < 0)
-		err = failed(s, "open the farm's directory");
-	close(top);
-	if (err && dir >= 0)
-		close(dir);
-	if (!err)
-		*out = dir;
-	return err;
-}
-
-/*
- * The lock, by the time-out: its holder may be a stopped process. A lock file
- * that was removed meanwhile locks nothing.
- */
-static int lock(struct file_store *s, int dir, int *out)
-{
-	const struct timespec step = { .tv_nsec = LOCK_STEP_NS };
-	int64_t deadline = clock_ns(CLOCK_MONOTONIC) +
-			   (int64_t)s->timeout_ms * 1000000;
-	struct stat st;
-	int fd;
-
-	for (;;) {
-		fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC |
-			    O_NOFOLLOW, 0600);
-		if (fd < 0)
-			return failed(s, "open the lock");
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-		    fstat(fd, &st) == 0 && st.st_nlink > 0)
-			break;
-		close(fd);
-		if (clock_ns(CLOCK_MONOTONIC) >= deadline) {
-			snprintf(s->detail, sizeof(s->detail),
-				 "another process holds the lock");
-			return STEK_EUNAVAILABLE;
-		}
-		nanosleep(&step, NULL);
-	}
-	*out = fd;
-	return 0;
-}
-
-static bool write_all(int fd, const uint8_t *data, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		data += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-/* Writes `head` and `body` aside and renames: readers see all or nothing. */
-static int replace(struct file_store *s, int dir, const char *aside,
-		   const char *name, const uint8_t *head, size_t head_len,
-		   const uint8_t *body, size_t len, bool sync_it)
-{
-	int fd, err = 0;
-
-	fd = openat(dir, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-		    O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return failed(s, "write");
-	if (!write_all(fd, head, head_len) || !write_all(fd, body, len) ||
-	    (sync_it && fsync(fd) < 0))
-		err = failed(s, "write");
-	if (close(fd) < 0 && !err)
-		err = failed(s, "write");
-	if (!err && renameat(dir, aside, dir, name) < 0)
-		err = failed(s, "rename");
-	if (err)
-		unlinkat(dir, aside, 0);
-	if (!err && sync_it && fsync(dir) < 0)
-		err = failed(s, "sync the directory");
-	return err;
-}
-
-/* At most `cap` bytes of a file; STEK_EABSENT, or STEK_EFORMAT past the cap. */
-static int slurp(struct file_store *s, int dir, const char *name, uint8_t *buf,
-		 size_t cap, size_t *len)
-{
-	size_t used = 0;
-	ssize_t n = -1;
-	int fd, err = 0;
-
-	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return errno == ENOENT ? STEK_EABSENT : failed(s, "read");
-	while (used < cap) {
-		n = read(fd, buf + used, cap - used);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		used += (size_t)n;
-	}
-	if (n < 0)
-		err = failed(s, "read");
-	close(fd);
-	if (!err && used == cap) {
-		snprintf(s->detail, sizeof(s->detail), "%s: too long", name);
-		err = STEK_EFORMAT;
-	}
-	if (!err)
-		*len = used;
-	return err;
+	return (struct stek_file *)store;
 }
 
 /* The ring file, its head split off; *doc may be NULL for the version only. */
-static int read_ring(struct file_store *s, int dir,
+static int read_ring(struct stek_file *s, int dir,
 		     struct stek_version *version, struct stek_blob *doc)
 {
 	const size_t cap = HEAD_LEN + STEK_RECORD_MAX + 1;
@@ -224,7 +46,7 @@ static int read_ring(struct file_store *s, int dir,
 	if (!buf)
 		return STEK_ENOMEM;
 	memset(version, 0, sizeof(*version));
-	err = slurp(s, dir, "ring", buf, cap, &len);
+	err = stek__file_read(s, dir, "ring", buf, cap, &len);
 	if (!err && (len < HEAD_LEN || buf[0] != FORMAT))
 		err = STEK_EFORMAT;
 	if (err) {
@@ -249,7 +71,7 @@ static int file_load(struct stek_store *store, struct stek_blob *doc)
 	struct stek_version version;
 	int dir, err;
 
-	err = open_dir(of(store), &dir);
+	err = stek__file_dir(of(store), &dir);
 	if (err)
 		return err;
 	err = read_ring(of(store), dir, &version, doc);
@@ -257,7 +79,7 @@ static int file_load(struct stek_store *store, struct stek_blob *doc)
 	return err;
 }
 
-static int publish_locked(struct file_store *s, int dir,
+static int publish_locked(struct stek_file *s, int dir,
 			  const struct stek_version *expect,
 			  const struct stek_version *next, const uint8_t *doc,
 			  size_t len)
@@ -277,8 +99,11 @@ static int publish_locked(struct file_store *s, int dir,
 	stek__write_u8(&writer, FORMAT);
 	stek__write_u64(&writer, next->epoch);
 	stek__write_bytes(&writer, next->digest, STEK_DIGEST_LEN);
-	return replace(s, dir, "ring.new", "ring", head, sizeof(head), doc, len,
-		       true);
+	if (stek__disk_replace(dir, "ring.new", "ring",
+			       &(struct stek_part){ head, sizeof(head) },
+			       &(struct stek_part){ doc, len }, true) < 0)
+		return stek__file_failed(s, "write the ring");
+	return 0;
 }
 
 static int file_publish(struct stek_store *store,
@@ -286,13 +111,13 @@ static int file_publish(struct stek_store *store,
 			const struct stek_version *next, const uint8_t *doc,
 			size_t len)
 {
-	struct file_store *s = of(store);
+	struct stek_file *s = of(store);
 	int dir, held = -1, err;
 
-	err = open_dir(s, &dir);
+	err = stek__file_dir(s, &dir);
 	if (err)
 		return err;
-	err = lock(s, dir, &held);
+	err = stek__file_lock(s, dir, &held);
 	if (!err) {
 		err = publish_locked(s, dir, expect, next, doc, len);
 		close(held);
@@ -301,9 +126,9 @@ static int file_publish(struct stek_store *store,
 	return err;
 }
 
-static int look(struct file_store *s, int dir, struct stek_pulse *out)
+static int look(struct stek_file *s, int dir, struct stek_pulse *out)
 {
-	int64_t now_us = clock_ns(CLOCK_REALTIME) / 1000;
+	int64_t now_us = stek__file_clock_ns(CLOCK_REALTIME) / 1000;
 	struct stek_pulse pulse = { .store_now_ms = now_us / 1000,
 				    .store_now_us_part = now_us % 1000 };
 	int err = read_ring(s, dir, &pulse.version, NULL);
@@ -320,7 +145,7 @@ static int file_pulse(struct stek_store *store, struct stek_pulse *out)
 {
 	int dir, err;
 
-	err = open_dir(of(store), &dir);
+	err = stek__file_dir(of(store), &dir);
 	if (err)
 		return err;
 	err = look(of(store), dir, out);
@@ -329,23 +154,25 @@ static int file_pulse(struct stek_store *store, struct stek_pulse *out)
 }
 
 /* Heartbeats are not synced to the disk: the next one comes in a second. */
-static int write_beat(struct file_store *s, int dir, const char *node,
+static int write_beat(struct stek_file *s, int dir, const char *node,
 		      const uint8_t *data, size_t len)
 {
 	char name[STEK_NAME_MAX + 16], aside[STEK_NAME_MAX + 16];
 	uint8_t head[TIME_LEN];
 	struct stek_writer writer;
-	int nodes, err;
+	int nodes, err = 0;
 
 	snprintf(name, sizeof(name), "%s" SUFFIX, node);
 	snprintf(aside, sizeof(aside), "%s.new", node);
 	stek__writer_init(&writer, head, sizeof(head));
-	stek__write_i64(&writer, clock_ns(CLOCK_REALTIME) / 1000000);
+	stek__write_i64(&writer, stek__file_clock_ns(CLOCK_REALTIME) / 1000000);
 	nodes = openat(dir, "nodes", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (nodes < 0)
-		return failed(s, "open nodes");
-	err = replace(s, nodes, aside, name, head, sizeof(head), data, len,
-		      false);
+		return stek__file_failed(s, "open nodes");
+	if (stek__disk_replace(nodes, aside, name,
+			       &(struct stek_part){ head, sizeof(head) },
+			       &(struct stek_part){ data, len }, false) < 0)
+		err = stek__file_failed(s, "write a heartbeat");
 	close(nodes);
 	return err;
 }
@@ -355,7 +182,7 @@ static int file_beat(struct stek_store *store, const char *node,
 {
 	int dir, err;
 
-	err = open_dir(of(store), &dir);
+	err = stek__file_dir(of(store), &dir);
 	if (err)
 		return err;
 	err = write_beat(of(store), dir, node, data, len);
@@ -366,7 +193,7 @@ static int file_beat(struct stek_store *store, const char *node,
 }
 
 /* True if the file `name` is a heartbeat; a vanished or odd one is none. */
-static bool read_member(struct file_store *s, int nodes, const char *name,
+static bool read_member(struct stek_file *s, int nodes, const char *name,
 			struct stek_raw_member *out)
 {
 	uint8_t buf[TIME_LEN + STEK_BEAT_MAX + 1];
@@ -376,7 +203,7 @@ static bool read_member(struct file_store *s, int nodes, const char *name,
 	if (stem < sizeof(SUFFIX) || stem > STEK_NAME_MAX + sizeof(SUFFIX) - 1 ||
 	    strcmp(name + stem - (sizeof(SUFFIX) - 1), SUFFIX))
 		return false;
-	if (slurp(s, nodes, name, buf, sizeof(buf), &len) || len < TIME_LEN)
+	if (stek__file_read(s, nodes, name, buf, sizeof(buf), &len) || len < TIME_LEN)
 		return false;
 	memset(out->name, 0, sizeof(out->name));
 	memcpy(out->name, name, stem - (sizeof(SUFFIX) - 1));
@@ -387,7 +214,7 @@ static bool read_member(struct file_store *s, int nodes, const char *name,
 	return true;
 }
 
-static int collect(struct file_store *s, DIR *nodes, int64_t now_ms,
+static int collect(struct stek_file *s, DIR *nodes, int64_t now_ms,
 		   struct stek_raw_member **out, size_t *n)
 {
 	size_t used = 0, cap = 16;
@@ -421,19 +248,19 @@ static int collect(struct file_store *s, DIR *nodes, int64_t now_ms,
 static int file_members(struct stek_store *store, struct stek_raw_member **out,
 			size_t *n, int64_t *store_now_ms)
 {
-	struct file_store *s = of(store);
-	int64_t now_ms = clock_ns(CLOCK_REALTIME) / 1000000;
+	struct stek_file *s = of(store);
+	int64_t now_ms = stek__file_clock_ns(CLOCK_REALTIME) / 1000000;
 	int dir, fd, err;
 	DIR *nodes;
 
-	err = open_dir(s, &dir);
+	err = stek__file_dir(s, &dir);
 	if (err)
 		return err;
 	fd = openat(dir, "nodes", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	close(dir);
 	nodes = fd < 0 ? NULL : fdopendir(fd);
 	if (!nodes) {
-		err = failed(s, "open nodes");
+		err = stek__file_failed(s, "open nodes");
 		if (fd >= 0)
 			close(fd);
 		return err;
@@ -447,16 +274,16 @@ static int file_members(struct stek_store *store, struct stek_raw_member **out,
 
 static int file_forget(struct stek_store *store, const char *node)
 {
-	struct file_store *s = of(store);
+	struct stek_file *s = of(store);
 	char name[STEK_NAME_MAX + 32];
 	int dir, err;
 
-	err = open_dir(s, &dir);
+	err = stek__file_dir(s, &dir);
 	if (err)
 		return err;
 	snprintf(name, sizeof(name), "nodes/%s" SUFFIX, node);
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
-		err = failed(s, "forget");
+		err = stek__file_failed(s, "forget");
 	close(dir);
 	return err;
 }
@@ -464,7 +291,7 @@ static int file_forget(struct stek_store *store, const char *node)
 /* One append of one write, so lines of several nodes do not mix. */
 static int file_audit(struct stek_store *store, const char *line)
 {
-	struct file_store *s = of(store);
+	struct stek_file *s = of(store);
 	size_t len = strlen(line);
 	char *text = malloc(len + 2);
 	int dir, fd, err;
@@ -474,7 +301,7 @@ static int file_audit(struct stek_store *store, const char *line)
 		return STEK_ENOMEM;
 	memcpy(text, line, len);
 	text[len] = '\n';
-	err = open_dir(s, &dir);
+	err = stek__file_dir(s, &dir);
 	if (err) {
 		free(text);
 		return err;
@@ -483,8 +310,8 @@ static int file_audit(struct stek_store *store, const char *line)
 		(void)renameat(dir, "audit", dir, "audit.1");
 	fd = openat(dir, "audit", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
 		    O_NOFOLLOW, 0600);
-	if (fd < 0 || !write_all(fd, (const uint8_t *)text, len + 1))
-		err = failed(s, "audit");
+	if (fd < 0 || stek__disk_write(fd, (const uint8_t *)text, len + 1) < 0)
+		err = stek__file_failed(s, "audit");
 	if (fd >= 0)
 		close(fd);
 	close(dir);
@@ -494,7 +321,7 @@ static int file_audit(struct stek_store *store, const char *line)
 
 static int file_hint_fd(struct stek_store *store)
 {
-	struct file_store *s = of(store);
+	struct stek_file *s = of(store);
 	char path[PATH_MAX + sizeof(s->farm_dir) + 2];
 
 	if (s->hints >= 0)
@@ -513,7 +340,7 @@ static int file_hint_fd(struct stek_store *store)
 static bool file_hint_take(struct stek_store *store)
 {
 	_Alignas(struct inotify_event) char buf[4096];
-	struct file_store *s = of(store);
+	struct stek_file *s = of(store);
 	const struct inotify_event *event;
 	bool hint = false, gone = false;
 	ssize_t n, at;
@@ -542,7 +369,7 @@ static const char *file_detail(struct stek_store *store)
 
 static void file_close(struct stek_store *store)
 {
-	struct file_store *s = of(store);
+	struct stek_file *s = of(store);
 
 	if (s->hints >= 0)
 		close(s->hints);
@@ -568,7 +395,7 @@ int stek__store_file_open(struct stek_store **out,
 			  size_t why_len)
 {
 	const char *path = options->url + 5;
-	struct file_store *s;
+	struct stek_file *s;
 
 	if (path[0] != '/' || strlen(path) >= sizeof(s->dir)) {
 		snprintf(why, why_len, "store url '%s': expected"

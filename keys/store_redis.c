@@ -16,19 +16,12 @@
 #define AUDIT_LINES "10000"
 #define TIME_LEN 8
 
-struct script {
-	const char *text;
-	char sha1[41];		/* "" until the server has told it */
-};
-
 struct redis_store {
 	struct stek_store base;
-	struct stek_redis_place place;
+	struct stek_redis redis;
 	char ring[96], nodes[96], audit[96];	/* keys; `ring` is the channel too */
-	redisContext *conn;
 	struct stek_redis_hints hints;
-	struct script publish, beat;
-	char detail[160];
+	struct stek_redis_script publish, beat;
 };
 
 /*
@@ -66,146 +59,6 @@ static struct redis_store *of(struct stek_store *store)
 	return (struct redis_store *)store;
 }
 
-static void disconnect(struct redis_store *s)
-{
-	if (s->conn)
-		redisFree(s->conn);
-	s->conn = NULL;
-}
-
-/* The connection is unusable: its next reply would be an old command's. */
-static int lost(struct redis_store *s, const char *what)
-{
-	snprintf(s->detail, sizeof(s->detail), "%s: %.100s", what,
-		 s->conn->err ? s->conn->errstr : "no answer in time");
-	disconnect(s);
-	return STEK_EUNAVAILABLE;
-}
-
-static int connected(struct redis_store *s)
-{
-	if (s->conn)
-		return 0;
-	return stek__redis_connect(&s->conn, &s->place, s->detail,
-				   sizeof(s->detail));
-}
-
-/* Text of the server for people: control characters would forge log lines. */
-static int refusal(struct redis_store *s, const char *what, const char *error)
-{
-	char *p;
-
-	snprintf(s->detail, sizeof(s->detail), "%s: %.120s", what, error);
-	for (p = s->detail; *p; p++) {
-		if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
-			*p = '?';
-	}
-	return stek__redis_classify(error);
-}
-
-static int call_once(struct redis_store *s, const struct stek_redis_args *args,
-		     redisReply **out)
-{
-	int64_t deadline_ms = stek__redis_now_ms() + s->place.timeout_ms;
-	redisReply *reply = NULL;
-	int err;
-
-	err = connected(s);
-	if (err)
-		return err;
-	if (stek__redis_send(s->conn, args) ||
-	    stek__redis_reply(s->conn, deadline_ms, &reply))
-		return lost(s, args->arg[0]);
-	*out = reply;
-	return 0;
-}
-
-static int call(struct redis_store *s, const struct stek_redis_args *args,
-		redisReply **out)
-{
-	redisReply *reply = NULL;
-	int err;
-
-	err = call_once(s, args, &reply);
-	if (err)
-		return err;
-	if (reply->type == REDIS_REPLY_ERROR) {
-		err = refusal(s, args->arg[0], reply->str);
-		freeReplyObject(reply);
-		return err;
-	}
-	*out = reply;
-	return 0;
-}
-
-/* An answer of a shape that this program never asked for. */
-static int odd(struct redis_store *s, const char *what, redisReply *reply)
-{
-	snprintf(s->detail, sizeof(s->detail), "%s: unexpected reply of type"
-		 " %d", what, reply->type);
-	freeReplyObject(reply);
-	return STEK_EREFUSED;
-}
-
-/* The digest by which the server will know the script; it computes it. */
-static int script_load(struct redis_store *s, struct script *script)
-{
-	struct stek_redis_args args = { 0 };
-	redisReply *reply = NULL;
-	int err;
-
-	stek__redis_text(&args, "SCRIPT");
-	stek__redis_text(&args, "LOAD");
-	stek__redis_text(&args, script->text);
-	err = call(s, &args, &reply);
-	if (err)
-		return err;
-	if (reply->type != REDIS_REPLY_STRING || reply->len != 40)
-		return odd(s, "SCRIPT", reply);
-	memcpy(script->sha1, reply->str, 41);
-	freeReplyObject(reply);
-	return 0;
-}
-
-/*
- * Runs a script by its digest, or in full when the server has lost it. `args`
- * has two free places in front. A user that may not SCRIPT LOAD still gets on:
- * EVAL carries the text each time.
- */
-static int script_call(struct redis_store *s, struct script *script,
-		       struct stek_redis_args *args, redisReply **out)
-{
-	redisReply *reply = NULL;
-	int err;
-
-	if (!script->sha1[0] && script_load(s, script) == STEK_EUNAVAILABLE)
-		return STEK_EUNAVAILABLE;
-	if (script->sha1[0]) {
-		args->arg[0] = "EVALSHA";
-		args->len[0] = 7;
-		args->arg[1] = script->sha1;
-		args->len[1] = 40;
-		err = call_once(s, args, &reply);
-		if (err)
-			return err;
-		if (reply->type != REDIS_REPLY_ERROR) {
-			*out = reply;
-			return 0;
-		}
-		if (strncmp(reply->str, "NOSCRIPT", 8)) {
-			err = refusal(s, "EVALSHA", reply->str);
-			freeReplyObject(reply);
-			return err;
-		}
-		freeReplyObject(reply);
-	}
-	args->arg[0] = "EVAL";
-	args->len[0] = 4;
-	args->arg[1] = script->text;
-	args->len[1] = strlen(script->text);
-	return call(s, args, out);
-}
-
 static int redis_load(struct stek_store *store, struct stek_blob *doc)
 {
 	struct redis_store *s = of(store);
@@ -216,7 +69,7 @@ static int redis_load(struct stek_store *store, struct stek_blob *doc)
 	stek__redis_text(&args, "HGET");
 	stek__redis_text(&args, s->ring);
 	stek__redis_text(&args, "doc");
-	err = call(s, &args, &reply);
+	err = stek__redis_call(&s->redis, &args, &reply);
 	if (err)
 		return err;
 	if (reply->type == REDIS_REPLY_NIL) {
@@ -224,9 +77,9 @@ static int redis_load(struct stek_store *store, struct stek_blob *doc)
 		return STEK_EABSENT;
 	}
 	if (reply->type != REDIS_REPLY_STRING)
-		return odd(s, "HGET", reply);
+		return stek__redis_odd(&s->redis, "HGET", reply);
 	if (reply->len > STEK_RECORD_MAX) {
-		snprintf(s->detail, sizeof(s->detail), "a document of %zu bytes",
+		snprintf(s->redis.detail, sizeof(s->redis.detail), "a document of %zu bytes",
 			 reply->len);
 		freeReplyObject(reply);
 		return STEK_EFORMAT;
@@ -264,11 +117,11 @@ static int redis_publish(struct stek_store *store,
 	stek__redis_text(&args, next_epoch);
 	stek__redis_arg(&args, next->digest, STEK_DIGEST_LEN);
 	stek__redis_arg(&args, doc, len);
-	err = script_call(s, &s->publish, &args, &reply);
+	err = stek__redis_script(&s->redis, &s->publish, &args, &reply);
 	if (err)
 		return err;
 	if (reply->type != REDIS_REPLY_INTEGER)
-		return odd(s, "publish", reply);
+		return stek__redis_odd(&s->redis, "publish", reply);
 	written = reply->integer;
 	freeReplyObject(reply);
 	return written ? 0 : STEK_ECONFLICT;
@@ -306,7 +159,7 @@ static int beat_run(struct redis_store *s, const char *node,
 	stek__redis_text(&args, s->nodes);
 	stek__redis_text(&args, node);
 	stek__redis_arg(&args, data, len);
-	err = script_call(s, &s->beat, &args, &reply);
+	err = stek__redis_script(&s->redis, &s->beat, &args, &reply);
 	if (err)
 		return err;
 	e = reply->element;
@@ -316,7 +169,7 @@ static int beat_run(struct redis_store *s, const char *node,
 	    e[2]->type != REDIS_REPLY_INTEGER ||
 	    e[3]->type != REDIS_REPLY_STRING ||
 	    e[4]->type != REDIS_REPLY_STRING)
-		return odd(s, "beat", reply);
+		return stek__redis_odd(&s->redis, "beat", reply);
 	sec = strtoll(e[0]->str, NULL, 10);
 	us = strtoll(e[1]->str, NULL, 10);
 	out->store_now_ms = sec * 1000 + us / 1000;
@@ -357,7 +210,7 @@ static int forget(struct redis_store *s, const char *node, size_t len)
 	stek__redis_text(&args, "HDEL");
 	stek__redis_text(&args, s->nodes);
 	stek__redis_arg(&args, node, len);
-	err = call(s, &args, &reply);
+	err = stek__redis_call(&s->redis, &args, &reply);
 	if (!err)
 		freeReplyObject(reply);
 	return err;
@@ -420,11 +273,11 @@ static int redis_members(struct stek_store *store, struct stek_raw_member **out,
 
 	stek__redis_text(&args, "HGETALL");
 	stek__redis_text(&args, s->nodes);
-	err = call(s, &args, &reply);
+	err = stek__redis_call(&s->redis, &args, &reply);
 	if (err)
 		return err;
 	if (reply->type != REDIS_REPLY_ARRAY)
-		return odd(s, "HGETALL", reply);
+		return stek__redis_odd(&s->redis, "HGETALL", reply);
 	err = redis_pulse(store, &pulse);
 	if (!err)
 		err = collect(s, reply, pulse.store_now_ms, out, n);
@@ -454,7 +307,7 @@ static int redis_audit(struct stek_store *store, const char *line)
 	stek__redis_text(&args, "*");
 	stek__redis_text(&args, "line");
 	stek__redis_text(&args, line);
-	err = call(s, &args, &reply);
+	err = stek__redis_call(&s->redis, &args, &reply);
 	if (!err)
 		freeReplyObject(reply);
 	return err;
@@ -465,7 +318,7 @@ static int redis_hint_fd(struct stek_store *store)
 	struct redis_store *s = of(store);
 
 	/* No attempt of its own while the server is not known to answer. */
-	if (!s->conn && !s->hints.conn)
+	if (!s->redis.conn && !s->hints.conn)
 		return -1;
 	return stek__redis_hints_fd(&s->hints);
 }
@@ -477,14 +330,14 @@ static bool redis_hint_take(struct stek_store *store)
 
 static const char *redis_detail(struct stek_store *store)
 {
-	return of(store)->detail;
+	return of(store)->redis.detail;
 }
 
 static void redis_close(struct stek_store *store)
 {
 	struct redis_store *s = of(store);
 
-	disconnect(s);
+	stek__redis_close(&s->redis);
 	stek__redis_hints_close(&s->hints);
 	free(s);
 }
@@ -512,7 +365,7 @@ int stek__store_redis_open(struct stek_store **out,
 
 	if (!s)
 		return STEK_ENOMEM;
-	err = stek__redis_place(&s->place, options, why, why_len);
+	err = stek__redis_place(&s->redis.place, options, why, why_len);
 	if (err) {
 		free(s);
 		return err;
@@ -520,7 +373,7 @@ int stek__store_redis_open(struct stek_store **out,
 	s->base.ops = &redis_ops;
 	s->publish.text = publish_text;
 	s->beat.text = beat_text;
-	s->hints.place = &s->place;
+	s->hints.place = &s->redis.place;
 	s->hints.channel = s->ring;
 	snprintf(s->ring, sizeof(s->ring), "stek:{%s}:ring", options->farm);
 	snprintf(s->nodes, sizeof(s->nodes), "stek:{%s}:nodes", options->farm);

@@ -422,7 +422,7 @@ void stek__sync_free(struct stek_sync *sync)
 	stek__store_close(sync->store);
 	for (i = 0; i < sync->n_audit; i++)
 		free(sync->audit[i]);
-	free(sync->state_path);
+	free(sync->state_dir);
 	free(sync->state_fault);
 	if (sync->wake_fd >= 0)
 		close(sync->wake_fd);
@@ -431,20 +431,17 @@ void stek__sync_free(struct stek_sync *sync)
 	free(sync);
 }
 
-static int make_path(struct stek_sync *sync,
+static int name_kept(struct stek_sync *sync,
 		     const struct stek_farm_options *options)
 {
-	size_t len;
-
 	if (!options->state_dir)
 		return 0;
-	len = strlen(options->state_dir) + strlen(options->farm) + 16;
-	sync->state_path = malloc(len);
-	if (!sync->state_path)
-		return STEK_ENOMEM;
-	snprintf(sync->state_path, len, "%s/ring.%s", options->state_dir,
-		 options->farm);
-	return 0;
+	snprintf(sync->state_name, sizeof(sync->state_name), "ring.%s",
+		 sync->farm->name);
+	snprintf(sync->state_aside, sizeof(sync->state_aside), "%s.new",
+		 sync->state_name);
+	sync->state_dir = strdup(options->state_dir);
+	return sync->state_dir ? 0 : STEK_ENOMEM;
 }
 
 int stek__sync_new(struct stek_sync **out, struct stek_farm *farm,
@@ -466,7 +463,7 @@ int stek__sync_new(struct stek_sync **out, struct stek_farm *farm,
 	pthread_cond_init(&sync->cond, &attr);
 	pthread_condattr_destroy(&attr);
 	sync->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (sync->wake_fd < 0 || make_path(sync, options)) {
+	if (sync->wake_fd < 0 || name_kept(sync, options)) {
 		stek__sync_free(sync);
 		return STEK_ENOMEM;
 	}

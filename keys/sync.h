@@ -89,7 +89,8 @@ struct stek_sync {
 	/* The rest is the sync thread's. */
 	struct stek_store *store;
 	enum stek_store_state state;
-	char *state_path;		/* kept ring, or NULL */
+	char *state_dir;		/* of the kept ring, or NULL */
+	char state_name[STEK_NAME_MAX + 8], state_aside[STEK_NAME_MAX + 16];
 	char *state_fault;		/* told by the first step, or NULL */
 	bool keep_due;			/* the file holds another ring */
 	bool keep_failed;
