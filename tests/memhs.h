@@ -26,6 +26,14 @@ struct memhs_client {
 	int version;			/* 0: TLS 1.2 or 1.3 */
 	const struct memhs_session *session;
 	bool no_ems;
+	bool no_ticket;			/* TLS 1.2: resumes by session id only */
+	/*
+	 * A second PSK identity behind the session's, with a binder under a
+	 * key that nobody knows: what an attacker saw on the wire.
+	 */
+	const uint8_t *stolen;
+	size_t stolen_len;
+	const char *stolen_suite;	/* OpenSSL's name */
 	const char *groups;		/* OpenSSL's list; a first one that the
 					   server lacks makes it say retry */
 	const char *ciphers;		/* TLS 1.2 */
@@ -64,10 +72,6 @@ void memhs_set_ticket(struct memhs_session *out, const struct memhs_session *in,
 
 /* Makes the client believe that it got the ticket `seconds` earlier. */
 void memhs_age(struct memhs_session *session, int64_t seconds);
-
-/* Copies `in` under another session id and without a ticket. */
-void memhs_set_id(struct memhs_session *out, const struct memhs_session *in,
-		  const uint8_t *id, size_t len);
 
 /* ticket_age_add of a TLS 1.3 session. */
 uint32_t memhs_age_add(const struct memhs_session *session);

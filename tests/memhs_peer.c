@@ -21,6 +21,7 @@ struct memhs_peer {
 	BIO *in;
 	BIO *out;
 	struct memhs_result *result;
+	const struct memhs_client *client;
 };
 
 static void must(bool ok)
@@ -88,6 +89,31 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
 	return 0;
 }
 
+static int use_stolen(SSL *ssl, const EVP_MD *md, const unsigned char **id,
+		      size_t *id_len, SSL_SESSION **session)
+{
+	static const unsigned char secret[32] = { 1 };
+	struct memhs_peer *peer = SSL_get_app_data(ssl);
+	const struct memhs_client *client = peer->client;
+	STACK_OF(SSL_CIPHER) *ciphers = SSL_get_ciphers(ssl);
+	SSL_SESSION *made = SSL_SESSION_new();
+
+	(void)md;
+	must(made != NULL);
+	for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++) {
+		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ciphers, i);
+
+		if (!strcmp(SSL_CIPHER_get_name(cipher), client->stolen_suite))
+			must(SSL_SESSION_set_cipher(made, cipher) == 1);
+	}
+	must(SSL_SESSION_set1_master_key(made, secret, sizeof(secret)) == 1);
+	must(SSL_SESSION_set_protocol_version(made, TLS1_3_VERSION) == 1);
+	*id = client->stolen;
+	*id_len = client->stolen_len;
+	*session = made;
+	return 1;
+}
+
 static SSL_CTX *client_ctx(const struct memhs_client *client)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -103,6 +129,10 @@ static SSL_CTX *client_ctx(const struct memhs_client *client)
 	}
 	if (client->no_ems)
 		SSL_CTX_set_options(ctx, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+	if (client->no_ticket)
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	if (client->stolen)
+		SSL_CTX_set_psk_use_session_callback(ctx, use_stolen);
 	if (client->groups)
 		must(SSL_CTX_set1_groups_list(ctx, client->groups) == 1);
 	if (client->ciphers)
@@ -119,6 +149,7 @@ struct memhs_peer *memhs_peer_new(const struct memhs_client *client,
 
 	must(peer != NULL);
 	peer->result = result;
+	peer->client = client;
 	peer->ctx = client_ctx(client);
 	peer->ssl = SSL_new(peer->ctx);
 	peer->in = BIO_new(BIO_s_mem());
@@ -288,18 +319,6 @@ void memhs_age(struct memhs_session *session, int64_t seconds)
 	SSL_SESSION_set_timeout(read, 30 * 86400);
 	SSL_SESSION_set_time(read, SSL_SESSION_get_time(read) - (long)seconds);
 	session_write(session, read);
-	SSL_SESSION_free(read);
-}
-
-void memhs_set_id(struct memhs_session *out, const struct memhs_session *in,
-		  const uint8_t *id, size_t len)
-{
-	SSL_SESSION *read;
-
-	memhs_set_ticket(out, in, NULL, 0);
-	read = session_read(out);
-	must(SSL_SESSION_set1_id(read, id, (unsigned)len) == 1);
-	session_write(out, read);
 	SSL_SESSION_free(read);
 }
 
