@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * check_counters.c - buckets, sums, and the form in which counters travel in a
+ * heartbeat: small enough at its worst, and strict about foreign bytes.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "counters.h"
+
+static struct counters a, b, sum;
+static uint8_t packed[STEK_PAYLOAD_MAX];
+
+static void setup(void)
+{
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	memset(&sum, 0, sizeof(sum));
+}
+
+/* Every reason has its own name. */
+START_TEST(test_failure_names)
+{
+	for (int i = 0; i < FAILURES; i++) {
+		ck_assert_ptr_nonnull(failure_name((enum failure)i));
+		for (int j = 0; j < i; j++)
+			ck_assert_str_ne(failure_name((enum failure)i),
+					 failure_name((enum failure)j));
+	}
+	ck_assert_str_eq(failure_name(FAILURES), "unknown");
+}
+END_TEST
+
+/* A bound belongs to its bucket, what is above to the next. */
+START_TEST(test_age_buckets)
+{
+	for (int i = 1; i < AGE_BUCKETS; i++)
+		ck_assert(age_bounds_s[i] > age_bounds_s[i - 1]);
+	for (int i = 0; i < AGE_BUCKETS; i++) {
+		setup();
+		counters_age(&a, (int64_t)(age_bounds_s[i] * 1000));
+		ck_assert_uint_eq(a.age.bucket[i], 1);
+		counters_age(&a, (int64_t)(age_bounds_s[i] * 1000) + 1);
+		ck_assert_uint_eq(a.age.bucket[i + 1], 1);
+	}
+	setup();
+	counters_age(&a, -5);
+	counters_age(&a, INT64_C(86400000));
+	ck_assert_uint_eq(a.age.bucket[0], 1);
+	ck_assert_uint_eq(a.age.bucket[AGE_BUCKETS], 1);
+	ck_assert_uint_eq(a.age.sum_ms, 86400000);
+}
+END_TEST
+
+/* The same for handshake times. */
+START_TEST(test_time_buckets)
+{
+	for (int i = 1; i < TIME_BUCKETS; i++)
+		ck_assert(time_bounds_s[i] > time_bounds_s[i - 1]);
+	for (int i = 0; i < TIME_BUCKETS; i++) {
+		setup();
+		counters_time(&a.time_full, (int64_t)(time_bounds_s[i] * 1e6));
+		ck_assert_uint_eq(a.time_full.bucket[i], 1);
+		counters_time(&a.time_full,
+			      (int64_t)(time_bounds_s[i] * 1e6) + 1);
+		ck_assert_uint_eq(a.time_full.bucket[i + 1], 1);
+	}
+	setup();
+	counters_time(&a.time_resumed, -1);
+	ck_assert_uint_eq(a.time_resumed.bucket[0], 1);
+	ck_assert_uint_eq(a.time_resumed.sum_us, 0);
+}
+END_TEST
+
+/* 64 issuers have a slot, the others share the last; so has the id 0. */
+START_TEST(test_issuers)
+{
+	for (uint32_t id = 1; id <= ISSUERS_MAX + 3; id++) {
+		counters_issuer(&a, id);
+		counters_issuer(&a, id);
+	}
+	counters_issuer(&a, 0);
+	for (uint32_t i = 0; i < ISSUERS_MAX; i++) {
+		ck_assert_uint_eq(a.issuer_id[i], i + 1);
+		ck_assert_uint_eq(a.issuer_resumed[i], 2);
+	}
+	ck_assert_uint_eq(a.issuer_resumed[ISSUERS_MAX], 7);
+}
+END_TEST
+
+/* Fills every counter with another number; `issuers` of them named. */
+static void fill(struct counters *c, uint64_t base, uint32_t issuers)
+{
+	counter *plain = (counter *)c;
+
+	/* All members before issuer_id are counters, and nothing else. */
+	for (size_t i = 0; i < offsetof(struct counters, issuer_id) /
+	     sizeof(counter); i++)
+		plain[i] = base + i;
+	for (uint32_t id = 1; id <= issuers; id++) {
+		c->issuer_id[id - 1] = id;
+		c->issuer_resumed[id - 1] = base + id;
+	}
+	c->issuer_resumed[ISSUERS_MAX] = base;
+}
+
+/* A sum adds member by member, issuers by their id wherever they stand. */
+START_TEST(test_sum)
+{
+	fill(&a, 1000, 3);
+	fill(&b, 5000, 0);
+	b.issuer_id[0] = 3;
+	b.issuer_resumed[0] = 7;
+	b.issuer_id[1] = 9;
+	b.issuer_resumed[1] = 8;
+	counters_sum(&sum, &a);
+	counters_sum(&sum, &b);
+	for (size_t i = 0; i < offsetof(struct counters, issuer_id) /
+	     sizeof(counter); i++)
+		ck_assert_uint_eq(((counter *)&sum)[i], 6000 + 2 * i);
+	ck_assert_uint_eq(sum.issuer_resumed[2], 1003 + 7);
+	ck_assert_uint_eq(sum.issuer_id[3], 9);
+	ck_assert_uint_eq(sum.issuer_resumed[3], 8);
+	ck_assert_uint_eq(sum.issuer_resumed[ISSUERS_MAX], 6000);
+}
+END_TEST
+
+/* What is packed unpacks to the same, at its smallest and at its greatest. */
+START_TEST(test_pack_and_unpack)
+{
+	static const uint64_t bases[] = { 0, 1, 1000, UINT64_C(1) << 55 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
+		setup();
+		fill(&a, bases[i], 32);
+		for (int id = 0; id < 16; id++) {
+			/* The greatest goes first: put them in that order. */
+			uint32_t other = a.issuer_id[id];
+			uint64_t resumed = a.issuer_resumed[id];
+
+			a.issuer_id[id] = a.issuer_id[31 - id];
+			a.issuer_resumed[id] = a.issuer_resumed[31 - id];
+			a.issuer_id[31 - id] = other;
+			a.issuer_resumed[31 - id] = resumed;
+		}
+		n = counters_pack(&a, packed, sizeof(packed));
+		ck_assert_uint_gt(n, 0);
+		memset(&b, 0xff, sizeof(b));
+		ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+		ck_assert_mem_eq(&a, &b, sizeof(a));
+	}
+	for (size_t cap = 0; cap < n; cap++)
+		ck_assert_uint_eq(counters_pack(&a, packed, cap), 0);
+}
+END_TEST
+
+/* The top 32 issuers travel by name, the others as one sum. */
+START_TEST(test_pack_keeps_the_top_issuers)
+{
+	uint64_t rest = 0;
+	size_t n;
+
+	fill(&a, 0, ISSUERS_MAX);
+	a.issuer_resumed[ISSUERS_MAX] = 5;
+	for (uint32_t id = 1; id <= 32; id++)
+		rest += id;
+	n = counters_pack(&a, packed, sizeof(packed));
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+	for (uint32_t i = 0; i < 32; i++) {
+		ck_assert_uint_eq(b.issuer_id[i], 64 - i);
+		ck_assert_uint_eq(b.issuer_resumed[i], 64 - i);
+	}
+	ck_assert_uint_eq(b.issuer_id[32], 0);
+	ck_assert_uint_eq(b.issuer_resumed[ISSUERS_MAX], rest + 5);
+}
+END_TEST
+
+static void foreign(size_t len)
+{
+	static const struct counters zero;
+
+	memset(&b, 0xff, sizeof(b));
+	ck_assert_int_eq(counters_unpack(&b, packed, len), -1);
+	ck_assert_mem_eq(&b, &zero, sizeof(b));
+}
+
+/* Cut, longer, of another layout: refused, and nothing of it is kept. */
+START_TEST(test_unpack_refuses_foreign_bytes)
+{
+	size_t n;
+
+	fill(&a, 300, 3);
+	n = counters_pack(&a, packed, sizeof(packed) - 1);
+	for (size_t len = 0; len < n; len++)
+		foreign(len);
+	packed[n] = 0;
+	foreign(n + 1);
+	for (size_t i = 0; i < 6; i++) {
+		packed[i] ^= 1;
+		foreign(n);
+		packed[i] ^= 1;
+	}
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+}
+END_TEST
+
+/* Numbers have one form and a bound; an issuer stands once, 0 is none. */
+START_TEST(test_unpack_refuses_odd_numbers)
+{
+	size_t n = counters_pack(&a, packed, sizeof(packed));
+
+	memmove(packed + 8, packed + 7, n - 7);
+	packed[6] = 0x80;
+	packed[7] = 0x00;	/* zero in two bytes */
+	foreign(n + 1);
+	fill(&a, 0, 2);
+	n = counters_pack(&a, packed, sizeof(packed));
+	packed[n - 2] = packed[n - 7];	/* the same id twice */
+	foreign(n);
+	packed[n - 2] = 0;
+	foreign(n);
+	packed[n - 2] = 77;
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+	memset(&a, 0, sizeof(a));
+	a.accepted = UINT64_MAX;	/* kept within what may be added up */
+	n = counters_pack(&a, packed, sizeof(packed));
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+	ck_assert_uint_eq(b.accepted, UINT64_C(1) << 56);
+	packed[6] |= 1;
+	foreign(n);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("counters");
+	TCase *counting = tcase_create("counting");
+	TCase *packing = tcase_create("packing");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(counting, setup, NULL);
+	tcase_add_test(counting, test_failure_names);
+	tcase_add_test(counting, test_age_buckets);
+	tcase_add_test(counting, test_time_buckets);
+	tcase_add_test(counting, test_issuers);
+	tcase_add_test(counting, test_sum);
+	suite_add_tcase(suite, counting);
+	tcase_add_checked_fixture(packing, setup, NULL);
+	tcase_add_test(packing, test_pack_and_unpack);
+	tcase_add_test(packing, test_pack_keeps_the_top_issuers);
+	tcase_add_test(packing, test_unpack_refuses_foreign_bytes);
+	tcase_add_test(packing, test_unpack_refuses_odd_numbers);
+	suite_add_tcase(suite, packing);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
