@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * admin_farm.c - the node that the tests of the admin endpoint and of the
+ * metrics ask. A farm without a worker is a key keeper, so it is a whole node.
+ */
+#include <check.h>
+#include <dirent.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin_farm.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static bool active;
+
+static void on_event(void *user, const struct stek_event *event)
+{
+	(void)user;
+	pthread_mutex_lock(&lock);
+	active |= event->kind == STEK_EVENT_ACTIVE_KEY;
+	pthread_cond_signal(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+static size_t on_beat(void *user, uint8_t *buf, size_t cap)
+{
+	struct counters sum;
+
+	node_counters(user, &sum);
+	return counters_pack(&sum, buf, cap);
+}
+
+static void write_token(const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(ADMIN_FARM_TOKEN "\n", f);
+	fclose(f);
+	ck_assert_int_eq(chmod(path, 0600), 0);
+}
+
+void admin_farm_open(struct admin_farm *farm)
+{
+	struct settings *settings = &farm->settings;
+	struct stek_farm_options options = { 0 };
+	char why[256] = "";
+	uint8_t id[8];
+
+	memset(farm, 0, sizeof(*farm));
+	strcpy(farm->dir, "/tmp/check_admin.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(farm->dir));
+	sprintf(farm->socket, "%s/admin.sock", farm->dir);
+	sprintf(farm->token_file, "%s/token", farm->dir);
+	sprintf(farm->store_url, "file:%s/store", farm->dir);
+	sprintf(farm->farm_key, "%s/farm.key", farm->dir);
+	ck_assert_int_eq(mkdir(farm->store_url + 5, 0700), 0);
+	write_token(farm->token_file);
+	ck_assert_int_eq(stek_farm_key_generate(farm->farm_key, id), 0);
+	settings->store_url = farm->store_url;
+	settings->policy.rotate_interval_s = 60;
+	settings->policy.rotate_delay_ms = 400;
+	settings->policy.revoke_delay_ms = 400;
+	settings->policy.beat_ms = 100;
+	options.farm = "test";
+	options.node = "node-1";
+	options.farm_key_file = farm->farm_key;
+	options.store_url = farm->store_url;
+	options.policy = settings->policy;
+	options.on_event = on_event;
+	options.on_beat = on_beat;
+	options.user = &farm->node;
+	farm->node.settings = settings;
+	active = false;
+	ck_assert_msg(stek_farm_open(&farm->node.farm, &options, why,
+				     sizeof(why)) == 0, "%s", why);
+	farm->node.started_at_ms = stek_farm_now_ms(farm->node.farm);
+}
+
+void admin_farm_start(struct admin_farm *farm)
+{
+	struct timespec until;
+
+	ck_assert_int_eq(stek_farm_start(farm->node.farm), 0);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 30;
+	pthread_mutex_lock(&lock);
+	while (!active)
+		ck_assert_int_eq(pthread_cond_timedwait(&changed, &lock,
+							&until), 0);
+	pthread_mutex_unlock(&lock);
+}
+
+static void empty(const char *path)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	char name[600];
+
+	while (directory != NULL && (entry = readdir(directory)) != NULL) {
+		if (entry->d_name[0] == '.' && (entry->d_name[1] == '\0' ||
+						entry->d_name[1] == '.'))
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+		if (unlink(name) != 0)
+			empty(name);
+	}
+	if (directory != NULL)
+		closedir(directory);
+	rmdir(path);
+}
+
+void admin_farm_close(struct admin_farm *farm)
+{
+	stek_farm_close(farm->node.farm);
+	node_forget_names(&farm->node);
+	empty(farm->dir);
+}

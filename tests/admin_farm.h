@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * admin_farm.h - a node to administer: a real farm over the file store in a
+ * directory of its own, without listeners.
+ */
+#ifndef ADMIN_FARM_H
+#define ADMIN_FARM_H
+
+#include "node.h"
+
+#define ADMIN_FARM_TOKEN \
+	"5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
+
+struct admin_farm {
+	char dir[64];
+	char socket[96], token_file[96], store_url[96], farm_key[96];
+	struct settings settings;
+	struct node node;
+};
+
+/* With a file for the token; the farm is not started. */
+void admin_farm_open(struct admin_farm *farm);
+
+/* Starts it and waits until a key may seal. */
+void admin_farm_start(struct admin_farm *farm);
+void admin_farm_close(struct admin_farm *farm);
+
+#endif

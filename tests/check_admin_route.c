@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * check_admin_route.c - what the admin endpoint answers, without sockets: every
+ * route, every refusal, and rotation and revocation of a real farm.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin_farm.h"
+#include "admin_route.h"
+
+static struct admin_farm farm;
+static struct admin_answer answer;
+static json_t *json;
+
+static void setup(void)
+{
+	admin_farm_open(&farm);
+	admin_farm_start(&farm);
+}
+
+static void forget(void)
+{
+	json_decref(json);
+	json = NULL;
+	admin_answer_clear(&answer);
+}
+
+static void teardown(void)
+{
+	forget();
+	admin_farm_close(&farm);
+}
+
+/* Asks; the status comes back, the document is in `json`. */
+static unsigned ask_type(const char *method, const char *path,
+			 const char *type, const char *body)
+{
+	const struct admin_request request = {
+		.method = method,
+		.path = path,
+		.content_type = type,
+		.body = body,
+		.body_len = body != NULL ? strlen(body) : 0,
+		.who = "uid:0",
+	};
+
+	forget();
+	admin_route(&farm.node, &request, &answer);
+	ck_assert_ptr_nonnull(answer.body);
+	ck_assert_uint_eq(answer.len, strlen(answer.body));
+	json = json_loads(answer.body, JSON_REJECT_DUPLICATES, NULL);
+	return answer.status;
+}
+
+static unsigned ask(const char *method, const char *path, const char *body)
+{
+	return ask_type(method, path, NULL, body);
+}
+
+/* A problem of RFC 9457 that says the same status. */
+static void is_problem(unsigned status)
+{
+	ck_assert_uint_eq(answer.status, status);
+	ck_assert_str_eq(answer.type, "application/problem+json");
+	ck_assert_uint_eq((unsigned)json_integer_value(
+				  json_object_get(json, "status")), status);
+	ck_assert_str_ne(json_string_value(json_object_get(json, "title")),
+			 "Error");
+	ck_assert_ptr_nonnull(json_string_value(
+		json_object_get(json, "detail")));
+	ck_assert_str_eq(json_string_value(json_object_get(json, "type")),
+			 "about:blank");
+}
+
+static const char *text(const char *name)
+{
+	const char *value = json_string_value(json_object_get(json, name));
+
+	ck_assert_msg(value != NULL, "no %s in %s", name, answer.body);
+	return value;
+}
+
+static json_int_t integer(json_t *object, const char *name)
+{
+	json_t *value = json_object_get(object, name);
+
+	ck_assert_msg(json_is_integer(value), "no %s in %s", name,
+		      answer.body);
+	return json_integer_value(value);
+}
+
+/* State of a key by its id, from /v1/keys; "" if it is not there. */
+static const char *state_of(const char *id)
+{
+	static char state[32];
+	json_t *key;
+	size_t i;
+
+	ck_assert_uint_eq(ask("GET", "/v1/keys", NULL), 200);
+	json_array_foreach(json_object_get(json, "keys"), i, key) {
+		if (strcmp(json_string_value(json_object_get(key, "id")), id))
+			continue;
+		strcpy(state, json_string_value(json_object_get(key,
+								"state")));
+		return state;
+	}
+	return "";
+}
+
+/* The status names node, farm, ring and store. */
+START_TEST(test_status_tells_node)
+{
+	json_t *ring, *store;
+
+	ck_assert_uint_eq(ask("GET", "/v1/status", NULL), 200);
+	ck_assert_str_eq(answer.type, "application/json");
+	ck_assert_str_eq(text("node"), "node-1");
+	ck_assert_str_eq(text("farm"), "test");
+	ck_assert_str_eq(text("version"), stek_version_string());
+	ck_assert_uint_eq(strlen(text("node_id")), 8);
+	ck_assert(json_is_true(json_object_get(json, "ready")));
+	ck_assert_uint_eq(json_array_size(json_object_get(json, "not_ready")),
+			  0);
+	ring = json_object_get(json, "ring");
+	ck_assert_int_ge(integer(ring, "keys"), 3);
+	ck_assert_int_gt(integer(ring, "next_activation_ms"),
+			 integer(json, "now_ms"));
+	ck_assert_uint_eq(json_string_length(json_object_get(ring, "active")),
+			  2 * STEK_ID_LEN);
+	store = json_object_get(json, "store");
+	ck_assert_str_eq(json_string_value(json_object_get(store, "state")),
+			 stek_store_state_name(STEK_STORE_OK));
+	ck_assert_int_eq(integer(json_object_get(json, "connections"),
+				 "open"), 0);
+}
+END_TEST
+
+/* Keys are shown by id, times and origin; one is active, two pending. */
+START_TEST(test_keys_shows_states)
+{
+	unsigned active = 0, pending = 0;
+	const char *state;
+	json_t *key;
+	size_t i;
+
+	ck_assert_uint_eq(ask("GET", "/v1/keys", NULL), 200);
+	json_array_foreach(json_object_get(json, "keys"), i, key) {
+		state = json_string_value(json_object_get(key, "state"));
+		active += strcmp(state, "active") == 0;
+		pending += strcmp(state, "pending") == 0;
+		ck_assert_uint_eq(json_object_size(key), 9);
+		ck_assert(json_is_null(json_object_get(key,
+						       "revoked_at_ms")));
+		ck_assert_int_lt(integer(key, "activate_at_ms"),
+				 integer(key, "seal_until_ms"));
+	}
+	ck_assert_uint_eq(active, 1);
+	ck_assert_uint_ge(pending, 2);
+	ck_assert(json_is_null(json_object_get(json, "revoked_before_ms")));
+}
+END_TEST
+
+/* The node finds itself among the nodes, and its figures among the farm's. */
+START_TEST(test_nodes_and_stats_show_self)
+{
+	json_t *self, *of_farm;
+
+	ck_assert_uint_eq(ask("GET", "/v1/nodes", NULL), 200);
+	self = json_array_get(json_object_get(json, "nodes"), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(self, "name")),
+			 "node-1");
+	ck_assert(json_is_true(json_object_get(self, "self")));
+	ck_assert(json_is_true(json_object_get(self, "live")));
+	ck_assert_uint_eq(ask("GET", "/v1/stats", NULL), 200);
+	ck_assert_int_eq(integer(json_object_get(json, "node"), "open"), 0);
+	ck_assert_int_eq(integer(json_object_get(json, "node"), "full"), 0);
+	of_farm = json_object_get(json, "farm");
+	ck_assert(json_is_object(of_farm));
+	ck_assert(json_is_null(json_object_get(of_farm, "resumption_rate")));
+	ck_assert_ptr_nonnull(json_object_get(
+		json_object_get(json_object_get(of_farm, "handshakes"),
+				"TLSv1.3"), "resumed_active"));
+}
+END_TEST
+
+/* A rotation brings a key that every live node has, and is told in full. */
+START_TEST(test_rotate_brings_key)
+{
+	json_t *node;
+	char key[64];
+
+	ck_assert_uint_eq(ask_type("POST", "/v1/rotate",
+				   "application/json; charset=utf-8", "{}"),
+			  200);
+	strcpy(key, text("key"));
+	node = json_array_get(json_object_get(json, "nodes"), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(node, "name")),
+			 "node-1");
+	ck_assert(json_is_true(json_object_get(node, "acknowledged")));
+	ck_assert_str_ne(state_of(key), "");
+	ck_assert_str_ne(state_of(key), "revoked");
+}
+END_TEST
+
+/* The next rotation waits a minute, unless it is forced. */
+START_TEST(test_rotate_is_limited)
+{
+	ck_assert_uint_eq(ask("POST", "/v1/rotate", NULL), 200);
+	ck_assert_uint_eq(ask("POST", "/v1/rotate", NULL), 429);
+	is_problem(429);
+	ck_assert_uint_ge(answer.retry_after_s, 1);
+	ck_assert_uint_le(answer.retry_after_s, 60);
+	ck_assert_uint_eq(ask("POST", "/v1/rotate", "{\"force\":true}"), 200);
+}
+END_TEST
+
+/* A rotation that expects another ring is refused, so a retry is harmless. */
+START_TEST(test_rotate_checks_expectation)
+{
+	char body[256], digest[80];
+	json_int_t epoch;
+
+	ck_assert_uint_eq(ask("GET", "/v1/keys", NULL), 200);
+	epoch = integer(json, "epoch");
+	strcpy(digest, text("digest"));
+	snprintf(body, sizeof(body), "{\"force\":true,\"expect\":{\"epoch\":%lld,"
+		 "\"digest\":\"%s\"}}", (long long)epoch, digest);
+	ck_assert_uint_eq(ask("POST", "/v1/rotate", body), 200);
+	ck_assert_uint_eq(ask("POST", "/v1/rotate", body), 412);
+	is_problem(412);
+}
+END_TEST
+
+/* A key that is named is revoked, another replaces it; an unknown is 404. */
+START_TEST(test_revoke_names_key)
+{
+	char body[128], id[64];
+
+	ck_assert_uint_eq(ask("GET", "/v1/status", NULL), 200);
+	strcpy(id, json_string_value(json_object_get(
+		json_object_get(json, "ring"), "active")));
+	snprintf(body, sizeof(body), "{\"keys\":[\"%s\"]}", id);
+	ck_assert_uint_eq(ask("POST", "/v1/revoke", body), 200);
+	ck_assert_int_eq(integer(json, "revoked"), 1);
+	ck_assert(json_is_true(json_object_get(json, "published")));
+	ck_assert_uint_eq(strlen(text("key")), 2 * STEK_ID_LEN);
+	ck_assert_str_eq(state_of(id), "revoked");
+	ck_assert_uint_eq(ask("POST", "/v1/revoke",
+			      "{\"keys\":[\"00000000000000000000000000000000"
+			      "\"]}"), 404);
+	is_problem(404);
+}
+END_TEST
+
+/* Revoking all leaves no older key, and a floor. */
+START_TEST(test_revoke_takes_all)
+{
+	char id[64];
+
+	ck_assert_uint_eq(ask("GET", "/v1/status", NULL), 200);
+	strcpy(id, json_string_value(json_object_get(
+		json_object_get(json, "ring"), "active")));
+	ck_assert_uint_eq(ask("POST", "/v1/revoke", "{\"all\":true}"), 200);
+	ck_assert_int_ge(integer(json, "revoked"), 3);
+	ck_assert_str_eq(state_of(id), "revoked");
+	ck_assert_int_gt(integer(json, "revoked_before_ms"), 0);
+}
+END_TEST
+
+struct refusal {
+	const char *method, *path, *type, *body;
+	unsigned status;
+};
+
+#define ID32 "00112233445566778899aabbccddeeff"
+
+static const struct refusal refusals[] = {
+	{ "GET", "/", NULL, NULL, 404 },
+	{ "GET", "/v1", NULL, NULL, 404 },
+	{ "GET", "/v1/status/", NULL, NULL, 404 },
+	{ "GET", "/v1/Status", NULL, NULL, 404 },
+	{ "GET", "/../v1/status", NULL, NULL, 404 },
+	{ "POST", "/v1/nothing", NULL, "{}", 404 },
+	{ "GET", "/v1/rotate", NULL, NULL, 405 },
+	{ "HEAD", "/v1/revoke", NULL, NULL, 405 },
+	{ "PUT", "/v1/rotate", NULL, "{}", 405 },
+	{ "post", "/v1/rotate", NULL, "{}", 405 },
+	{ "POST", "/v1/status", NULL, NULL, 405 },
+	{ "DELETE", "/v1/keys", NULL, NULL, 405 },
+	{ "OPTIONS", "/v1/rotate", NULL, NULL, 405 },
+	{ "POST", "/metrics", NULL, NULL, 405 },
+	{ "POST", "/v1/rotate", "text/plain", "{}", 415 },
+	{ "POST", "/v1/rotate", "application/jsonx", "{}", 415 },
+	{ "POST", "/v1/rotate", "application/x-www-form-urlencoded", "", 415 },
+	{ "POST", "/v1/rotate", NULL, "[]", 400 },
+	{ "POST", "/v1/rotate", NULL, "{", 400 },
+	{ "POST", "/v1/rotate", NULL, "{}{}", 400 },
+	{ "POST", "/v1/rotate", NULL, "null", 400 },
+	{ "POST", "/v1/rotate", NULL, "{\"force\":1}", 400 },
+	{ "POST", "/v1/rotate", NULL, "{\"forced\":true}", 400 },
+	{ "POST", "/v1/rotate", NULL, "{\"force\":true,\"force\":false}", 400 },
+	{ "POST", "/v1/rotate", NULL, "{\"expect\":7}", 400 },
+	{ "POST", "/v1/rotate", NULL, "{\"expect\":{}}", 400 },
+	{ "POST", "/v1/rotate", NULL, "{\"expect\":{\"epoch\":1}}", 400 },
+	{ "POST", "/v1/rotate", NULL,
+	  "{\"expect\":{\"epoch\":-1,\"digest\":\"" ID32 ID32 "\"}}", 400 },
+	{ "POST", "/v1/rotate", NULL,
+	  "{\"expect\":{\"epoch\":1,\"digest\":\"" ID32 "\"}}", 400 },
+	{ "POST", "/v1/rotate", NULL,
+	  "{\"expect\":{\"epoch\":1,\"digest\":\"" ID32 ID32 "\",\"x\":1}}",
+	  400 },
+	{ "POST", "/v1/revoke", NULL, NULL, 400 },
+	{ "POST", "/v1/revoke", NULL, "{\"all\":false}", 400 },
+	{ "POST", "/v1/revoke", NULL, "{\"all\":\"true\"}", 400 },
+	{ "POST", "/v1/revoke", NULL,
+	  "{\"all\":true,\"keys\":[\"" ID32 "\"]}", 400 },
+	{ "POST", "/v1/revoke", NULL, "{\"keys\":[]}", 400 },
+	{ "POST", "/v1/revoke", NULL, "{\"keys\":\"" ID32 "\"}", 400 },
+	{ "POST", "/v1/revoke", NULL, "{\"keys\":[\"" ID32 "0\"]}", 400 },
+	{ "POST", "/v1/revoke", NULL, "{\"keys\":[\"001122\"]}", 400 },
+	{ "POST", "/v1/revoke", NULL,
+	  "{\"keys\":[\"00112233445566778899AABBCCDDEEFF\"]}", 400 },
+	{ "POST", "/v1/revoke", NULL, "{\"keys\":[7]}", 400 },
+	{ "POST", "/v1/revoke", NULL, "{\"key\":\"" ID32 "\"}", 400 },
+};
+
+/* What is not exactly right is refused with a problem, and changes nothing. */
+START_TEST(test_route_refuses)
+{
+	const struct refusal *r = &refusals[_i];
+	json_int_t epoch;
+
+	ck_assert_uint_eq(ask("GET", "/v1/keys", NULL), 200);
+	epoch = integer(json, "epoch");
+	ask_type(r->method, r->path, r->type, r->body);
+	is_problem(r->status);
+	ck_assert_int_eq(answer.allow != NULL, r->status == 405);
+	ck_assert_uint_eq(ask("GET", "/v1/keys", NULL), 200);
+	ck_assert_int_eq(integer(json, "epoch"), epoch);
+}
+END_TEST
+
+/* A body over the cap is refused, even one of spaces that would parse. */
+START_TEST(test_route_refuses_big_body)
+{
+	char body[ADMIN_BODY_MAX + 2];
+
+	memset(body, ' ', sizeof(body));
+	memcpy(body, "{}", 2);
+	body[ADMIN_BODY_MAX + 1] = '\0';
+	ck_assert_uint_eq(ask("POST", "/v1/rotate", body), 413);
+	is_problem(413);
+	body[ADMIN_BODY_MAX] = '\0';
+	ck_assert_uint_eq(ask("POST", "/v1/rotate", body), 200);
+}
+END_TEST
+
+/* The three probes; readiness tells why not. */
+START_TEST(test_probes_answer)
+{
+	ck_assert_uint_eq(ask("GET", "/healthz", NULL), 200);
+	ck_assert_str_eq(answer.body, "ok\n");
+	ck_assert_uint_eq(ask("HEAD", "/readyz", NULL), 200);
+	farm.node.draining = true;
+	ck_assert_uint_eq(ask("GET", "/readyz", NULL), 503);
+	ck_assert_str_eq(answer.body, "draining\n");
+	ck_assert_uint_eq(ask("GET", "/healthz", NULL), 200);
+	ck_assert_uint_eq(ask("GET", "/v1/status", NULL), 200);
+	ck_assert(json_is_false(json_object_get(json, "ready")));
+	ck_assert_uint_eq(ask("GET", "/metrics", NULL), 200);
+	ck_assert_ptr_nonnull(strstr(answer.body, "\nstekd_draining 1\n"));
+}
+END_TEST
+
+/* The tokenless listener has the probes and nothing else. */
+START_TEST(test_open_listener_shows_probes_only)
+{
+	static const char *const paths[] = {
+		"/metrics", "/healthz", "/readyz", "/v1/status", "/v1/keys",
+		"/v1/nodes", "/v1/stats", "/v1/rotate", "/v1/revoke",
+	};
+	struct admin_request request = { .method = "GET", .who = "",
+					 .open_only = true };
+	size_t i;
+
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		request.path = paths[i];
+		request.method = i < 7 ? "GET" : "POST";
+		forget();
+		admin_route(&farm.node, &request, &answer);
+		ck_assert_uint_eq(answer.status, i < 3 ? 200 : 404);
+	}
+}
+END_TEST
+
+/* A node whose farm has not started has no ring, and says so. */
+START_TEST(test_readyz_without_ring)
+{
+	admin_farm_open(&farm);
+	ck_assert_uint_eq(ask("GET", "/readyz", NULL), 503);
+	ck_assert_str_eq(answer.body, "no ring\nno key may seal\n");
+	ck_assert_uint_eq(ask("GET", "/v1/status", NULL), 200);
+	ck_assert_uint_eq(json_array_size(json_object_get(json, "not_ready")),
+			  2);
+	teardown();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("admin_route");
+	TCase *tcase = tcase_create("admin_route");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, test_status_tells_node);
+	tcase_add_test(tcase, test_keys_shows_states);
+	tcase_add_test(tcase, test_nodes_and_stats_show_self);
+	tcase_add_test(tcase, test_rotate_brings_key);
+	tcase_add_test(tcase, test_rotate_is_limited);
+	tcase_add_test(tcase, test_rotate_checks_expectation);
+	tcase_add_test(tcase, test_revoke_names_key);
+	tcase_add_test(tcase, test_revoke_takes_all);
+	tcase_add_loop_test(tcase, test_route_refuses, 0,
+			    (int)(sizeof(refusals) / sizeof(refusals[0])));
+	tcase_add_test(tcase, test_route_refuses_big_body);
+	tcase_add_test(tcase, test_probes_answer);
+	tcase_add_test(tcase, test_open_listener_shows_probes_only);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("not_started");
+	tcase_add_test(tcase, test_readyz_without_ring);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
