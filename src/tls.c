@@ -20,6 +20,8 @@ struct tls {
 	bool ciphers_on;	/* our records are encrypted from here on */
 	bool done;		/* the handshake */
 	unsigned more_tickets;	/* due after a resumption, see there */
+	struct stek_session *session;
+	enum stek_outcome unseen;	/* if the callback is not asked */
 	unsigned idle_records;	/* since the last application data */
 	bool no_memory;		/* the send callback found none */
 	int error;		/* wolfSSL's code of the first failure */
@@ -37,6 +39,7 @@ static const uint8_t retry_random[32] = {
 
 enum {
 	RECORD_HEADER = 5,
+	PLAIN_ALERT = RECORD_HEADER + 2,
 	RECORD_CHANGE_CIPHER = 20,
 	RECORD_ALERT = 21,
 	RECORD_HANDSHAKE = 22,
@@ -49,7 +52,8 @@ enum {
 static const struct reason {
 	int error;
 	enum failure failure;
-	uint8_t alert;		/* sent by us where the library sent none */
+	uint8_t alert;		/* sent where the library sends none, or a
+				   wrong one; 0: as it does */
 } reasons[] = {
 	{ VERSION_ERROR, FAIL_VERSION, 70 },
 	{ UNSUPPORTED_PROTO_VERSION, FAIL_VERSION, 70 },
@@ -58,7 +62,8 @@ static const struct reason {
 	{ SUITES_ERROR, FAIL_SUITE, 40 },
 	{ ECC_CURVE_ERROR, FAIL_SUITE, 40 },
 	{ KEY_SHARE_ERROR, FAIL_SUITE, 40 },
-	{ BAD_KEY_SHARE_DATA, FAIL_SUITE, 47 },
+	/* The gate has seen to it that shares belong to offered groups. */
+	{ BAD_KEY_SHARE_DATA, FAIL_SUITE, 40 },
 	{ NO_PEER_KEY, FAIL_SUITE, 40 },
 	{ PSK_KEY_ERROR, FAIL_SUITE, 47 },
 	{ EXT_MASTER_SECRET_NEEDED_E, FAIL_SUITE, 40 },
@@ -210,6 +215,22 @@ static bool must_do_without_tickets(const struct settings *settings,
 }
 
 /*
+ * What to report when the client offers tickets and the library never shows
+ * them to libstek: by our own choice, or for their length alone.
+ */
+static enum stek_outcome unseen_outcome(const struct settings *settings,
+					const struct gate_hello *hello,
+					bool plain)
+{
+	bool offers = will_be_tls13(settings, hello) ?
+		hello->n_psk > 0 : hello->session_ticket_len > 0;
+
+	if (!offers)
+		return STEK_NONE_OFFERED;
+	return plain ? STEK_REFUSED_POLICY : STEK_REFUSED_FORMAT;
+}
+
+/*
  * A ticket that is due when no key may seal would be a blank one; to a client
  * that brings none we can spare it. One that brings some must still have them
  * opened, and "no ticket" would forbid that too.
@@ -227,11 +248,16 @@ static void spare_tickets(struct tls *tls, struct stek_farm *farm,
 /*
  * The library is built without early data and would take the records that
  * follow the hello for garbage. RFC 8446 s4.2.10 lets a server ask for another
- * hello instead and skip what comes between; a cookie makes the library ask.
+ * hello instead and skip what comes between. It asks when the client's shares
+ * are of no group of ours, and P-384 is what clients know but do not share.
+ * (Its cookies would serve too, but they break pre_shared_key's place as the
+ * last extension in the library's list.)
  */
 static int refuse_early_data(struct tls *tls)
 {
-	return wolfSSL_send_hrr_cookie(tls->ssl, NULL, 0) == WOLFSSL_SUCCESS ?
+	int group = WOLFSSL_ECC_SECP384R1;
+
+	return wolfSSL_set_groups(tls->ssl, &group, 1) == WOLFSSL_SUCCESS ?
 		0 : -1;
 }
 
@@ -268,6 +294,8 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 	plain = must_do_without_tickets(hosts->settings, hello);
 	if (!plain && host->tickets && will_be_tls13(hosts->settings, hello))
 		tls->more_tickets = host->tickets - 1;
+	tls->session = session;
+	tls->unseen = unseen_outcome(hosts->settings, hello, plain);
 	tls->ssl = wolfSSL_new(plain ? own->plain : own->ticketed);
 	if (!tls->ssl || set_up(tls, hosts, own, hello, session) < 0) {
 		tls_free(tls);
@@ -284,17 +312,31 @@ void tls_free(struct tls *tls)
 	free(tls);
 }
 
-static uint8_t alert_sent(struct tls *tls)
+static bool alert_sent(struct tls *tls)
 {
 	WOLFSSL_ALERT_HISTORY history;
 
 	memset(&history, 0, sizeof(history));
-	if (wolfSSL_get_alert_history(tls->ssl, &history) != WOLFSSL_SUCCESS)
-		return 0;
-	return history.last_tx.code > 0 ? (uint8_t)history.last_tx.code : 0;
+	return wolfSSL_get_alert_history(tls->ssl, &history) ==
+		WOLFSSL_SUCCESS && history.last_tx.code > 0;
 }
 
-/* Remembers why, and says it to the peer where the library kept silent. */
+/* Says why to the peer, while records are in the clear. */
+static void correct_alert(struct tls *tls, uint8_t alert)
+{
+	struct buf *out = tls->wire->out;
+
+	if (!alert || tls->ciphers_on)
+		return;
+	if (!alert_sent(tls)) {
+		(void)tls_plain_alert(out, alert);
+		return;
+	}
+	if (out->len >= PLAIN_ALERT)
+		out->data[out->off + out->len - 1] = alert;
+}
+
+/* Remembers why. */
 static enum tls_result fail(struct tls *tls, int error)
 {
 	const struct reason *reason = find_reason(error);
@@ -302,8 +344,7 @@ static enum tls_result fail(struct tls *tls, int error)
 	tls->error = error;
 	tls->failure = tls->no_memory ? FAIL_MEMORY : reason->failure;
 	tls->why = wolfSSL_ERR_reason_error_string((unsigned long)error);
-	if (reason->alert && !tls->ciphers_on && !alert_sent(tls))
-		(void)tls_plain_alert(tls->wire->out, reason->alert);
+	correct_alert(tls, reason->alert);
 	return TLS_FAILED;
 }
 
@@ -331,6 +372,9 @@ enum tls_result tls_handshake(struct tls *tls)
 	tls->awaits_hello = false;
 	if (wolfSSL_accept(tls->ssl) == WOLFSSL_SUCCESS) {
 		tls->done = true;
+		stek_wolfssl_settle(tls->ssl);
+		if (tls->session->outcome == STEK_NONE_OFFERED)
+			tls->session->outcome = tls->unseen;
 		result = top_up_tickets(tls);
 		wolfSSL_FreeArrays(tls->ssl);
 		return result;

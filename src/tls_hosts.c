@@ -101,11 +101,15 @@ static WOLFSSL_METHOD *versions(const struct settings *settings)
 	return wolfTLS_server_method();
 }
 
+static const char *ciphers_of(const struct settings *settings)
+{
+	return settings->ciphers ? settings->ciphers : default_ciphers;
+}
+
 static int set_options(WOLFSSL_CTX *ctx, const struct settings *settings,
 		       char *why, size_t why_len)
 {
-	const char *ciphers = settings->ciphers ?
-		settings->ciphers : default_ciphers;
+	const char *ciphers = ciphers_of(settings);
 	const char *groups = settings->groups ?
 		settings->groups : default_groups;
 
@@ -204,8 +208,9 @@ static char *policy_text(const struct tls_host *own,
 	return text;
 }
 
-static int join_farm(struct tls_host *own, const struct settings_host *host,
-		     struct stek_farm *farm, char *why, size_t why_len)
+static int join_farm(struct tls_host *own, const struct settings *settings,
+		     const struct settings_host *host, struct stek_farm *farm,
+		     char *why, size_t why_len)
 {
 	char *policy = policy_text(own, host);
 	struct stek_wolfssl_options options = { 0 };
@@ -217,6 +222,7 @@ static int join_farm(struct tls_host *own, const struct settings_host *host,
 	}
 	options.policy = policy;
 	options.policy_len = strlen(policy);
+	options.ciphers = ciphers_of(settings);
 	ret = stek_wolfssl_attach(&own->join, farm,
 				  own->ticketed, &options,
 				  why, why_len);
@@ -240,7 +246,7 @@ static int fill_host(struct tls_host *own, const struct settings *settings,
 	(void)wolfSSL_CTX_no_ticket_TLSv13(own->plain);
 	(void)wolfSSL_CTX_NoTicketTLSv12(own->plain);
 	(void)wolfSSL_CTX_set_num_tickets(own->ticketed, host->tickets);
-	return join_farm(own, host, farm, why, why_len);
+	return join_farm(own, settings, host, farm, why, why_len);
 }
 
 int tls_hosts_new(struct tls_hosts **out, const struct settings *settings,
