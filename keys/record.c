@@ -379,24 +379,28 @@ int stek__beat_seal(uint8_t out[STEK_BEAT_MAX], size_t *out_len,
 	return ret;
 }
 
-static int parse_beat(struct stek_beat *beat, const uint8_t *data, size_t len)
+int stek__beat_parse(struct stek_beat *out, const uint8_t *data, size_t len)
 {
+	struct stek_beat beat = { .node_id = 0 };
 	struct stek_reader reader;
 	uint8_t format;
 	uint32_t offset;
 
 	stek__reader_init(&reader, data, len);
 	format = stek__read_u8(&reader);
-	beat->node_id = stek__read_u32(&reader);
-	beat->started_at_ms = stek__read_i64(&reader);
+	beat.node_id = stek__read_u32(&reader);
+	beat.started_at_ms = stek__read_i64(&reader);
 	offset = stek__read_u32(&reader);
-	memcpy(&beat->clock_offset_us, &offset, sizeof(offset));
-	stek__read_bytes(&reader, beat->version.digest, STEK_DIGEST_LEN);
-	beat->payload_len = stek__read_u16(&reader);
-	if (format != BEAT_FORMAT || beat->payload_len > STEK_PAYLOAD_MAX)
+	memcpy(&beat.clock_offset_us, &offset, sizeof(offset));
+	stek__read_bytes(&reader, beat.version.digest, STEK_DIGEST_LEN);
+	beat.payload_len = stek__read_u16(&reader);
+	if (format != BEAT_FORMAT || beat.payload_len > STEK_PAYLOAD_MAX)
 		return STEK_EFORMAT;
-	stek__read_bytes(&reader, beat->payload, beat->payload_len);
-	return stek__reader_done(&reader) ? 0 : STEK_EFORMAT;
+	stek__read_bytes(&reader, beat.payload, beat.payload_len);
+	if (!stek__reader_done(&reader))
+		return STEK_EFORMAT;
+	*out = beat;
+	return 0;
 }
 
 int stek__beat_open(struct stek_beat *out, const struct stek_farm_keys *keys,
@@ -404,16 +408,15 @@ int stek__beat_open(struct stek_beat *out, const struct stek_farm_keys *keys,
 		    size_t len)
 {
 	uint8_t plain[BEAT_PLAIN_MAX];
-	struct stek_beat beat = { .node_id = 0 };
+	uint64_t epoch;
 	int ret;
 
 	if (len <= OVERHEAD || len - OVERHEAD > sizeof(plain))
 		return STEK_EFORMAT;
-	ret = unseal(plain, &beat.version.epoch, KIND_BEAT, keys, farm, node,
-		     data, len);
+	ret = unseal(plain, &epoch, KIND_BEAT, keys, farm, node, data, len);
 	if (ret == 0)
-		ret = parse_beat(&beat, plain, len - OVERHEAD);
+		ret = stek__beat_parse(out, plain, len - OVERHEAD);
 	if (ret == 0)
-		*out = beat;
+		out->version.epoch = epoch;
 	return ret;
 }

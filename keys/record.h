@@ -67,6 +67,10 @@ struct stek_beat {
 	uint8_t payload[STEK_PAYLOAD_MAX];
 };
 
+/* An opened heartbeat, but for its epoch. For its fuzz target, as above. */
+int stek__beat_parse(struct stek_beat *out, const uint8_t *data, size_t len)
+	STEK_CHECKED;
+
 int stek__beat_seal(uint8_t out[STEK_BEAT_MAX], size_t *out_len,
 		    const struct stek_farm_keys *keys, const char *farm,
 		    const char *node, const struct stek_beat *beat)

@@ -1,177 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * check_ring.c - the laws of merging over random rings, and what a ring keeps,
- * finds, prunes and wipes. Where a law is checked over many rings the seed is
- * the loop's number, so a failure repeats.
+ * check_ring.c - what a ring keeps, finds, prunes, wipes and sheds. The laws of
+ * merging stand in check_ring_merge.c.
  */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fault.h"
-#include "ring_maker.h"
+#include "ring_checks.h"
 #include "secret.h"
-
-#define ROUNDS 300
-
-static struct stek_ring *merge(const struct stek_ring *a,
-			       const struct stek_ring *b)
-{
-	struct stek_ring *ring = NULL;
-
-	ck_assert_int_eq(stek__ring_merge(&ring, a, b), 0);
-	return ring;
-}
-
-static struct stek_ring *ring_of(struct stek_key *const *keys, size_t n,
-				 const struct stek_tombstone *stones,
-				 size_t n_stones, int64_t floor)
-{
-	struct stek_ring *ring = NULL;
-
-	ck_assert_int_eq(stek__ring_new(&ring, 1, keys, n, stones, n_stones,
-					floor), 0);
-	return ring;
-}
-
-/* Equal in version, content, and in which secrets are held. */
-static void assert_same(const struct stek_ring *a, const struct stek_ring *b)
-{
-	ck_assert(stek_version_equal(&a->version, &b->version));
-	ck_assert_int_eq(a->revoked_before_ms, b->revoked_before_ms);
-	ck_assert_uint_eq(a->n_keys, b->n_keys);
-	ck_assert_uint_eq(a->n_tombstones, b->n_tombstones);
-	for (size_t i = 0; i < a->n_keys; i++) {
-		ck_assert_mem_eq(a->keys[i]->id, b->keys[i]->id, STEK_ID_LEN);
-		ck_assert_int_eq(a->keys[i]->expire_at_ms,
-				 b->keys[i]->expire_at_ms);
-		ck_assert(!a->keys[i]->secret == !b->keys[i]->secret);
-	}
-	for (size_t i = 0; i < a->n_tombstones; i++)
-		ck_assert_int_eq(a->tombstones[i].revoked_at_ms,
-				 b->tombstones[i].revoked_at_ms);
-}
-
-/* Sorted, found by id, and no secret of a revoked key. */
-static void assert_sound(const struct stek_ring *ring)
-{
-	for (size_t i = 0; i < ring->n_keys; i++) {
-		const struct stek_key *key = ring->keys[i];
-		const struct stek_key *next = ring->keys[i + 1 < ring->n_keys ?
-							 i + 1 : i];
-
-		ck_assert_ptr_eq(stek__ring_find(ring, key->id), key);
-		ck_assert_int_le(key->activate_at_ms, next->activate_at_ms);
-		if (stek__ring_revoked_at(ring, key))
-			ck_assert_ptr_null(key->secret);
-	}
-	for (size_t i = 1; i < ring->n_tombstones; i++)
-		ck_assert_int_lt(memcmp(ring->tombstones[i - 1].id,
-					ring->tombstones[i].id, STEK_ID_LEN),
-				 0);
-}
-
-/* a + b = b + a, (a + b) + c = a + (b + c), a + a = a, (a + b) + b = a + b. */
-START_TEST(test_merge_laws)
-{
-	uint64_t seed = (uint64_t)_i + 1;
-	struct stek_ring *a = maker_ring(&seed);
-	struct stek_ring *b = maker_ring(&seed);
-	struct stek_ring *c = maker_ring(&seed);
-	struct stek_ring *ab = merge(a, b);
-	struct stek_ring *ba = merge(b, a);
-	struct stek_ring *bc = merge(b, c);
-	struct stek_ring *left = merge(ab, c);
-	struct stek_ring *right = merge(a, bc);
-	struct stek_ring *aa = merge(a, a);
-	struct stek_ring *abb = merge(ab, b);
-
-	assert_sound(a);
-	assert_sound(left);
-	assert_same(ab, ba);
-	assert_same(left, right);
-	assert_same(aa, a);
-	assert_same(abb, ab);
-	stek__ring_unref(a);
-	stek__ring_unref(b);
-	stek__ring_unref(c);
-	stek__ring_unref(ab);
-	stek__ring_unref(ba);
-	stek__ring_unref(bc);
-	stek__ring_unref(left);
-	stek__ring_unref(right);
-	stek__ring_unref(aa);
-	stek__ring_unref(abb);
-}
-END_TEST
-
-/* A merge loses no key, no revocation and no floor. */
-START_TEST(test_merge_loses_nothing)
-{
-	uint64_t seed = (uint64_t)_i + 1000;
-	struct stek_ring *a = maker_ring(&seed);
-	struct stek_ring *b = maker_ring(&seed);
-	struct stek_ring *ab = merge(a, b);
-
-	for (size_t i = 0; i < a->n_keys; i++) {
-		const struct stek_key *key = a->keys[i];
-		const struct stek_key *kept = stek__ring_find(ab, key->id);
-
-		ck_assert_ptr_nonnull(kept);
-		ck_assert_int_eq(kept->expire_at_ms, key->expire_at_ms);
-		/* By a later floor perhaps, but still revoked. */
-		if (stek__ring_revoked_at(a, key))
-			ck_assert_int_ne(stek__ring_revoked_at(ab, kept), 0);
-		if (key->secret && !stek__ring_revoked_at(ab, kept))
-			ck_assert_mem_eq(kept->secret, key->secret,
-					 STEK_SECRET_LEN);
-	}
-	for (size_t i = 0; i < b->n_tombstones; i++) {
-		const struct stek_tombstone *stone = &b->tombstones[i];
-		const struct stek_tombstone *kept;
-
-		kept = stek__ring_tombstone(ab, stone->id);
-		ck_assert_ptr_nonnull(kept);
-		ck_assert_int_le(kept->revoked_at_ms, stone->revoked_at_ms);
-		ck_assert_int_ge(kept->expire_at_ms, stone->expire_at_ms);
-	}
-	ck_assert_int_ge(ab->revoked_before_ms, a->revoked_before_ms);
-	ck_assert_int_ge(ab->revoked_before_ms, b->revoked_before_ms);
-	ck_assert_uint_ge(ab->version.epoch, b->version.epoch);
-	stek__ring_unref(a);
-	stek__ring_unref(b);
-	stek__ring_unref(ab);
-}
-END_TEST
-
-/* One id with two records: the shorter life wins, whoever merges first. */
-START_TEST(test_conflicting_metadata_is_settled_by_value)
-{
-	struct stek_key *a = maker_key(1, true);
-	struct stek_key *b = NULL;
-	struct stek_ring *ra, *rb, *ab, *ba;
-
-	ck_assert_int_eq(stek__key_new(&b, a->id, NULL, a->made_by, a->reason,
-				       a->made_at_ms, a->activate_at_ms,
-				       a->expire_at_ms - 1), 0);
-	ra = ring_of(&a, 1, NULL, 0, 0);
-	rb = ring_of(&b, 1, NULL, 0, 0);
-	ab = merge(ra, rb);
-	ba = merge(rb, ra);
-	assert_same(ab, ba);
-	ck_assert_uint_eq(ab->n_keys, 1);
-	ck_assert_int_eq(ab->keys[0]->expire_at_ms, b->expire_at_ms);
-	/* Only one record brought the secret; it is not lost. */
-	ck_assert_mem_eq(ab->keys[0]->secret, a->secret, STEK_SECRET_LEN);
-	ck_assert_mem_eq(ba->keys[0]->secret, a->secret, STEK_SECRET_LEN);
-	stek__ring_unref(ra);
-	stek__ring_unref(rb);
-	stek__ring_unref(ab);
-	stek__ring_unref(ba);
-	stek__key_unref(a);
-	stek__key_unref(b);
-}
-END_TEST
 
 /* The digest covers each datum but neither secrets nor the epoch. */
 START_TEST(test_digest_covers_content)
@@ -285,81 +122,6 @@ START_TEST(test_new_refuses_nonsense)
 	ck_assert_int_eq(stek__ring_new(&ring, 1, NULL, 0, &stone, 1, 0),
 			 STEK_EINVAL);
 	ck_assert_ptr_null(ring);
-}
-END_TEST
-
-static struct stek_ring *ring_of_range(unsigned first, unsigned n)
-{
-	struct stek_key *keys[STEK_RING_KEYS_MAX] = { NULL };
-	struct stek_ring *ring;
-
-	for (unsigned i = 0; i < n; i++)
-		keys[i] = maker_key(first + i, true);
-	ring = ring_of(keys, n, NULL, 0, 0);
-	for (unsigned i = 0; i < n; i++)
-		stek__key_unref(keys[i]);
-	return ring;
-}
-
-/* A merge past the limit keeps the keys that expire last, in any order. */
-START_TEST(test_merge_trims_the_same_way)
-{
-	struct stek_ring *a = ring_of_range(0, 50);
-	struct stek_ring *b = ring_of_range(50, 50);
-	struct stek_ring *c = ring_of_range(100, 50);
-	struct stek_ring *ab = merge(a, b);
-	struct stek_ring *bc = merge(b, c);
-	struct stek_ring *left = merge(ab, c);
-	struct stek_ring *right = merge(a, bc);
-	int64_t least = INT64_MAX;
-
-	ck_assert_uint_eq(left->n_keys, STEK_RING_KEYS_MAX);
-	assert_same(left, right);
-	assert_sound(left);
-	for (size_t i = 0; i < left->n_keys; i++) {
-		if (left->keys[i]->expire_at_ms < least)
-			least = left->keys[i]->expire_at_ms;
-	}
-	for (size_t i = 0; i < a->n_keys; i++) {
-		if (!stek__ring_find(left, a->keys[i]->id))
-			ck_assert_int_le(a->keys[i]->expire_at_ms, least);
-	}
-	stek__ring_unref(a);
-	stek__ring_unref(b);
-	stek__ring_unref(c);
-	stek__ring_unref(ab);
-	stek__ring_unref(bc);
-	stek__ring_unref(left);
-	stek__ring_unref(right);
-}
-END_TEST
-
-/* Where a tombstone must go for lack of room, its key does not come back. */
-START_TEST(test_trimmed_tombstone_takes_its_key_along)
-{
-	static struct stek_tombstone stones[STEK_TOMBSTONES_MAX];
-	uint64_t seed = 3;
-	struct stek_key *key = maker_key(7, true);
-	struct stek_tombstone own = maker_tombstone(7, &seed);
-	struct stek_ring *a, *b, *ab, *ba;
-
-	for (unsigned i = 0; i < STEK_TOMBSTONES_MAX; i++) {
-		stones[i] = maker_tombstone(1000 + i, &seed);
-		stones[i].activate_at_ms = own.activate_at_ms;
-		stones[i].expire_at_ms = own.expire_at_ms + 1 + i;
-	}
-	a = ring_of(&key, 1, &own, 1, 0);
-	b = ring_of(NULL, 0, stones, STEK_TOMBSTONES_MAX, 0);
-	ab = merge(a, b);
-	ba = merge(b, a);
-	assert_same(ab, ba);
-	ck_assert_ptr_null(stek__ring_tombstone(ab, key->id));
-	ck_assert_ptr_null(stek__ring_find(ab, key->id));
-	stek__ring_unref(a);
-	stek__ring_unref(b);
-	stek__ring_unref(ab);
-	stek__ring_unref(ba);
-	stek__key_unref(key);
 }
 END_TEST
 
@@ -520,62 +282,24 @@ START_TEST(test_shed)
 }
 END_TEST
 
-/* Whichever allocation of a merge fails, it says so and leaks nothing. */
-START_TEST(test_merge_survives_allocation_failure)
-{
-	uint64_t seed = 21;
-	struct stek_ring *a = maker_ring(&seed);
-	struct stek_ring *b = maker_ring(&seed);
-	struct stek_ring *ab = NULL;
-	unsigned n;
-
-	for (n = 1; n < 1000; n++) {
-		int ret;
-
-		fault_arm(n);
-		ret = stek__ring_merge(&ab, a, b);
-		if (!fault_disarm()) {
-			ck_assert_int_eq(ret, 0);
-			break;
-		}
-		ck_assert_int_eq(ret, STEK_ENOMEM);
-		ck_assert_ptr_null(ab);
-	}
-	ck_assert_uint_gt(n, 4);
-	ck_assert_uint_lt(n, 1000);
-	stek__ring_unref(a);
-	stek__ring_unref(b);
-	stek__ring_unref(ab);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("ring");
-	TCase *merging = tcase_create("merge");
-	TCase *content = tcase_create("content");
+	TCase *tcase = tcase_create("content");
 	SRunner *runner;
 	int failed;
 
-	tcase_set_timeout(merging, 60);
-	tcase_add_loop_test(merging, test_merge_laws, 0, ROUNDS);
-	tcase_add_loop_test(merging, test_merge_loses_nothing, 0, ROUNDS);
-	tcase_add_test(merging, test_conflicting_metadata_is_settled_by_value);
-	tcase_add_test(merging, test_merge_trims_the_same_way);
-	tcase_add_test(merging, test_trimmed_tombstone_takes_its_key_along);
-	tcase_add_test(merging, test_merge_survives_allocation_failure);
-	suite_add_tcase(suite, merging);
-	tcase_add_test(content, test_digest_covers_content);
-	tcase_add_test(content, test_new_settles_its_parts);
-	tcase_add_test(content, test_new_keeps_limits);
-	tcase_add_test(content, test_new_refuses_nonsense);
-	tcase_add_test(content, test_find_is_exact);
-	tcase_add_test(content, test_revoked_at);
-	tcase_add_test(content, test_prune);
-	tcase_add_test(content, test_prune_keeps_needed_tombstone);
-	tcase_add_test(content, test_wiped);
-	tcase_add_test(content, test_shed);
-	suite_add_tcase(suite, content);
+	tcase_add_test(tcase, test_digest_covers_content);
+	tcase_add_test(tcase, test_new_settles_its_parts);
+	tcase_add_test(tcase, test_new_keeps_limits);
+	tcase_add_test(tcase, test_new_refuses_nonsense);
+	tcase_add_test(tcase, test_find_is_exact);
+	tcase_add_test(tcase, test_revoked_at);
+	tcase_add_test(tcase, test_prune);
+	tcase_add_test(tcase, test_prune_keeps_needed_tombstone);
+	tcase_add_test(tcase, test_wiped);
+	tcase_add_test(tcase, test_shed);
+	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
