@@ -161,7 +161,7 @@ static struct load_plan plan_for(struct address *addresses, size_t n)
 	return (struct load_plan){
 		.addresses = addresses, .n = n, .versions = {true, true},
 		.connections = 60, .concurrency = 4, .threads = 2,
-		.warmup = 4, .share = SHARE_WHOLE, .reuse = true,
+		.warmup = 4, .share = SHARE_WHOLE,
 	};
 }
 
@@ -216,7 +216,7 @@ END_TEST
 
 /*
  * OpenSSL renews no TLS 1.2 ticket by itself. Each is spent once, so every
- * second connection has none to offer; --reuse offers it again.
+ * second connection has none to offer; the default offers it again.
  */
 START_TEST(test_load_spends_each_ticket_once)
 {
@@ -225,7 +225,7 @@ START_TEST(test_load_spends_each_ticket_once)
 	struct load_result result;
 
 	plan.versions[TLS_V13] = false;
-	plan.reuse = false;
+	plan.single_use = true;
 	plan.concurrency = plan.threads = plan.warmup = 1;
 	plan.connections = 10;
 	ck_assert_int_eq(load_run(&plan, &result), 0);

@@ -21,7 +21,7 @@ struct load_plan {
 	unsigned threads;
 	unsigned warmup;	/* full handshakes before, per version */
 	unsigned share;		/* of connections that offer; basis points */
-	bool reuse;		/* TLS 1.2 tickets may be offered again */
+	bool single_use;	/* TLS 1.2 tickets too */
 	bool progress;		/* a line a second on standard error */
 };
 

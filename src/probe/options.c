@@ -40,7 +40,7 @@ static const char usage[] =
 	"  --resume PERCENT       share that offers a ticket (100)\n"
 	"  --warmup N             full handshakes of each version before, to get\n"
 	"                         tickets (as many as the concurrency)\n"
-	"  --reuse                offer a TLS 1.2 ticket again if none came\n"
+	"  --single-use           offer a TLS 1.2 ticket once, too\n"
 	"  --progress             a line a second on standard error\n"
 	"\n"
 	"exit status: 0 good, 1 failures or below --expect, 2 wrong usage,\n"
@@ -64,7 +64,7 @@ enum {
 	OPT_THREADS,
 	OPT_RESUME,
 	OPT_WARMUP,
-	OPT_REUSE,
+	OPT_SINGLE_USE,
 	OPT_PROGRESS,
 };
 
@@ -87,7 +87,7 @@ static const struct option long_options[] = {
 	{"threads", required_argument, NULL, OPT_THREADS},
 	{"resume", required_argument, NULL, OPT_RESUME},
 	{"warmup", required_argument, NULL, OPT_WARMUP},
-	{"reuse", no_argument, NULL, OPT_REUSE},
+	{"single-use", no_argument, NULL, OPT_SINGLE_USE},
 	{"progress", no_argument, NULL, OPT_PROGRESS},
 	{NULL, 0, NULL, 0},
 };
@@ -149,8 +149,8 @@ static int take_load(struct options *out, int option, const char *arg)
 		return share_parse(arg, &load->share);
 	case OPT_WARMUP:
 		return small_number(arg, 0, 1000000, &load->warmup);
-	case OPT_REUSE:
-		load->reuse = true;
+	case OPT_SINGLE_USE:
+		load->single_use = true;
 		return 0;
 	default:
 		load->progress = true;

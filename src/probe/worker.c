@@ -118,8 +118,9 @@ static void count_tickets(struct loop *loop, struct conn *conn)
 		if (!loop->warming)
 			result->counts[v].tickets++;
 	}
+	/* RFC 5077 lets a client keep a ticket that was not renewed. */
 	if (conn->n_tickets == 0 && v == TLS_V12 && conn->offered &&
-	    conn->resumed && loop->plan->reuse) {
+	    conn->resumed && !loop->plan->single_use) {
 		pool_put(&loop->pool[v], conn->offered);
 		conn->offered = NULL;
 	}
