@@ -127,7 +127,8 @@ STEK_API int stek_wolfssl_session(struct WOLFSSL *ssl,
  * more than 6 s off, no common suite). Then nothing was resumed: the outcome
  * becomes STEK_REFUSED_EXPIRED and no identity is given. After a resumption it
  * moves the ticket's identity to session->identity; until then that stays the
- * caller's. Sealing a ticket does the same. Without a record it does nothing.
+ * caller's. Sealing a ticket does the same. After a failed handshake there is no
+ * identity. Without a record it does nothing.
  */
 STEK_API void stek_wolfssl_settle(struct WOLFSSL *ssl);
 

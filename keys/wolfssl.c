@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "secret.h"
+
 static int explain(int error, char *why, size_t why_len, const char *text)
 {
 	if (why && why_len)
@@ -119,8 +121,16 @@ void stek_wolfssl_settle(struct WOLFSSL *ssl)
 {
 	struct stek_session *session = stek__slot_session(ssl);
 
-	if (session)
-		stek__session_settle(ssl, session, true);
+	bool finished;
+
+	if (!session)
+		return;
+	/* "Reused" is set before the client has proved that it holds a secret. */
+	finished = wolfSSL_is_init_finished(ssl);
+	stek__session_settle(session, true,
+			     finished && wolfSSL_session_reused(ssl));
+	if (!finished)
+		stek__wipe(&session->identity, sizeof(session->identity));
 }
 
 size_t stek_wolfssl_ticket_len(void)

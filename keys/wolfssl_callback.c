@@ -268,12 +268,12 @@ static int open_ticket(struct call *call)
 	return verdict(call, outcome);
 }
 
-void stek__session_settle(WOLFSSL *ssl, struct stek_session *session,
-			  bool recorded)
+void stek__session_settle(struct stek_session *session, bool recorded,
+			  bool resumed)
 {
 	if (!session->accepted)
 		return;
-	if (wolfSSL_session_reused(ssl)) {
+	if (resumed) {
 		/* Unrecorded, the flag must outlive this connection's calls. */
 		if (!recorded)
 			return;
@@ -337,7 +337,8 @@ static int seal_ticket(struct call *call)
 	/* stek__layout_prove() has shown that the library never does this. */
 	if (call->in_len != STEK_STATE_LEN || *call->out_len < STEK_STATE_ROOM)
 		return WOLFSSL_TICKET_RET_FATAL;
-	stek__session_settle(call->ssl, call->session, call->recorded);
+	stek__session_settle(call->session, call->recorded,
+			     wolfSSL_session_reused(call->ssl));
 	if (seal_real(call, &ticket)) {
 		stek__ticket_blank(&ticket, STEK_STATE_LEN);
 		count(&call->session->blank);

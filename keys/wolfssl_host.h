@@ -29,9 +29,10 @@ int stek__ticket_callback(WOLFSSL *ssl, unsigned char *key_name,
 /*
  * Ends the time between "the ticket was accepted" and "the library resumed":
  * only then does what the ticket says hold for this connection. `recorded`:
- * the record is the application's and not the callback's own.
+ * the record is the application's and not the callback's own; `resumed`: what
+ * the library did.
  */
-void stek__session_settle(WOLFSSL *ssl, struct stek_session *session,
-			  bool recorded);
+void stek__session_settle(struct stek_session *session, bool recorded,
+			  bool resumed);
 
 #endif

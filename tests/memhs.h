@@ -73,6 +73,9 @@ void memhs_set_ticket(struct memhs_session *out, const struct memhs_session *in,
 /* Makes the client believe that it got the ticket `seconds` earlier. */
 void memhs_age(struct memhs_session *session, int64_t seconds);
 
+/* Another master secret: the binder then does not fit the ticket. */
+void memhs_spoil_secret(struct memhs_session *session);
+
 /* ticket_age_add of a TLS 1.3 session. */
 uint32_t memhs_age_add(const struct memhs_session *session);
 

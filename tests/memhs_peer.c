@@ -322,6 +322,18 @@ void memhs_age(struct memhs_session *session, int64_t seconds)
 	SSL_SESSION_free(read);
 }
 
+void memhs_spoil_secret(struct memhs_session *session)
+{
+	uint8_t *at = session->der;
+	size_t content;
+
+	at += der_header(at, &content);
+	/* Version, protocol, cipher, session id; then the master secret. */
+	for (int i = 0; i < 4; i++)
+		at += der_header(at, &content) + content;
+	at[der_header(at, &content)] ^= 1;
+}
+
 uint32_t memhs_age_add(const struct memhs_session *session)
 {
 	const uint8_t *at = session->der;
