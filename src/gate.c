@@ -181,3 +181,25 @@ enum gate_verdict gate_parse(struct gate_hello *out, const uint8_t *buf,
 		return GATE_REFUSE;
 	return GATE_PASS;
 }
+
+size_t gate_frame(const struct gate_hello *hello, const uint8_t *message,
+		  uint8_t *out)
+{
+	size_t left = hello->hello_len;
+	size_t n = 0;
+
+	while (left > 0) {
+		size_t body = left < RECORD_MAX ? left : RECORD_MAX;
+
+		out[n++] = CONTENT_HANDSHAKE;
+		out[n++] = 3;
+		out[n++] = 1;
+		out[n++] = (uint8_t)(body >> 8);
+		out[n++] = (uint8_t)body;
+		memcpy(out + n, message, body);
+		message += body;
+		n += body;
+		left -= body;
+	}
+	return n;
+}

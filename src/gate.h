@@ -70,4 +70,13 @@ struct gate_hello {
 enum gate_verdict gate_parse(struct gate_hello *out, const uint8_t *buf,
 			     size_t len, uint8_t *scratch);
 
+/*
+ * Writes a hello that passed `split` again in as few records as hold it; the
+ * length in `out`, of GATE_BUFFER_MAX bytes. wolfSSL refuses one whose first
+ * record is shorter than a message header, and no transcript covers records.
+ * `message` is the `scratch` of gate_parse().
+ */
+size_t gate_frame(const struct gate_hello *hello, const uint8_t *message,
+		  uint8_t *out);
+
 #endif

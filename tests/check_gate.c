@@ -139,6 +139,33 @@ START_TEST(test_real_hello_split_at_every_byte)
 }
 END_TEST
 
+/* A hello in pieces is framed again in the fewest records, and is the same. */
+START_TEST(test_frame)
+{
+	static uint8_t out[GATE_BUFFER_MAX];
+	const size_t pads[] = { 0, 100, 16384, 20000 };
+	struct gate_hello pieces, again;
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(pads) / sizeof(pads[0]); i++) {
+		hello_model(&model, hello_tls13, 0xffff);
+		hello_number(&model, 21, 2);
+		hello_number(&model, pads[i], 2);
+		hello_fill(&model, 0, pads[i]);
+		hello_end(&model);
+		n = hello_frame(model.bytes, model.len, 100, input);
+		ck_assert(gate_parse(&pieces, input, n, scratch) == GATE_PASS);
+		ck_assert(pieces.split);
+		n = gate_frame(&pieces, scratch, out);
+		ck_assert_uint_eq(n, model.len + (model.len > 16384 ? 10 : 5));
+		ck_assert(gate_parse(&again, out, n, scratch) == GATE_PASS);
+		ck_assert_uint_eq(again.hello_len, pieces.hello_len);
+		ck_assert(again.digest == pieces.digest);
+		ck_assert(again.split == (model.len > 16384));
+	}
+}
+END_TEST
+
 static void repeated(const char *name)
 {
 	char second[256];
@@ -328,6 +355,7 @@ int main(void)
 	tcase_set_timeout(real, 60);
 	tcase_add_test(real, test_real_hello_cut_at_every_byte);
 	tcase_add_test(real, test_real_hello_split_at_every_byte);
+	tcase_add_test(real, test_frame);
 	tcase_add_test(real, test_second_hello_has_the_first_ones_digest);
 	tcase_add_test(real, test_digest_covers_what_must_be_repeated);
 	suite_add_tcase(suite, real);
