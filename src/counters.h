@@ -42,6 +42,7 @@ const char *failure_name(enum failure failure);
 extern const double age_bounds_s[AGE_BUCKETS];
 extern const double time_bounds_s[TIME_BUCKETS];
 
+/* bucket[i] counts alone what is above bound i - 1 and at most bound i. */
 struct histogram_age { counter bucket[AGE_BUCKETS + 1]; counter sum_ms; };
 struct histogram_time { counter bucket[TIME_BUCKETS + 1]; counter sum_us; };
 

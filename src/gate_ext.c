@@ -35,12 +35,6 @@ enum {
 	EXT_RENEGOTIATION = 65281,
 };
 
-/*
- * Each handler reads `data` to its end. It returns false after a refusal; what
- * does not decode it leaves to the cursor's sticky error.
- */
-typedef bool extension_fn(struct gate_walk *walk, struct cursor *data);
-
 static bool is_address(const char *name)
 {
 	struct in6_addr addr;
@@ -300,10 +294,14 @@ static bool flag(struct gate_walk *walk, struct cursor *data)
 	return true;
 }
 
+/*
+ * Each handler reads `data` to its end. It returns false after a refusal; what
+ * does not decode it leaves to the cursor's sticky error.
+ */
 static const struct extension {
 	uint16_t type;
 	bool may_change;	/* in the second hello, RFC 8446 s4.1.2 */
-	extension_fn *parse;
+	bool (*parse)(struct gate_walk *walk, struct cursor *data);
 	const char *malformed;
 } extensions[] = {
 	{ EXT_SERVER_NAME, false, server_name, "server_name is malformed" },

@@ -27,7 +27,7 @@ enum proxy_verdict proxy_parse(struct proxy_in *out, const uint8_t *buf,
 			       size_t len);
 
 struct proxy_out {
-	const struct sockaddr *from, *to;
+	const struct sockaddr *from, *to;	/* whole ones, e.g. sockaddr_un */
 	const char *alpn;		/* NULL or the negotiated protocol */
 	const char *authority;		/* server name, NULL if none */
 	bool tls;
