@@ -242,8 +242,8 @@ step_configure()
 
 	bootstrap || return
 	refused 'version 5.7.2' 's/0x0500[0-9a-f]*/0x05007000/' || return
-	# shellcheck disable=SC2016 # $ is sed's last line
-	refused --disable-earlydata '$i#define WOLFSSL_EARLY_DATA' || return
+	refused --disable-earlydata "\$i#define WOLFSSL_EARLY_DATA" || return
+	refused 'patch 0001' '/WOLFSSL_STEKD_/d' || return
 	for define in HAVE_SESSION_TICKET:--enable-session-ticket \
 		HAVE_SNI:--enable-sni HAVE_ALPN:--enable-alpn \
 		WOLFSSL_TLS13:--enable-tls13 HAVE_XCHACHA:--enable-xchacha \
