@@ -180,19 +180,24 @@ END_TEST
 #define PAGE(body) \
 	"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" body
 
-/* The built-in page tells node, issuer and what the server thinks. */
+/* The built-in page tells node, issuer's id and what the server thinks. */
 START_TEST(test_page_of_stekd)
 {
 	static const char reply[] =
 		PAGE("{\"node\":\"n1\",\"resumed\":true,"
-		     "\"ticket\":{\"issuer\":\"n2\"}}");
+		     "\"ticket\":{\"issuer\":\"\",\"issuer_id\":\"deadbeef\"}}");
+	static const char own[] =
+		PAGE("{\"node\":\"node-1\",\"resumed\":true,"
+		     "\"ticket\":{\"issuer_id\":\"35971be6\"}}");
 	struct page page;
 
 	page_parse(&page, reply, sizeof(reply) - 1);
 	ck_assert_int_eq(page.status, 200);
 	ck_assert(page.known && page.resumed);
 	ck_assert_str_eq(page.node, "n1");
-	ck_assert_str_eq(page.issuer, "n2");
+	ck_assert(page.elsewhere);
+	page_parse(&page, own, sizeof(own) - 1);
+	ck_assert(page.known && !page.elsewhere);
 }
 END_TEST
 
@@ -229,7 +234,7 @@ START_TEST(test_page_is_foreign)
 	page_parse(&page, reply, sizeof(reply) - 1);
 	ck_assert(page.known && !page.resumed);
 	ck_assert_str_eq(page.node, "?[2Jx");
-	ck_assert_str_eq(page.issuer, "");
+	ck_assert(!page.elsewhere);
 }
 END_TEST
 

@@ -93,7 +93,7 @@ static void answer(struct server *server, SSL *ssl)
 		 "{\"node\":\"%s\",\"resumed\":%s,\"ticket\":%s}",
 		 server->manner == BROKEN ? 503 : 200, server->name,
 		 resumed ? "true" : "false",
-		 resumed ? "{\"issuer\":\"elsewhere\"}" : "null");
+		 resumed ? "{\"issuer_id\":\"00000000\"}" : "null");
 	SSL_write(ssl, text, (int)strlen(text));
 	SSL_shutdown(ssl);
 }

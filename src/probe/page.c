@@ -5,11 +5,13 @@
  * here trusts a length or a type.
  */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include <jansson.h>
+#include <openssl/sha.h>
 
 #include "page.h"
 
@@ -83,6 +85,25 @@ static void copy_name(char out[PAGE_NAME_LEN], const json_t *value)
 	out[len] = '\0';
 }
 
+/*
+ * The issuer goes by its id, the first four bytes of SHA-256 of its name: a
+ * node that has not yet heard of the issuer cannot name it.
+ */
+static bool issued_elsewhere(const json_t *ticket, const char *node)
+{
+	const char *id = json_string_value(json_object_get(ticket,
+							   "issuer_id"));
+	uint8_t hash[SHA256_DIGEST_LENGTH];
+	char own[9];
+
+	if (!id || !node)
+		return false;
+	SHA256((const unsigned char *)node, strlen(node), hash);
+	snprintf(own, sizeof(own), "%02x%02x%02x%02x", hash[0], hash[1],
+		 hash[2], hash[3]);
+	return strcmp(id, own) != 0;
+}
+
 static int status_of(const char *reply, size_t len)
 {
 	int status = 0;
@@ -112,9 +133,9 @@ void page_parse(struct page *out, const char *reply, size_t len)
 		out->known = true;
 		out->resumed = json_is_true(resumed);
 		copy_name(out->node, json_object_get(root, "node"));
-		copy_name(out->issuer,
-			  json_object_get(json_object_get(root, "ticket"),
-					  "issuer"));
+		out->elsewhere = issued_elsewhere(
+			json_object_get(root, "ticket"),
+			json_string_value(json_object_get(root, "node")));
 	}
 	json_decref(root);
 }

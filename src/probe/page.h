@@ -17,7 +17,7 @@ struct page {
 	bool known;		/* the body has a boolean "resumed" */
 	bool resumed;
 	char node[PAGE_NAME_LEN];	/* "" if not told */
-	char issuer[PAGE_NAME_LEN];	/* node that issued the ticket; "" */
+	bool elsewhere;		/* another node than this had issued the ticket */
 };
 
 /*

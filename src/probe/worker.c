@@ -151,8 +151,7 @@ static void count_measured(struct loop *loop, const struct slot *slot)
 	counts->failed += failed;
 	counts->resumed += resumed;
 	counts->full += !failed && !conn->resumed;
-	counts->elsewhere += resumed && conn->page.issuer[0] &&
-			     strcmp(conn->page.issuer, conn->page.node) != 0;
+	counts->elsewhere += resumed && conn->page.elsewhere;
 	atomic_fetch_add_explicit(&shared->done, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&shared->offered, conn->offered != NULL,
 				  memory_order_relaxed);
