@@ -149,14 +149,9 @@ static void write_histograms(FILE *out, const struct counters *c)
 		  TIME_BUCKETS, (double)c->time_resumed.sum_us / 1e6);
 }
 
-static void write_connections(FILE *out, const struct node *node,
-			      const struct counters *c)
+static void write_connections(FILE *out, const struct counters *c,
+			      uint64_t open)
 {
-	uint64_t open = 0;
-	size_t i;
-
-	for (i = 0; i < node->n_workers; i++)
-		open += worker_connections(node->workers[i]);
 	gauge(out, "stekd_connections", (double)open, "Open connections.");
 	total(out, "stekd_connections_accepted_total", c->accepted,
 	      "Accepted connections.");
@@ -248,21 +243,31 @@ static void write_node(FILE *out, struct node *node)
 	      "1 once the node lets its connections end.");
 }
 
+void metrics_write_counters(FILE *out, const struct node *node,
+			    const struct counters *c, uint64_t open)
+{
+	write_connections(out, c, open);
+	write_handshakes(out, c);
+	write_tickets(out, c);
+	write_issuers(out, node, c);
+	write_histograms(out, c);
+}
+
 void metrics_write(FILE *out, struct node *node)
 {
 	struct stek_ring_info ring;
 	struct stek_status status;
 	struct counters c;
+	uint64_t open = 0;
+	size_t i;
 
 	node_counters(node, &c);
+	for (i = 0; i < node->n_workers; i++)
+		open += worker_connections(node->workers[i]);
 	stek_farm_ring(node->farm, &ring);
 	stek_farm_status(node->farm, &status);
 	write_node(out, node);
-	write_connections(out, node, &c);
-	write_handshakes(out, &c);
-	write_tickets(out, &c);
-	write_issuers(out, node, &c);
-	write_histograms(out, &c);
+	metrics_write_counters(out, node, &c, open);
 	write_ring(out, &ring);
 	write_sync(out, &status);
 }

@@ -13,4 +13,8 @@
 /* Any thread; reads counters and snapshots only, asks no store. */
 void metrics_write(FILE *out, struct node *node);
 
+/* The part that comes from the workers: their sum, and open connections. */
+void metrics_write_counters(FILE *out, const struct node *node,
+			    const struct counters *c, uint64_t open);
+
 #endif

@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <dirent.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,27 @@ void admin_farm_start(struct admin_farm *farm)
 		ck_assert_int_eq(pthread_cond_timedwait(&changed, &lock,
 							&until), 0);
 	pthread_mutex_unlock(&lock);
+}
+
+struct admin *admin_farm_serve(struct admin_farm *farm, uint32_t deadline_ms)
+{
+	struct settings *settings = &farm->settings;
+	struct admin *admin = NULL;
+	struct sockaddr_in *loopback;
+	char why[256] = "";
+
+	admin_farm_open(farm);
+	admin_farm_start(farm);
+	loopback = (void *)&settings->admin_listen.addr;
+	loopback->sin_family = AF_INET;
+	loopback->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	settings->admin_listen.len = sizeof(*loopback);
+	settings->metrics_listen = settings->admin_listen;
+	settings->admin_socket = farm->socket;
+	settings->admin_token_file = farm->token_file;
+	ck_assert_msg(admin_start_with(&admin, &farm->node, deadline_ms, why,
+				       sizeof(why)) == 0, "%s", why);
+	return admin;
 }
 
 static void empty(const char *path)

@@ -6,6 +6,7 @@
 #ifndef ADMIN_FARM_H
 #define ADMIN_FARM_H
 
+#include "admin_http.h"
 #include "node.h"
 
 #define ADMIN_FARM_TOKEN \
@@ -23,6 +24,10 @@ void admin_farm_open(struct admin_farm *farm);
 
 /* Starts it and waits until a key may seal. */
 void admin_farm_start(struct admin_farm *farm);
+
+/* Both, and the endpoint: the Unix socket and two TCP listeners. */
+struct admin *admin_farm_serve(struct admin_farm *farm, uint32_t deadline_ms);
+
 void admin_farm_close(struct admin_farm *farm);
 
 #endif
