@@ -27,6 +27,7 @@ struct reading {
 };
 
 /* The line of `path`, or of `parent` when the file leaves it out. */
+__attribute__((format(printf, 3, 4)))
 static struct place place(struct reading *r, const char *name,
 			  const char *path, ...)
 {
