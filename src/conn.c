@@ -242,27 +242,37 @@ static void end_broken(struct conn *conn)
 	conn_close(conn);
 }
 
-void conn_run(struct conn *conn)
+/* False if the connection has ended. */
+static bool run_steps(struct conn *conn)
 {
-	for (;;) {
+	bool more = true;
+
+	while (more && conn->state != CONN_CLOSED) {
 		if (conn->broken || conn->out.len > OUT_MAX) {
 			end_broken(conn);
-			return;
+			return false;
 		}
-		if (!steps[conn->state] || !steps[conn->state](conn))
-			break;
+		more = steps[conn->state] && steps[conn->state](conn);
 	}
-	if (conn->state == CONN_CLOSED)
-		return;
-	stash(conn);
-	conn_flush(conn);
-	/* The last byte of a lingering connection may just have left. */
-	if (conn->state == CONN_LINGER)
-		(void)conn_step_linger(conn);
-	if (conn->broken)
+	return conn->state != CONN_CLOSED;
+}
+
+void conn_run(struct conn *conn)
+{
+	do {
+		conn->blocked = false;
+		if (!run_steps(conn))
+			return;
+		stash(conn);
+		conn_flush(conn);
+		/* What a step has waited for may just have happened. */
+	} while (!conn->broken && !conn->out.len &&
+		 (conn->blocked ||
+		  (conn->state == CONN_LINGER && !conn->shut)));
+	if (conn->broken) {
 		end_broken(conn);
-	if (conn->state == CONN_CLOSED)
 		return;
+	}
 	relay_wait(conn);
 	wait_for_events(conn);
 }

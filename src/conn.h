@@ -44,6 +44,7 @@ struct conn {
 	bool eof;		/* the client's FIN was read */
 	bool broken;		/* the socket failed */
 	bool shut;		/* our FIN was sent */
+	bool blocked;		/* a step has stopped because `out` is full */
 	bool name_ignored;	/* an address stood where a name is due */
 	uint32_t skipped;	/* bytes thrown away between hellos, or lingering */
 	uint64_t opened_ms;	/* loop time */

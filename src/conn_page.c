@@ -12,6 +12,9 @@
 /* A connection's share of a worker; clients reconnect, and resume. */
 #define REQUESTS_MAX 10000
 
+/* Answers to pipelined requests that may wait for one write. */
+#define OUT_SOFT_MAX (16 * 1024)
+
 static const char *state_name(enum stek_outcome outcome)
 {
 	switch (outcome) {
@@ -66,7 +69,6 @@ static bool answer(struct conn *conn, struct page_request *request)
 	if (!len || tls_write(conn->tls, text, len) != TLS_OK)
 		return false;
 	count_by(&conn->worker->counters.bytes_out, len);
-	conn_flush(conn);
 	return request->keep_alive;
 }
 
@@ -77,6 +79,15 @@ static bool end_page(struct conn *conn)
 	return true;
 }
 
+/* True if the client reads too slowly for another answer. */
+static bool is_blocked(struct conn *conn)
+{
+	if (conn->out.len > OUT_SOFT_MAX)
+		conn_flush(conn);
+	conn->blocked = conn->out.len > OUT_SOFT_MAX;
+	return conn->blocked;
+}
+
 bool conn_step_page(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
@@ -84,7 +95,7 @@ bool conn_step_page(struct conn *conn)
 	enum tls_result result;
 	size_t n = 0;
 
-	while (!conn->out.len) {
+	while (!is_blocked(conn)) {
 		if (page_parse(&request, (const char *)buf_head(&conn->text),
 			       conn->text.len) == PAGE_READY) {
 			buf_consume(&conn->text, request.consumed);
