@@ -310,6 +310,49 @@ START_TEST(test_load_of_nobody)
 }
 END_TEST
 
+/* A rate is never exceeded: 20 connections at 100 a second take 0.19 s. */
+START_TEST(test_load_keeps_the_rate)
+{
+	struct address nodes[] = {start("n1", 0, GOOD)->address};
+	struct load_plan plan = plan_for(nodes, 1);
+	struct load_result result;
+
+	plan.connections = 20;
+	plan.threads = 1;
+	plan.rate = 100;
+	ck_assert_int_eq(load_run(&plan, &result), 0);
+	ck_assert_uint_eq(result.counts[0].resumed + result.counts[1].resumed,
+			  20);
+	ck_assert(result.seconds >= 0.19);
+	load_clear(&result);
+}
+END_TEST
+
+/*
+ * One of two nodes is gone: tickets that were never sent are kept, so whatever
+ * reaches the other resumes.
+ */
+START_TEST(test_load_keeps_unsent_tickets)
+{
+	struct address nodes[] = {start("n1", 0, GOOD)->address,
+				  dead_address()};
+	struct load_plan plan = plan_for(nodes, 2);
+	struct load_result result;
+
+	plan.connections = 12;
+	plan.concurrency = plan.threads = 1;
+	plan.warmup = 2;
+	plan.versions[TLS_V12] = false;
+	ck_assert_int_eq(load_run(&plan, &result), 0);
+	ck_assert_uint_eq(result.warm_failed, 1);
+	ck_assert_uint_eq(result.counts[TLS_V13].failed, 6);
+	ck_assert_uint_eq(result.counts[TLS_V13].offered, 6);
+	ck_assert_uint_eq(result.counts[TLS_V13].resumed, 6);
+	ck_assert_int_eq(load_verdict(&result, 0), 1);
+	load_clear(&result);
+}
+END_TEST
+
 /* SIGINT ends early and what was done is still reported. */
 START_TEST(test_load_ends_early)
 {
@@ -407,6 +450,8 @@ int main(void)
 	tcase_add_loop_test(load, test_load_names_failures, 0,
 			    (int)(sizeof(faults) / sizeof(faults[0])));
 	tcase_add_test(load, test_load_of_nobody);
+	tcase_add_test(load, test_load_keeps_unsent_tickets);
+	tcase_add_test(load, test_load_keeps_the_rate);
 	tcase_add_test(load, test_load_ends_early);
 	tcase_add_test(load, test_conn_times_out);
 	tcase_add_test(load, test_reports);

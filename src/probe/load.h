@@ -18,6 +18,7 @@ struct load_plan {
 	uint64_t connections;	/* 0: as many as the duration allows */
 	uint32_t duration_s;	/* 0: until `connections` are done */
 	unsigned concurrency;	/* >= threads >= 1 */
+	unsigned rate;		/* connections begun per second; 0: any */
 	unsigned threads;
 	unsigned warmup;	/* full handshakes before, per version */
 	unsigned share;		/* of connections that offer; basis points */
@@ -29,7 +30,7 @@ struct load_plan {
 struct load_counts {
 	uint64_t connections, failed;
 	uint64_t wanted;	/* were to offer a ticket, by the share */
-	uint64_t offered;	/* did; fewer when no ticket was left */
+	uint64_t offered;	/* did; fewer when no ticket was left, or no TCP */
 	uint64_t resumed, full;
 	uint64_t elsewhere;	/* resumed at a node other than the issuer */
 	uint64_t tickets;	/* received */

@@ -36,6 +36,7 @@ static const char usage[] =
 	"  --connections N        how many in all (1000), or\n"
 	"  --duration SECONDS     for how long\n"
 	"  --concurrency N        at a time (10)\n"
+	"  --rate N               begin at most N a second (as many as go)\n"
 	"  --threads N            (1)\n"
 	"  --resume PERCENT       share that offers a ticket (100)\n"
 	"  --warmup N             full handshakes of each version before, to get\n"
@@ -61,6 +62,7 @@ enum {
 	OPT_CONNECTIONS,
 	OPT_DURATION,
 	OPT_CONCURRENCY,
+	OPT_RATE,
 	OPT_THREADS,
 	OPT_RESUME,
 	OPT_WARMUP,
@@ -84,6 +86,7 @@ static const struct option long_options[] = {
 	{"connections", required_argument, NULL, OPT_CONNECTIONS},
 	{"duration", required_argument, NULL, OPT_DURATION},
 	{"concurrency", required_argument, NULL, OPT_CONCURRENCY},
+	{"rate", required_argument, NULL, OPT_RATE},
 	{"threads", required_argument, NULL, OPT_THREADS},
 	{"resume", required_argument, NULL, OPT_RESUME},
 	{"warmup", required_argument, NULL, OPT_WARMUP},
@@ -143,6 +146,8 @@ static int take_load(struct options *out, int option, const char *arg)
 		return small_number(arg, 1, 86400 * 7, &load->duration_s);
 	case OPT_CONCURRENCY:
 		return small_number(arg, 1, 20000, &load->concurrency);
+	case OPT_RATE:
+		return small_number(arg, 1, 1000000, &load->rate);
 	case OPT_THREADS:
 		return small_number(arg, 1, 256, &load->threads);
 	case OPT_RESUME:

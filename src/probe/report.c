@@ -118,7 +118,8 @@ static void print_text(const struct load_plan *plan,
 		percent(wanted, sum.wanted, sum.connections),
 		percent(actual, sum.resumed, sum.connections));
 	if (sum.wanted > sum.offered)
-		fprintf(out, "no ticket left for %llu of them\n",
+		fprintf(out, "%llu of them had no ticket left, or never "
+			"sent it\n",
 			(unsigned long long)(sum.wanted - sum.offered));
 	for (size_t i = 0; i < result->failures.n; i++)
 		fprintf(out, "%s%s %llu%s", i ? ", " : "failures: ",

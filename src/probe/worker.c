@@ -15,6 +15,7 @@
 #include "worker.h"
 
 #define SWEEP_US 100000
+#define PACED_SWEEP_US 5000
 #define POOL_LEAST 1024
 
 struct slot {
@@ -33,6 +34,7 @@ struct loop {
 	uint64_t warm_index;
 	bool warming;
 	bool exhausted;		/* this phase starts no more connections */
+	bool early;		/* the rate allows none right now */
 	int epoll;
 	unsigned busy;
 	struct slot *slots;
@@ -61,6 +63,19 @@ static bool next_warm(struct loop *loop, struct job *job)
 	return false;
 }
 
+/* True while the rate allows no further connection. */
+static bool too_early(struct load_shared *shared, int64_t now_us)
+{
+	int64_t begun_us = atomic_load_explicit(&shared->begun_us,
+						memory_order_relaxed);
+	uint64_t next = atomic_load_explicit(&shared->next,
+					     memory_order_relaxed);
+	unsigned rate = shared->plan->rate;
+
+	return rate && now_us >= begun_us &&
+	       next > (uint64_t)(now_us - begun_us) * rate / 1000000;
+}
+
 /*
  * Connection `index` of the whole run. Versions alternate, and within a version
  * its own index decides about the ticket, so that the share is exact in each;
@@ -76,6 +91,9 @@ static bool next_measured(struct loop *loop, struct job *job, int64_t now_us)
 
 	if (now_us >= atomic_load_explicit(&shared->until_us,
 					   memory_order_relaxed))
+		return false;
+	loop->early = too_early(shared, now_us);
+	if (loop->early)
 		return false;
 	index = atomic_fetch_add_explicit(&shared->next, 1,
 					  memory_order_relaxed);
@@ -94,13 +112,14 @@ static bool next_job(struct loop *loop, struct job *job, int64_t now_us)
 {
 	bool more;
 
+	loop->early = false;
 	if (stop_asked() || loop->exhausted)
 		more = false;
 	else if (loop->warming)
 		more = next_warm(loop, job);
 	else
 		more = next_measured(loop, job, now_us);
-	loop->exhausted = !more;
+	loop->exhausted = !more && !loop->early;
 	return more;
 }
 
@@ -118,13 +137,22 @@ static void count_tickets(struct loop *loop, struct conn *conn)
 		if (!loop->warming)
 			result->counts[v].tickets++;
 	}
-	/* RFC 5077 lets a client keep a ticket that was not renewed. */
-	if (conn->n_tickets == 0 && v == TLS_V12 && conn->offered &&
-	    conn->resumed && !loop->plan->single_use) {
-		pool_put(&loop->pool[v], conn->offered);
-		conn->offered = NULL;
-	}
 	conn->n_tickets = 0;
+}
+
+/*
+ * A ticket that was never sent is still good, and RFC 5077 lets a client keep
+ * one that was resumed and not renewed.
+ */
+static void return_ticket(struct loop *loop, struct conn *conn)
+{
+	bool keeps = conn->version == TLS_V12 && conn->resumed &&
+		     conn->n_tickets == 0 && !loop->plan->single_use;
+
+	if (!conn->offered || (conn->hello_us != 0 && !keeps))
+		return;
+	pool_put(&loop->pool[conn->version], conn->offered);
+	conn->offered = NULL;
 }
 
 static void count_latency(struct loop *loop, const struct conn *conn)
@@ -144,16 +172,17 @@ static void count_measured(struct loop *loop, const struct slot *slot)
 		&loop->worker->result.counts[conn->version];
 	bool failed = conn->failure[0] != '\0';
 	bool resumed = !failed && conn->resumed;
+	bool offered = conn->offered && conn->hello_us != 0;
 
 	counts->connections++;
 	counts->wanted += slot->wanted;
-	counts->offered += conn->offered != NULL;
+	counts->offered += offered;
 	counts->failed += failed;
 	counts->resumed += resumed;
 	counts->full += !failed && !conn->resumed;
 	counts->elsewhere += resumed && conn->page.elsewhere;
 	atomic_fetch_add_explicit(&shared->done, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&shared->offered, conn->offered != NULL,
+	atomic_fetch_add_explicit(&shared->offered, offered,
 				  memory_order_relaxed);
 	atomic_fetch_add_explicit(&shared->resumed, resumed,
 				  memory_order_relaxed);
@@ -178,6 +207,7 @@ static void slot_finish(struct loop *loop, struct slot *slot)
 	} else {
 		count_measured(loop, slot);
 	}
+	return_ticket(loop, conn);
 	count_tickets(loop, conn);
 	conn_end(conn);
 	slot->busy = false;
@@ -266,15 +296,16 @@ static void run_phase(struct loop *loop)
 {
 	struct epoll_event events[64];
 	int64_t swept_us = conn_now_us();
+	int sweep_us = loop->plan->rate ? PACED_SWEEP_US : SWEEP_US;
 
 	loop->exhausted = false;
 	sweep(loop);
 	while (loop->busy > 0 || !loop->exhausted) {
-		int n = epoll_wait(loop->epoll, events, 64, SWEEP_US / 1000);
+		int n = epoll_wait(loop->epoll, events, 64, sweep_us / 1000);
 
 		for (int i = 0; i < n; i++)
 			slot_step(loop, events[i].data.ptr);
-		if (conn_now_us() - swept_us < SWEEP_US)
+		if (conn_now_us() - swept_us < sweep_us)
 			continue;
 		sweep(loop);
 		swept_us = conn_now_us();
