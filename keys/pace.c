@@ -12,7 +12,7 @@
 #define OFFSET_CAP_MS 10000
 #define ALARM_US 500000
 #define CALM_US 400000
-#define SLEW_PART 10	/* farm time runs at most a tenth fast or slow */
+#define SLEW_PART 20	/* farm time runs at most a twentieth fast or slow */
 
 static int ascending(const void *a, const void *b)
 {
@@ -74,8 +74,9 @@ void stek__pace_sample(struct stek_sync *sync, int64_t before_ms,
 }
 
 /*
- * Farm time moves towards the store's without ever going back. The first
- * measurement counts at once: what it replaces was no measurement.
+ * Farm time moves towards the store's in small steps, so that ages and times
+ * stay in order from one beat to the next. The first measurement counts at
+ * once: what it replaces was no measurement.
  */
 void stek__pace_slew(struct stek_sync *sync)
 {

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * redis_server.c - starts and ends a real redis-server, by its pid alone.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "redis_server.h"
+
+#define READY_TRIES 2000	/* of 5 ms */
+
+bool redis_server_exists(void)
+{
+	return system("redis-server --version >/dev/null 2>&1") == 0;
+}
+
+/* Free a moment ago; loopback only. */
+static int free_port(void)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, len), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	close(fd);
+	return ntohs(addr.sin_port);
+}
+
+static void run(const struct redis_server *server)
+{
+	char port[16];
+	int null = open("/dev/null", O_RDWR);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(null, 1);
+	snprintf(port, sizeof(port), "%d", server->port);
+	execlp("redis-server", "redis-server", "--port", port, "--bind",
+	       "127.0.0.1", "--unixsocket", server->socket, "--save", "",
+	       "--appendonly", "no", "--rdbcompression", "no", "--dir",
+	       server->dir, (char *)NULL);
+	_exit(127);
+}
+
+static bool answers(const struct redis_server *server)
+{
+	redisContext *conn = redisConnectUnix(server->socket);
+	redisReply *reply = NULL;
+	bool ok = false;
+
+	if (conn && !conn->err)
+		reply = redisCommand(conn, "PING");
+	if (reply)
+		ok = reply->type == REDIS_REPLY_STATUS;
+	freeReplyObject(reply);
+	if (conn)
+		redisFree(conn);
+	return ok;
+}
+
+void redis_server_restart(struct redis_server *server)
+{
+	int i;
+
+	server->pid = fork();
+	ck_assert_int_ge(server->pid, 0);
+	if (server->pid == 0)
+		run(server);
+	for (i = 0; i < READY_TRIES && !answers(server); i++)
+		poll(NULL, 0, 5);
+	ck_assert_msg(i < READY_TRIES, "redis-server did not come up");
+}
+
+void redis_server_start(struct redis_server *server, bool tcp)
+{
+	memset(server, 0, sizeof(*server));
+	strcpy(server->dir, "/tmp/stek-redis-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(server->dir));
+	snprintf(server->socket, sizeof(server->socket), "%s/sock",
+		 server->dir);
+	snprintf(server->url, sizeof(server->url), "unix:%s", server->socket);
+	server->port = tcp ? free_port() : 0;
+	signal(SIGPIPE, SIG_IGN);
+	redis_server_restart(server);
+}
+
+void redis_server_kill(struct redis_server *server)
+{
+	if (server->pid <= 0)
+		return;
+	kill(server->pid, SIGKILL);
+	waitpid(server->pid, NULL, 0);
+	server->pid = 0;
+}
+
+void redis_server_stop(struct redis_server *server)
+{
+	char command[128];
+
+	redis_server_kill(server);
+	if (!server->dir[0])
+		return;
+	snprintf(command, sizeof(command), "rm -rf %s", server->dir);
+	ck_assert_int_eq(system(command), 0);
+	server->dir[0] = '\0';
+}
+
+redisReply *redis_server_do(struct redis_server *server, int argc,
+			    const char **argv, const size_t *len)
+{
+	redisContext *conn = redisConnectUnix(server->socket);
+	redisReply *reply;
+
+	ck_assert(conn && !conn->err);
+	reply = redisCommandArgv(conn, argc, argv, len);
+	ck_assert_ptr_nonnull(reply);
+	redisFree(conn);
+	return reply;
+}
+
+void redis_server_tell(struct redis_server *server, const char *words)
+{
+	const char *argv[32];
+	char copy[512], *word, *rest = NULL;
+	redisReply *reply;
+	int argc = 0;
+
+	snprintf(copy, sizeof(copy), "%s", words);
+	for (word = strtok_r(copy, " ", &rest); word && argc < 32;
+	     word = strtok_r(NULL, " ", &rest))
+		argv[argc++] = word;
+	reply = redis_server_do(server, argc, argv, NULL);
+	ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "%s: %s", words,
+		      reply->type == REDIS_REPLY_ERROR ? reply->str : "");
+	freeReplyObject(reply);
+}
