@@ -104,8 +104,8 @@ static int parse_hex(struct text *text, uint8_t *out, size_t len,
 		return complain(text, found, expected);
 	}
 	if (!unhex(out, len, word))
-		return complain(text, "a character that is no hexadecimal digit",
-				expected);
+		return complain(text, "a character that is no hexadecimal "
+				"digit", expected);
 	if (stek__is_zero(out, len))
 		return complain(text, "nothing but zeros", expected);
 	return 0;
@@ -336,8 +336,8 @@ static int sync_directory(const char *path)
 static int write_file(const char *path, const char *data, size_t len)
 {
 	int ret;
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		      S_IRUSR | S_IWUSR);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
+		      O_NOFOLLOW, S_IRUSR | S_IWUSR);
 
 	if (fd < 0)
 		return errno == EEXIST ? STEK_EREFUSED : STEK_EIO;

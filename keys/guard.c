@@ -102,7 +102,7 @@ struct stek_ring *stek__guard_swap(struct stek_guard *guard,
 {
 	struct stek_ring *old = atomic_exchange(&guard->current, ring);
 
-	/* Nothing was replaced; readers may hold it for as long as they like. */
+	/* Nothing was replaced; readers may hold it as long as they like. */
 	if (old == ring || !old)
 		return old;
 	for (size_t i = 0; i < STEK_GUARD_SLOTS; i++)

@@ -29,7 +29,8 @@ static bool plausible(const char *made_by, enum stek_reason reason,
 /* Everything but the secret. */
 static int make(struct stek_key **out, const uint8_t id[STEK_ID_LEN],
 		const char *made_by, enum stek_reason reason,
-		int64_t made_at_ms, int64_t activate_at_ms, int64_t expire_at_ms)
+		int64_t made_at_ms, int64_t activate_at_ms,
+		int64_t expire_at_ms)
 {
 	struct stek_key *key;
 

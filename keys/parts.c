@@ -214,7 +214,8 @@ static void trim_tombstones(struct stek_parts *parts)
 
 	if (parts->n_tombstones <= max)
 		return;
-	qsort(stones, parts->n_tombstones, sizeof(*stones), tombstone_by_expiry);
+	qsort(stones, parts->n_tombstones, sizeof(*stones),
+	      tombstone_by_expiry);
 	for (size_t s = max; s < parts->n_tombstones; s++) {
 		for (size_t i = 0; i < parts->n_keys; i++) {
 			if (memcmp(parts->keys[i]->id, stones[s].id,
@@ -228,11 +229,33 @@ static void trim_tombstones(struct stek_parts *parts)
 	qsort(stones, max, sizeof(*stones), tombstone_by_id);
 }
 
+static bool is_buried(const struct stek_parts *parts,
+		      const struct stek_key *key)
+{
+	return stek__tombstone_find(parts->tombstones, parts->n_tombstones,
+				    key->id) != NULL;
+}
+
+/*
+ * First to go are keys that a tombstone names: it says all that the schedule
+ * needs, while a live key takes its tickets along.
+ */
 static void trim_keys(struct stek_parts *parts)
 {
-	qsort(parts->keys, parts->n_keys, sizeof(*parts->keys), by_expiry);
+	struct stek_key **keys = parts->keys;
+
+	qsort(keys, parts->n_keys, sizeof(*keys), by_expiry);
+	for (size_t i = parts->n_keys;
+	     i-- > 0 && parts->n_keys > STEK_RING_KEYS_MAX;) {
+		if (!is_buried(parts, keys[i]))
+			continue;
+		stek__key_unref(keys[i]);
+		parts->n_keys--;
+		memmove(&keys[i], &keys[i + 1],
+			(parts->n_keys - i) * sizeof(*keys));
+	}
 	while (parts->n_keys > STEK_RING_KEYS_MAX)
-		stek__key_unref(parts->keys[--parts->n_keys]);
+		stek__key_unref(keys[--parts->n_keys]);
 }
 
 static bool is_dead(const struct stek_parts *parts, const struct stek_key *key,

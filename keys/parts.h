@@ -29,7 +29,7 @@ void stek__parts_add(struct stek_parts *parts, struct stek_key *const *keys,
 /*
  * Sorts tombstones by id, joins duplicates, drops the secrets of keys that are
  * revoked or past expire_at at `now`. Past the limits: `trim` keeps what
- * expires last, else STEK_EFULL. The order of the keys stays undefined.
+ * expires last, of keys those without a tombstone first; else STEK_EFULL. The order of the keys stays undefined.
  */
 int stek__parts_settle(struct stek_parts *parts, bool trim, int64_t now_ms)
 	STEK_CHECKED;

@@ -97,7 +97,8 @@ void stek__ring_unref(struct stek_ring *ring)
 {
 	if (!ring)
 		return;
-	if (atomic_fetch_sub_explicit(&ring->refs, 1, memory_order_acq_rel) != 1)
+	if (atomic_fetch_sub_explicit(&ring->refs, 1,
+				      memory_order_acq_rel) != 1)
 		return;
 	for (size_t i = 0; i < ring->n_keys; i++)
 		stek__key_unref(ring->keys[i]);
@@ -319,7 +320,8 @@ const struct stek_key *stek__ring_find(const struct stek_ring *ring,
 }
 
 const struct stek_tombstone *
-stek__ring_tombstone(const struct stek_ring *ring, const uint8_t id[STEK_ID_LEN])
+stek__ring_tombstone(const struct stek_ring *ring,
+		     const uint8_t id[STEK_ID_LEN])
 {
 	return stek__tombstone_find(ring->tombstones, ring->n_tombstones, id);
 }

@@ -27,9 +27,9 @@ struct stek_tombstone {
 
 struct stek_ring {
 	struct stek_version version;
-	int64_t revoked_before_ms;	/* keys made earlier are revoked; 0 none */
+	int64_t revoked_before_ms;	/* earlier made: revoked; 0: none */
 	size_t n_keys;
-	struct stek_key **keys;		/* by (activate_at, id), one reference each */
+	struct stek_key **keys;	/* by (activate_at, id), one reference each */
 	size_t n_tombstones;
 	struct stek_tombstone *tombstones;	/* by id */
 	atomic_uint refs;
@@ -46,8 +46,8 @@ int stek__ring_new(struct stek_ring **out, uint64_t epoch,
 		   int64_t revoked_before_ms) STEK_CHECKED;
 
 /*
- * Union, union, maximum; epoch is the greater of both. Past the limits the keys
- * and tombstones with the greatest expire_at stay, and a key whose tombstone
+ * Union, union, maximum; epoch is the greater of both. Past the limits keys that
+ * a tombstone names go first, then what expires first; a key whose tombstone
  * had to go goes with it. Of two records of one id the choice is by value, so
  * the order of merging never matters.
  */
@@ -95,7 +95,8 @@ const struct stek_key *stek__ring_find(const struct stek_ring *ring,
 				       const uint8_t id[STEK_ID_LEN]);
 
 const struct stek_tombstone *
-stek__ring_tombstone(const struct stek_ring *ring, const uint8_t id[STEK_ID_LEN]);
+stek__ring_tombstone(const struct stek_ring *ring,
+		     const uint8_t id[STEK_ID_LEN]);
 
 /*
  * When the key was revoked: the earlier of its tombstone's time and, if the key

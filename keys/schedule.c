@@ -111,7 +111,7 @@ int64_t stek__schedule_expire_at(const struct stek_policy *policy,
 struct latest {
 	const uint8_t *id;		/* NULL: none yet */
 	int64_t activate_at_ms;
-	const struct stek_key *key;	/* NULL: a tombstone, or a revoked key */
+	const struct stek_key *key;	/* NULL: a tombstone, or revoked */
 };
 
 static void consider(struct latest *latest, int64_t now_ms, const uint8_t *id,
@@ -263,10 +263,11 @@ size_t stek__schedule_missing(const struct stek_ring *ring,
 			seal_at = now_ms + policy->revoke_delay_ms;
 		out[n++] = seal_at;
 	}
-	for (uint32_t i = 1; i <= policy->pending && n < STEK_MISSING_MAX; i++) {
+	for (uint32_t i = 1; i <= policy->pending; i++) {
 		int64_t at = slot + (int64_t)i * period;
 
-		if (!has_key(ring, at, at) && !(n > 0 && out[0] == at))
+		if (n < STEK_MISSING_MAX && !has_key(ring, at, at) &&
+		    !(n > 0 && out[0] == at))
 			out[n++] = at;
 	}
 	return n;

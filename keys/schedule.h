@@ -29,7 +29,8 @@ const struct stek_key *stek__schedule_sealing(const struct stek_ring *ring,
 
 enum stek_state stek__schedule_state(const struct stek_ring *ring,
 				     const struct stek_policy *policy,
-				     const struct stek_key *key, int64_t now_ms);
+				     const struct stek_key *key,
+				     int64_t now_ms);
 
 /* The next time > now at which some state changes; INT64_MAX if none. */
 int64_t stek__schedule_next_event(const struct stek_ring *ring,

@@ -128,7 +128,8 @@ static void *map_secretmem(size_t len)
 	if (fd < 0)
 		return MAP_FAILED;
 	if (ftruncate(fd, (off_t)len) == 0)
-		base = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		base = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			    0);
 	close(fd);
 	return base;
 #else
@@ -234,8 +235,11 @@ static void *take_whole(size_t len)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	/* One page more than needed keeps its length unlike a shared run's. */
 	size_t rounded = (len + page - 1) / page * page;
-	struct run *run = run_new(rounded == RUN_LEN ? rounded + page : rounded);
+	struct run *run;
 
+	if (rounded == RUN_LEN)
+		rounded += page;
+	run = run_new(rounded);
 	if (!run)
 		return NULL;
 	run->used = 1;

@@ -157,6 +157,35 @@ START_TEST(test_merge_trims_the_same_way)
 }
 END_TEST
 
+/* Of too many keys the revoked ones go first, however late they expire. */
+START_TEST(test_merge_trims_revoked_keys_first)
+{
+	struct stek_tombstone stones[40];
+	struct stek_ring *old = ring_of_range(0, 50);
+	struct stek_ring *revoked = ring_of_range(100, 40);
+	struct stek_ring *bare, *a, *ab, *ba;
+	uint64_t seed = 5;
+
+	for (unsigned i = 0; i < 40; i++)
+		stones[i] = maker_tombstone(100 + i, &seed);
+	bare = ring_of(NULL, 0, stones, 40, 0);
+	a = merge(revoked, bare);
+	ab = merge(a, old);
+	ba = merge(old, a);
+	assert_same(ab, ba);
+	ck_assert_uint_eq(ab->n_keys, STEK_RING_KEYS_MAX);
+	ck_assert_uint_eq(ab->n_tombstones, 40);
+	for (size_t i = 0; i < old->n_keys; i++)
+		ck_assert_ptr_nonnull(stek__ring_find(ab, old->keys[i]->id));
+	stek__ring_unref(old);
+	stek__ring_unref(revoked);
+	stek__ring_unref(bare);
+	stek__ring_unref(a);
+	stek__ring_unref(ab);
+	stek__ring_unref(ba);
+}
+END_TEST
+
 /* Where a tombstone must go for lack of room, its key does not come back. */
 START_TEST(test_trimmed_tombstone_takes_its_key_along)
 {
@@ -227,6 +256,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_merge_loses_nothing, 0, ROUNDS);
 	tcase_add_test(tcase, test_conflicting_metadata_is_settled_by_value);
 	tcase_add_test(tcase, test_merge_trims_the_same_way);
+	tcase_add_test(tcase, test_merge_trims_revoked_keys_first);
 	tcase_add_test(tcase, test_trimmed_tombstone_takes_its_key_along);
 	tcase_add_test(tcase, test_merge_survives_allocation_failure);
 	suite_add_tcase(suite, tcase);
