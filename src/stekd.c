@@ -258,17 +258,20 @@ static void drain(struct node *node, size_t running)
 		worker_join(node->workers[i]);
 }
 
-/* In the reverse order of starting; takes any state in between. */
+/*
+ * Takes any state of starting. The workers have been joined and have no
+ * connections, but until the farm is closed its heartbeats read their counters.
+ */
 static void dismantle(struct node *node, struct admin *admin)
 {
 	size_t i;
 
 	admin_stop(admin);
+	tls_hosts_free(node->hosts);
+	stek_farm_close(node->farm);
 	for (i = 0; i < node->n_workers; i++)
 		worker_free(node->workers[i]);
 	free(node->workers);
-	tls_hosts_free(node->hosts);
-	stek_farm_close(node->farm);
 	node_forget_names(node);
 	wolfSSL_Cleanup();
 }
