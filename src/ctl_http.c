@@ -191,8 +191,11 @@ static void explain(const struct ctl_target *target, CURLcode code,
 		hint = "; permission denied: run as root or as stekd's user";
 	else if (code == CURLE_COULDNT_CONNECT)
 		hint = "; nobody answers at the socket: does stekd run?";
-	snprintf(why, why_len, "cannot reach stekd at %s: %s%s", where,
-		 detail[0] ? detail : curl_easy_strerror(code), hint);
+	/* Of a socket libcurl would name the host and port of the URL. */
+	if (hint[0] || !detail[0])
+		detail = curl_easy_strerror(code);
+	snprintf(why, why_len, "cannot reach stekd at %s: %s%s", where, detail,
+		 hint);
 }
 
 static CURLcode set_up(CURL *curl, const struct ctl_target *target,

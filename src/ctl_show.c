@@ -4,6 +4,7 @@
  * comes: what an older or newer daemon leaves out prints as "-".
  */
 #include <string.h>
+#include <time.h>
 
 #include "ctl.h"
 
@@ -213,11 +214,17 @@ static void show_acks(const json_t *acks, FILE *out)
 void ctl_show_change(const json_t *change, FILE *out)
 {
 	const json_t *revoked = json_object_get(change, "revoked");
+	time_t at_s = (time_t)(ctl_integer(change, "activate_at_ms") / 1000);
+	struct tm at;
 
 	if (revoked)
 		fprintf(out, "revoked:  %lld keys\n",
 			(long long)json_integer_value(revoked));
-	fprintf(out, "new key:  %s\n", ctl_string(change, "key"));
+	fprintf(out, "new key:  %s", ctl_string(change, "key"));
+	if (gmtime_r(&at_s, &at))
+		fprintf(out, ", active at %02d:%02d:%02d UTC", at.tm_hour,
+			at.tm_min, at.tm_sec);
+	fputc('\n', out);
 	fprintf(out, "ring:     epoch %lld, digest %.16s\n",
 		(long long)ctl_integer(change, "epoch"),
 		ctl_string(change, "digest"));

@@ -407,7 +407,8 @@ END_TEST
 START_TEST(test_rotate)
 {
 	serve_unix("200 OK", "",
-		   "{\"key\":\"00aa\",\"epoch\":8,\"nodes\":[{\"name\":\"n1\","
+		   "{\"key\":\"00aa\",\"epoch\":8,"
+		   "\"activate_at_ms\":45296000,\"nodes\":[{\"name\":\"n1\","
 		   "\"acknowledged\":true,\"after_ms\":12}]}");
 	ck_assert_int_eq(ctl_here("rotate --force"), CTL_OK);
 	served();
@@ -415,6 +416,7 @@ START_TEST(test_rotate)
 	ck_assert_ptr_nonnull(strstr(server.request, "{\"force\":true}"));
 	ck_assert_ptr_nonnull(strcasestr(server.request,
 					 "content-type: application/json"));
+	ck_assert(file_has(out_path, "00aa, active at 12:34:56 UTC"));
 	ck_assert(file_has(out_path, "after 12 ms"));
 }
 END_TEST
@@ -479,6 +481,7 @@ START_TEST(test_unreachable)
 {
 	ck_assert_int_eq(ctl_here("status"), CTL_UNREACHABLE);
 	ck_assert(file_has(err_path, "no such socket"));
+	ck_assert(!file_has(err_path, "port 80"));
 	ck_assert_int_eq(ctl_here("watch --count 1"), CTL_UNREACHABLE);
 	ck_assert(file_has(err_path, socket_path));
 }
