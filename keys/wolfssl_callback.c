@@ -349,12 +349,6 @@ static int seal_ticket(struct call *call)
 	return WOLFSSL_TICKET_RET_OK;
 }
 
-static int64_t farm_now_ms(const struct stek_farm *farm)
-{
-	return farm->io.wall_ms(farm->io.user) +
-	       atomic_load_explicit(&farm->offset_ms, memory_order_relaxed);
-}
-
 int stek__ticket_callback(WOLFSSL *ssl, unsigned char *key_name,
 			  unsigned char *iv, unsigned char *mac, int enc,
 			  unsigned char *ticket, int in_len, int *out_len,
@@ -377,7 +371,7 @@ int stek__ticket_callback(WOLFSSL *ssl, unsigned char *key_name,
 		call.session = &local;
 	}
 	call.ring = stek__guard_enter(&host->farm->guard, &slot);
-	call.now_ms = farm_now_ms(host->farm);
+	call.now_ms = stek_farm_now_ms(host->farm);
 	ret = enc ? seal_ticket(&call) : open_ticket(&call);
 	stek__guard_leave(&host->farm->guard, slot);
 	if (!call.recorded) {
