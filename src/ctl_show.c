@@ -221,7 +221,7 @@ void ctl_show_change(const json_t *change, FILE *out)
 		fprintf(out, "revoked:  %lld keys\n",
 			(long long)json_integer_value(revoked));
 	fprintf(out, "new key:  %s", ctl_string(change, "key"));
-	if (gmtime_r(&at_s, &at))
+	if (at_s > 0 && gmtime_r(&at_s, &at))
 		fprintf(out, ", active at %02d:%02d:%02d UTC", at.tm_hour,
 			at.tm_min, at.tm_sec);
 	fputc('\n', out);
