@@ -13,7 +13,9 @@ fail() {
 }
 
 library=$(find "$top_builddir/.libs" -name 'libstek.so.*' -type f | head -n 1)
-if [ -z "$library" ]; then
+if [ "${enable_shared:?}" = no ]; then
+	echo "no shared library in this build"
+elif [ -z "$library" ]; then
 	fail "no libstek.so in $top_builddir/.libs"
 else
 	# A sanitizer's run-time adds its own names: only ours are looked at.
