@@ -50,11 +50,24 @@ static void finish(struct stek_sync *sync, int result)
 	stek__sync_finish(sync, command, result);
 }
 
+/* Commands wake the thread too; only an exchange with the store is news. */
+static bool no_news(struct stek_sync *sync)
+{
+	struct stek_command *command = sync->current;
+
+	if (command->tried_beat == sync->beats)
+		return true;
+	command->tried_beat = sync->beats;
+	return false;
+}
+
 /* Someone else changed the ring meanwhile: look again, then once more. */
 static void try_again(struct stek_sync *sync)
 {
 	struct stek_command *command = sync->current;
 
+	if (no_news(sync))
+		return;
 	if (++command->tries > TRIES_MAX) {
 		say(command, "other nodes changed the ring at every attempt");
 		finish(sync, STEK_EUNAVAILABLE);
@@ -392,8 +405,9 @@ static void step_revert(struct stek_sync *sync)
 		finish(sync, STEK_ETIMEOUT);
 		return;
 	}
-	sync->next_beat_ms = stek__sync_mono(sync) +
-			     stek__sync_random(sync, 10);
+	if (!no_news(sync))
+		sync->next_beat_ms = stek__sync_mono(sync) +
+				     stek__sync_random(sync, 10);
 }
 
 void stek__change_step(struct stek_sync *sync)

@@ -47,6 +47,7 @@ static int exchange(struct stek_sync *sync, struct stek_pulse *pulse)
 	int err;
 
 	sync->last_beat_ms = stek__sync_mono(sync);
+	sync->beats++;
 	err = seal_beat(sync, data, &len);
 	if (err)
 		return err;	/* no store is to blame */

@@ -56,6 +56,7 @@ struct stek_command {
 	uint64_t epoch_before;
 	bool replace;		/* the revoked key was the one that seals */
 	unsigned tries;
+	uint64_t tried_beat;	/* the exchange after which it last tried */
 	int64_t began_ms;
 	int64_t accepted_ms;	/* the write was */
 	int64_t wait_until_ms;
@@ -103,6 +104,7 @@ struct stek_sync {
 
 	int64_t next_beat_ms;	/* monotonic, as all below */
 	int64_t last_beat_ms;
+	uint64_t beats;		/* exchanges so far */
 	unsigned failures;	/* beats without an answer in a row */
 	bool in_sync;		/* the store's version is ours */
 	bool absent;		/* the store has no ring, and neither have we */

@@ -385,7 +385,7 @@ START_TEST(test_threads)
 	struct stek_change change;
 	pthread_t threads[NODES];
 	size_t i;
-	int n;
+	int n, err;
 
 	begin(_i);
 	atomic_store(&busy, true);
@@ -393,11 +393,12 @@ START_TEST(test_threads)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, ask,
 						farms[i]), 0);
 	for (n = 0; n < 6; n++) {
-		ck_assert_int_eq(stek_farm_rotate(farms[n % NODES], &rotate,
-						  &change), 0);
+		err = stek_farm_rotate(farms[n % NODES], &rotate, &change);
+		ck_assert_msg(!err, "rotate: %s", change.detail);
 		stek_change_clear(&change);
-		ck_assert_int_eq(stek_farm_revoke(farms[(n + 1) % NODES],
-						  &revoke, &change), 0);
+		err = stek_farm_revoke(farms[(n + 1) % NODES], &revoke,
+				       &change);
+		ck_assert_msg(!err, "revoke: %s", change.detail);
 		stek_change_clear(&change);
 	}
 	atomic_store(&busy, false);

@@ -42,7 +42,7 @@ struct sim_node {
 	struct sim *sim;
 	struct stek_farm *farm;
 	struct sim_store *store;	/* where its link leads now */
-	char name[16];
+	char name[32];
 	char state_dir[64];	/* "": none */
 	int64_t skew_ms;	/* of its wall clock */
 	bool frozen;		/* not stepped: stopped, but beating just before */
