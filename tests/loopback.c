@@ -157,7 +157,8 @@ void loopback_free(struct loopback *loopback)
 	worker_free(loopback->worker);
 	tls_hosts_free(loopback->node.hosts);
 	memnode_free(loopback->farm);
-	close(loopback->backend);
+	if (loopback->backend >= 0)
+		close(loopback->backend);
 	unlink(loopback->cert);
 	unlink(loopback->key);
 	rmdir(loopback->dir);
