@@ -375,6 +375,9 @@ static void step_wait(struct stek_sync *sync)
 	command->poll_gap_ms += command->poll_gap_ms / 2;
 	if (command->poll_gap_ms > POLL_MAX_MS)
 		command->poll_gap_ms = POLL_MAX_MS;
+	/* Reading many heartbeats is not free: not too often then. */
+	if (command->poll_gap_ms < (int64_t)n / 8)
+		command->poll_gap_ms = (int64_t)n / 8;
 	if (all) {
 		finish(sync, 0);
 		return;

@@ -105,7 +105,7 @@ void stek__pace_slew(struct stek_sync *sync)
 			      memory_order_relaxed);
 }
 
-/* From half a beat up to four, each time with chance so that nodes spread. */
+/* At first within half a beat, later within four; chance spreads the nodes. */
 void stek__pace_retry(struct stek_sync *sync)
 {
 	uint32_t beat_ms = sync->farm->policy.beat_ms;

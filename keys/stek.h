@@ -276,6 +276,10 @@ struct stek_ack {
 
 struct stek_change {
 	uint8_t key_id[STEK_ID_LEN];	/* the new key */
+	/*
+	 * When it becomes active; 0: no new key. On STEK_EREFUSED by the rate
+	 * limit, when the next rotation may be.
+	 */
 	int64_t activate_at_ms;
 	struct stek_version version;	/* that was waited for */
 	size_t n_revoked;
