@@ -32,7 +32,7 @@ void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
 	count(&worker->counters.failures[failure]);
 	if (alert)
 		(void)tls_plain_alert(&conn->out, alert);
-	if (!worker_may_log(worker))
+	if (!silent && !worker_may_log(worker))
 		return;
 	text_address(peer, sizeof(peer), &conn->from);
 	log_event(silent ? LOG_DEBUG : LOG_INFO, "handshake failed",
