@@ -11,7 +11,7 @@ rotations=5
 export STEKD_ROTATE_DELAY_MS=1000
 farm_up
 load --connect "$front" --connections "$connections" --concurrency 16 \
-	--tls both --resume 100 --progress \
+	--tls both --resume 100 --rate 1500 --progress \
 	>"$work/load.json" 2>"$work/progress" &
 pid=$!
 await 20 "the load to begin" test -s "$work/progress"
