@@ -63,7 +63,8 @@ static void put_line(FILE *out, struct stek_sync *sync,
 		stek__sync_farm_ms(sync), sync->farm->node);
 	put_string(out, command->who);
 	fprintf(out, "\",\"action\":\"%s\",\"force\":%s",
-		rotate ? "rotate" : "revoke", command->force ? "true" : "false");
+		rotate ? "rotate" : "revoke",
+		command->force ? "true" : "false");
 	put_keys(out, command);
 	fputs(",\"key\":\"", out);
 	if (change->activate_at_ms)
@@ -86,7 +87,7 @@ void stek__audit_flush(struct stek_sync *sync)
 	for (i = 0; i < sync->n_audit; i++) {
 		err = sync->store->ops->audit(sync->store, sync->audit[i]);
 		stek__sync_answered(sync, err);
-		/* A line that is refused would be refused for ever: told, gone. */
+		/* What is refused would be refused for ever: told, gone. */
 		if (err == STEK_EUNAVAILABLE)
 			break;
 		free(sync->audit[i]);

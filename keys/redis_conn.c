@@ -202,8 +202,9 @@ static redisContext *dial(const struct stek_redis_place *place)
 	return redisConnectWithOptions(&options);
 }
 
-int stek__redis_connect(redisContext **out, const struct stek_redis_place *place,
-			char *detail, size_t detail_len)
+int stek__redis_connect(redisContext **out,
+			const struct stek_redis_place *place, char *detail,
+			size_t detail_len)
 {
 	int64_t deadline_ms = stek__redis_now_ms() + place->timeout_ms;
 	redisContext *conn = dial(place);

@@ -196,17 +196,19 @@ static int file_beat(struct stek_store *store, const char *node,
 static bool read_member(struct stek_file *s, int nodes, const char *name,
 			struct stek_raw_member *out)
 {
+	const size_t tail = sizeof(SUFFIX) - 1;
 	uint8_t buf[TIME_LEN + STEK_BEAT_MAX + 1];
 	size_t stem = strlen(name), len;
 	struct stek_reader reader;
 
-	if (stem < sizeof(SUFFIX) || stem > STEK_NAME_MAX + sizeof(SUFFIX) - 1 ||
-	    strcmp(name + stem - (sizeof(SUFFIX) - 1), SUFFIX))
+	if (stem <= tail || stem > STEK_NAME_MAX + tail ||
+	    strcmp(name + stem - tail, SUFFIX))
 		return false;
-	if (stek__file_read(s, nodes, name, buf, sizeof(buf), &len) || len < TIME_LEN)
+	if (stek__file_read(s, nodes, name, buf, sizeof(buf), &len) ||
+	    len < TIME_LEN)
 		return false;
 	memset(out->name, 0, sizeof(out->name));
-	memcpy(out->name, name, stem - (sizeof(SUFFIX) - 1));
+	memcpy(out->name, name, stem - tail);
 	stek__reader_init(&reader, buf, TIME_LEN);
 	out->seen_at_ms = stek__read_i64(&reader);
 	out->len = len - TIME_LEN;

@@ -19,7 +19,7 @@
 struct redis_store {
 	struct stek_store base;
 	struct stek_redis redis;
-	char ring[96], nodes[96], audit[96];	/* keys; `ring` is the channel too */
+	char ring[96], nodes[96], audit[96];	/* ring: the channel too */
 	struct stek_redis_hints hints;
 	struct stek_redis_script publish, beat;
 };
@@ -79,8 +79,8 @@ static int redis_load(struct stek_store *store, struct stek_blob *doc)
 	if (reply->type != REDIS_REPLY_STRING)
 		return stek__redis_odd(&s->redis, "HGET", reply);
 	if (reply->len > STEK_RECORD_MAX) {
-		snprintf(s->redis.detail, sizeof(s->redis.detail), "a document of %zu bytes",
-			 reply->len);
+		snprintf(s->redis.detail, sizeof(s->redis.detail),
+			 "a document of %zu bytes", reply->len);
 		freeReplyObject(reply);
 		return STEK_EFORMAT;
 	}

@@ -66,7 +66,7 @@ void stek__sync_install(struct stek_sync *sync, struct stek_ring *ring)
 {
 	struct stek_ring *wiped = NULL;
 
-	/* Without memory the secrets stay one event longer; states still rule. */
+	/* Without memory secrets stay one event longer; states still rule. */
 	if (!stek__ring_wiped(&wiped, ring, stek__sync_farm_ms(sync))) {
 		stek__ring_unref(ring);
 		ring = wiped;
@@ -92,6 +92,11 @@ static enum stek_store_state state_of(int err)
 
 void stek__sync_answered(struct stek_sync *sync, int err)
 {
+	static const enum stek_event_kind kinds[] = {
+		[STEK_STORE_OK] = STEK_EVENT_STORE_UP,
+		[STEK_STORE_UNAVAILABLE] = STEK_EVENT_STORE_DOWN,
+		[STEK_STORE_REFUSED] = STEK_EVENT_STORE_REFUSED,
+	};
 	enum stek_store_state state = state_of(err);
 	const char *detail = state == STEK_STORE_OK ? "" :
 			     sync->store->ops->detail(sync->store);
@@ -116,10 +121,9 @@ void stek__sync_answered(struct stek_sync *sync, int err)
 		sync->in_sync = false;
 	if (!changed)
 		return;
-	stek__sync_event(sync, state == STEK_STORE_OK ? STEK_EVENT_STORE_UP :
-			 state == STEK_STORE_REFUSED ? STEK_EVENT_STORE_REFUSED :
-			 STEK_EVENT_STORE_DOWN, state == STEK_STORE_OK ? 0 : err,
-			 NULL, detail);
+	if (state == STEK_STORE_OK)
+		err = 0;
+	stek__sync_event(sync, kinds[state], err, NULL, detail);
 }
 
 void stek__command_free(struct stek_command *command)

@@ -5,11 +5,8 @@
  * node seals every other must open.
  */
 #include <check.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "simfarm.h"
 
@@ -312,111 +309,6 @@ START_TEST(test_misfiled_ring_heals)
 }
 END_TEST
 
-static void make_dirs(void)
-{
-	size_t i;
-
-	for (i = 0; i < sim->n; i++) {
-		sim_close(sim, i);
-		snprintf(sim->nodes[i].state_dir,
-			 sizeof(sim->nodes[i].state_dir), "%.*s/node-%zu",
-			 (int)(strrchr(sim->key_file, '/') - sim->key_file),
-			 sim->key_file, i);
-		ck_assert_int_eq(mkdir(sim->nodes[i].state_dir, 0700), 0);
-		sim_open(sim, i);
-	}
-}
-
-/* A restart without any store resumes at once from the kept ring. */
-START_TEST(test_restart_without_store)
-{
-	const struct stek_key *sealing;
-	uint8_t id[STEK_ID_LEN];
-
-	make_dirs();
-	sim_run(sim, 3 * SEC);
-	memcpy(id, sim_sealing(sim, 0)->id, STEK_ID_LEN);
-	sim->stores[0].answer = STEK_EUNAVAILABLE;
-	sim_close(sim, 0);
-	sim_open(sim, 0);
-	sealing = sim_sealing(sim, 0);
-	ck_assert_ptr_nonnull(sealing);
-	ck_assert_mem_eq(sealing->id, id, STEK_ID_LEN);
-	sim_run(sim, 3 * SEC);
-	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_STATE_FILE], 0);
-	/* The node that keeps nothing has nothing. */
-	sim_close(sim, 1);
-	sim->nodes[1].state_dir[0] = '\0';
-	sim_open(sim, 1);
-	ck_assert_ptr_null(sim_sealing(sim, 1));
-}
-END_TEST
-
-/* A kept ring that does not open is told, set aside, and not believed. */
-START_TEST(test_bad_state_file)
-{
-	char path[128];
-	FILE *f;
-
-	make_dirs();
-	sim_run(sim, 3 * SEC);
-	sim_close(sim, 0);
-	snprintf(path, sizeof(path), "%s/ring.farm", sim->nodes[0].state_dir);
-	f = fopen(path, "r+");
-	ck_assert_ptr_nonnull(f);
-	ck_assert_int_eq(fseek(f, 60, SEEK_SET), 0);
-	fputc('!', f);
-	fclose(f);
-	sim_open(sim, 0);
-	ck_assert_ptr_null(sim_sealing(sim, 0));
-	sim_run(sim, 3 * SEC);
-	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_STATE_FILE], 1);
-	sim_assert_same(sim);
-	ck_assert_int_eq(access(path, F_OK), 0);
-	strcat(path, ".bad");
-	ck_assert_int_eq(access(path, F_OK), 0);
-}
-END_TEST
-
-/* Farm time follows the store's, stepping once and then slewing, to a cap. */
-START_TEST(test_clock)
-{
-	struct stek_farm *farm = sim->nodes[0].farm;
-	int64_t last_ms, now_ms, until_ms;
-	struct stek_status status;
-
-	sim->stores[0].skew_ms = 3000;
-	sim_run(sim, 2 * SEC);
-	ck_assert_int_eq(stek_farm_now_ms(farm), sim->now_ms + 3000);
-	sim_status(sim, 0, &status);
-	ck_assert(status.clock_known && status.clock_offset_ms == 3000.0);
-	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_CLOCK], 1);
-	sim->stores[0].skew_ms = -60000;
-	last_ms = stek_farm_now_ms(farm);
-	for (until_ms = sim->now_ms + 300 * SEC; sim->now_ms < until_ms;) {
-		sim_run(sim, SEC);
-		now_ms = stek_farm_now_ms(farm);
-		ck_assert_int_gt(now_ms, last_ms);
-		last_ms = now_ms;
-	}
-	ck_assert_int_eq(stek_farm_now_ms(farm), sim->now_ms - 10000);
-	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_CLOCK], 1);
-}
-END_TEST
-
-/* One wild measurement moves nothing: the median rules. */
-START_TEST(test_clock_median)
-{
-	sim_run(sim, 10 * SEC);
-	sim->stores[0].skew_ms = 9000;
-	sim_run(sim, 2 * SEC);
-	sim->stores[0].skew_ms = 0;
-	sim_run(sim, 20 * SEC);
-	ck_assert_int_eq(stek_farm_now_ms(sim->nodes[0].farm), sim->now_ms);
-	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_CLOCK], 0);
-}
-END_TEST
-
 /* A write whose answer was lost is found in the store, not made twice. */
 START_TEST(test_lost_answer)
 {
@@ -530,10 +422,6 @@ int main(void)
 	tcase_add_test(farm, test_split_brain_heals);
 	tcase_add_test(farm, test_bad_document_is_kept_out);
 	tcase_add_test(farm, test_misfiled_ring_heals);
-	tcase_add_test(farm, test_restart_without_store);
-	tcase_add_test(farm, test_bad_state_file);
-	tcase_add_test(farm, test_clock);
-	tcase_add_test(farm, test_clock_median);
 	tcase_add_test(farm, test_lost_answer);
 	tcase_add_test(farm, test_stale_write_is_refused);
 	tcase_add_test(farm, test_every_call_may_fail);

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * check_pace.c - farm time against the store's clock: stepped once, slewed
+ * after that, capped, and not moved by one wild measurement.
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "simfarm.h"
+
+#define SEC 1000LL
+
+static struct sim *sim;
+
+static void begin(void)
+{
+	sim = calloc(1, sizeof(*sim));
+	ck_assert_ptr_nonnull(sim);
+	sim_begin(sim, 3);
+}
+
+static void end(void)
+{
+	sim_end(sim);
+	free(sim);
+}
+
+/* Farm time follows the store's, stepping once and then slewing, to a cap. */
+START_TEST(test_clock)
+{
+	struct stek_farm *farm = sim->nodes[0].farm;
+	int64_t last_ms, now_ms, until_ms;
+	struct stek_status status;
+
+	sim->stores[0].skew_ms = 3000;
+	sim_run(sim, 2 * SEC);
+	ck_assert_int_eq(stek_farm_now_ms(farm), sim->now_ms + 3000);
+	sim_status(sim, 0, &status);
+	ck_assert(status.clock_known && status.clock_offset_ms == 3000.0);
+	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_CLOCK], 1);
+	sim->stores[0].skew_ms = -60000;
+	last_ms = stek_farm_now_ms(farm);
+	for (until_ms = sim->now_ms + 300 * SEC; sim->now_ms < until_ms;) {
+		sim_run(sim, SEC);
+		now_ms = stek_farm_now_ms(farm);
+		ck_assert_int_gt(now_ms, last_ms);
+		last_ms = now_ms;
+	}
+	ck_assert_int_eq(stek_farm_now_ms(farm), sim->now_ms - 10000);
+	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_CLOCK], 1);
+}
+END_TEST
+
+/* One wild measurement moves nothing: the median rules. */
+START_TEST(test_clock_median)
+{
+	sim_run(sim, 10 * SEC);
+	sim->stores[0].skew_ms = 9000;
+	sim_run(sim, 2 * SEC);
+	sim->stores[0].skew_ms = 0;
+	sim_run(sim, 20 * SEC);
+	ck_assert_int_eq(stek_farm_now_ms(sim->nodes[0].farm), sim->now_ms);
+	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_CLOCK], 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("pace");
+	TCase *farm = tcase_create("farm");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(farm, 60);
+	tcase_add_checked_fixture(farm, begin, end);
+	tcase_add_test(farm, test_clock);
+	tcase_add_test(farm, test_clock_median);
+	suite_add_tcase(suite, farm);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

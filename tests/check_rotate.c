@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * check_rotate.c - rotation in the simulated farm: who must acknowledge, what
+ * is taken back when a node lags, and what is refused.
+ */
+#include "simchange.h"
+
+/* All nodes acknowledge within moments; the key is active 5 s later. */
+START_TEST(test_rotate)
+{
+	struct stek_command *command;
+	int64_t before_ms = sim->now_ms;
+	size_t i;
+
+	sim->check = true;
+	command = sim_rotate(sim, 1, false, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	ck_assert_int_lt(sim->now_ms - before_ms, 100);
+	ck_assert(command->change.published);
+	ck_assert_uint_eq(command->change.n_acks, 3);
+	for (i = 0; i < 3; i++)
+		ck_assert(command->change.acks[i].acknowledged);
+	ck_assert_int_eq(command->change.activate_at_ms, before_ms + 5000);
+	assert_state(command->change.key_id, STEK_PENDING);
+	sim_run(sim, before_ms + 4999 - sim->now_ms);
+	assert_state(command->change.key_id, STEK_PENDING);
+	sim_run(sim, 1);
+	assert_state(command->change.key_id, STEK_ACTIVE);
+	ck_assert_uint_eq(sim->stores[0].n_audit, 1);
+	ck_assert_ptr_nonnull(strstr(sim->stores[0].audit[0],
+				     "\"action\":\"rotate\""));
+	ck_assert_ptr_nonnull(strstr(sim->stores[0].audit[0],
+				     "\"who\":\"test \\\"quoted\\\"\""));
+	ck_assert_ptr_nonnull(strstr(sim->stores[0].audit[0],
+				     "\"live\":3,\"acknowledged\":3"));
+	stek__command_free(command);
+}
+END_TEST
+
+/* A live node that lags: the key is taken back before it was ever used. */
+START_TEST(test_rotate_with_lagging_node)
+{
+	const uint8_t *id;
+	struct stek_command *command;
+	const struct stek_key *before = sim_sealing(sim, 0);
+	int64_t began_ms = sim->now_ms;
+
+	silence();
+	command = sim_rotate(sim, 0, false, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, STEK_ETIMEOUT);
+	ck_assert_int_ge(sim->now_ms - began_ms, 2500);
+	ck_assert_int_lt(sim->now_ms - began_ms, 3000);
+	ck_assert(ack_of(command, "node-0")->acknowledged);
+	ck_assert(ack_of(command, "node-1")->acknowledged);
+	ck_assert(!ack_of(command, "node-2")->acknowledged);
+	ck_assert_ptr_nonnull(strstr(command->change.detail, "node-2"));
+	id = command->change.key_id;
+	sim->nodes[2].frozen = false;
+	sim_run(sim, 10 * SEC);
+	sim_assert_same(sim);
+	assert_state(id, STEK_REVOKED);
+	/* As if it had never been made: the former key goes on sealing. */
+	ck_assert_mem_eq(sim_sealing(sim, 1)->id, before->id, STEK_ID_LEN);
+	stek__command_free(command);
+	/* And the next attempt is not held back by the rate limit. */
+	command = sim_rotate(sim, 0, false, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	stek__command_free(command);
+}
+END_TEST
+
+/* Forced, the same rotation stands and says who was late. */
+START_TEST(test_rotate_forced)
+{
+	struct stek_command *command;
+
+	silence();
+	command = sim_rotate(sim, 0, true, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	ck_assert(!ack_of(command, "node-2")->acknowledged);
+	sim->nodes[2].frozen = false;
+	sim_run(sim, 10 * SEC);
+	assert_state(command->change.key_id, STEK_ACTIVE);
+	stek__command_free(command);
+}
+END_TEST
+
+/* A node whose heartbeat is old is dead and not waited for. */
+START_TEST(test_rotate_without_dead_node)
+{
+	struct stek_command *command;
+
+	sim->nodes[2].frozen = true;
+	sim_run(sim, 4 * SEC);
+	command = sim_rotate(sim, 0, false, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	ck_assert_uint_eq(command->change.n_acks, 2);
+	stek__command_free(command);
+}
+END_TEST
+
+/* One rotation a minute, on whatever node; force passes. */
+START_TEST(test_rotate_rate_limit)
+{
+	struct stek_command *command = sim_rotate(sim, 0, false, NULL);
+	size_t n_keys;
+
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	stek__command_free(command);
+	sim_run(sim, 10 * SEC);
+	n_keys = sim_ring(sim, 0)->n_keys;
+	command = sim_rotate(sim, 1, false, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, STEK_EREFUSED);
+	ck_assert(!command->change.published);
+	ck_assert_int_gt(command->change.activate_at_ms, sim->now_ms);
+	ck_assert_uint_eq(sim_ring(sim, 1)->n_keys, n_keys);
+	stek__command_free(command);
+	command = sim_rotate(sim, 1, true, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	stek__command_free(command);
+	sim_run(sim, 61 * SEC);
+	command = sim_rotate(sim, 2, false, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	stek__command_free(command);
+}
+END_TEST
+
+/* With an expected version the request is done once, however often sent. */
+START_TEST(test_rotate_expects_version)
+{
+	struct stek_version version = sim_ring(sim, 0)->version;
+	struct stek_command *a = sim_rotate(sim, 0, true, &version);
+	struct stek_command *b = sim_rotate(sim, 0, true, &version);
+
+	sim_await(sim, a, 5 * SEC);
+	sim_await(sim, b, 5 * SEC);
+	ck_assert_int_eq(a->result, 0);
+	ck_assert_int_eq(b->result, STEK_ECONFLICT);
+	ck_assert_uint_eq(sim_ring(sim, 0)->n_keys, 4);
+	stek__command_free(a);
+	stek__command_free(b);
+}
+END_TEST
+
+/* Two nodes rotate in the same moment: both succeed, both keys are there. */
+START_TEST(test_rotate_race)
+{
+	struct stek_command *a = sim_rotate(sim, 0, true, NULL);
+	struct stek_command *b = sim_rotate(sim, 1, true, NULL);
+
+	sim_await(sim, a, 5 * SEC);
+	sim_await(sim, b, 5 * SEC);
+	ck_assert_int_eq(a->result, 0);
+	ck_assert_int_eq(b->result, 0);
+	sim_run(sim, SEC);
+	sim_assert_same(sim);
+	ck_assert_uint_eq(sim_ring(sim, 2)->n_keys, 5);
+	stek__command_free(a);
+	stek__command_free(b);
+}
+END_TEST
+
+/* No store, no rotation; the caller hears which of the two it was. */
+START_TEST(test_rotate_without_store)
+{
+	struct stek_version before = sim_ring(sim, 0)->version;
+	struct stek_command *command;
+
+	sim->stores[0].answer = STEK_EUNAVAILABLE;
+	command = sim_rotate(sim, 0, true, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, STEK_EUNAVAILABLE);
+	ck_assert_str_eq(command->change.detail, "no answer");
+	stek__command_free(command);
+	sim->stores[0].answer = STEK_EREFUSED;
+	command = sim_rotate(sim, 0, true, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, STEK_EREFUSED);
+	ck_assert_str_eq(command->change.detail, "NOPERM");
+	stek__command_free(command);
+	ck_assert(stek_version_equal(&sim_ring(sim, 0)->version, &before));
+}
+END_TEST
+
+/* The ring keeps room for the schedule however often somebody rotates. */
+START_TEST(test_rotate_until_full)
+{
+	struct stek_command *command;
+	int result = 0, n;
+
+	for (n = 0; n < 70 && !result; n++) {
+		command = sim_rotate(sim, 0, true, NULL);
+		sim_await(sim, command, 5 * SEC);
+		result = command->result;
+		stek__command_free(command);
+	}
+	ck_assert_int_eq(result, STEK_EFULL);
+	ck_assert_int_gt(n, 40);
+	sim->check = true;
+	sim_run(sim, 13 * 3600 * SEC);
+	ck_assert_ptr_nonnull(sim_sealing(sim, 0));
+	command = sim_rotate(sim, 0, true, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	stek__command_free(command);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("rotate");
+	TCase *farm = tcase_create("farm");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(farm, 120);
+	tcase_add_checked_fixture(farm, begin, end);
+	tcase_add_test(farm, test_rotate);
+	tcase_add_test(farm, test_rotate_with_lagging_node);
+	tcase_add_test(farm, test_rotate_forced);
+	tcase_add_test(farm, test_rotate_without_dead_node);
+	tcase_add_test(farm, test_rotate_rate_limit);
+	tcase_add_test(farm, test_rotate_expects_version);
+	tcase_add_test(farm, test_rotate_race);
+	tcase_add_test(farm, test_rotate_without_store);
+	tcase_add_test(farm, test_rotate_until_full);
+	suite_add_tcase(suite, farm);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
