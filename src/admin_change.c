@@ -90,7 +90,7 @@ static void rotate_refused(struct node *node, struct admin_answer *answer,
 	struct stek_status status;
 
 	stek_farm_status(node->farm, &status);
-	if (status.store == STEK_STORE_REFUSED) {
+	if (status.store != STEK_STORE_OK) {
 		admin_problem(answer, 503, NULL, "the store refused: %s",
 			      change->detail);
 		return;

@@ -6,10 +6,14 @@
 #include <check.h>
 #include <dirent.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,40 +50,58 @@ static void write_token(const char *path)
 	ck_assert_int_eq(chmod(path, 0600), 0);
 }
 
-void admin_farm_open(struct admin_farm *farm)
+/* What every process of a farm in this directory agrees on. */
+static void name_files(struct admin_farm *farm)
 {
 	struct settings *settings = &farm->settings;
-	struct stek_farm_options options = { 0 };
-	char why[256] = "";
-	uint8_t id[8];
 
-	memset(farm, 0, sizeof(*farm));
-	strcpy(farm->dir, "/tmp/check_admin.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(farm->dir));
 	sprintf(farm->socket, "%s/admin.sock", farm->dir);
 	sprintf(farm->token_file, "%s/token", farm->dir);
 	sprintf(farm->store_url, "file:%s/store", farm->dir);
 	sprintf(farm->farm_key, "%s/farm.key", farm->dir);
-	ck_assert_int_eq(mkdir(farm->store_url + 5, 0700), 0);
-	write_token(farm->token_file);
-	ck_assert_int_eq(stek_farm_key_generate(farm->farm_key, id), 0);
 	settings->store_url = farm->store_url;
 	settings->policy.rotate_interval_s = 60;
 	settings->policy.rotate_delay_ms = 400;
 	settings->policy.revoke_delay_ms = 400;
 	settings->policy.beat_ms = 100;
-	options.farm = "test";
-	options.node = "node-1";
-	options.farm_key_file = farm->farm_key;
-	options.store_url = farm->store_url;
-	options.policy = settings->policy;
-	options.on_event = on_event;
-	options.on_beat = on_beat;
-	options.user = &farm->node;
-	farm->node.settings = settings;
+}
+
+/* Also in a process without Check, which must assert nothing. */
+static struct stek_farm *open_farm(struct admin_farm *farm, const char *node)
+{
+	const struct stek_farm_options options = {
+		.farm = "test",
+		.node = node,
+		.farm_key_file = farm->farm_key,
+		.store_url = farm->store_url,
+		.policy = farm->settings.policy,
+		.on_event = on_event,
+		.on_beat = on_beat,
+		.user = &farm->node,
+	};
+	struct stek_farm *out = NULL;
+	char why[256] = "";
+
 	active = false;
-	ck_assert_msg(stek_farm_open(&farm->node.farm, &options, why,
-				     sizeof(why)) == 0, "%s", why);
+	if (stek_farm_open(&out, &options, why, sizeof(why)) != 0)
+		fprintf(stderr, "%s: %s\n", node, why);
+	return out;
+}
+
+void admin_farm_open(struct admin_farm *farm)
+{
+	uint8_t id[8];
+
+	memset(farm, 0, sizeof(*farm));
+	strcpy(farm->dir, "/tmp/check_admin.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(farm->dir));
+	name_files(farm);
+	ck_assert_int_eq(mkdir(farm->store_url + 5, 0700), 0);
+	write_token(farm->token_file);
+	ck_assert_int_eq(stek_farm_key_generate(farm->farm_key, id), 0);
+	farm->node.settings = &farm->settings;
+	farm->node.farm = open_farm(farm, "node-1");
+	ck_assert_ptr_nonnull(farm->node.farm);
 	farm->node.started_at_ms = stek_farm_now_ms(farm->node.farm);
 }
 
@@ -95,6 +117,68 @@ void admin_farm_start(struct admin_farm *farm)
 		ck_assert_int_eq(pthread_cond_timedwait(&changed, &lock,
 							&until), 0);
 	pthread_mutex_unlock(&lock);
+}
+
+/* True when the store says that `name` is live and holds our ring. */
+static bool in_sync(struct admin_farm *farm, const char *name)
+{
+	struct stek_member *members = NULL;
+	struct stek_ring_info ring;
+	bool found = false;
+	size_t i, n = 0;
+
+	stek_farm_ring(farm->node.farm, &ring);
+	if (stek_farm_members(farm->node.farm, 1000, &members, &n) != 0)
+		return false;
+	for (i = 0; i < n; i++)
+		found |= members[i].live &&
+			 strcmp(members[i].name, name) == 0 &&
+			 stek_version_equal(&members[i].version, &ring.version);
+	free(members);
+	return found;
+}
+
+int admin_farm_member(char **argv)
+{
+	struct admin_farm farm;
+	struct stek_farm *member;
+
+	memset(&farm, 0, sizeof(farm));
+	snprintf(farm.dir, sizeof(farm.dir), "%s", argv[1]);
+	name_files(&farm);
+	member = open_farm(&farm, argv[2]);
+	if (member == NULL || stek_farm_start(member) != 0)
+		return EXIT_FAILURE;
+	for (;;)
+		pause();
+}
+
+pid_t admin_farm_join(struct admin_farm *farm, const char *name)
+{
+	pid_t child = fork();
+
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl("/proc/self/exe", "member", farm->dir, name, NULL);
+		_exit(127);
+	}
+	while (!in_sync(farm, name)) {
+		ck_assert_int_eq(waitpid(child, NULL, WNOHANG), 0);
+		poll(NULL, 0, 5);
+	}
+	return child;
+}
+
+/* A file in its place: a directory that is gone would be made anew. */
+void admin_farm_lose_store(struct admin_farm *farm)
+{
+	const char *store = farm->store_url + strlen("file:");
+	char away[128];
+
+	snprintf(away, sizeof(away), "%s/away", farm->dir);
+	ck_assert_int_eq(rename(store, away), 0);
+	write_token(store);
 }
 
 struct admin *admin_farm_serve(struct admin_farm *farm, uint32_t deadline_ms)

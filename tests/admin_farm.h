@@ -6,6 +6,8 @@
 #ifndef ADMIN_FARM_H
 #define ADMIN_FARM_H
 
+#include <sys/types.h>
+
 #include "admin_http.h"
 #include "node.h"
 
@@ -27,6 +29,18 @@ void admin_farm_start(struct admin_farm *farm);
 
 /* Both, and the endpoint: the Unix socket and two TCP listeners. */
 struct admin *admin_farm_serve(struct admin_farm *farm, uint32_t deadline_ms);
+
+/*
+ * Another process that joins the farm under this name; returns once it is live
+ * and holds the ring. The caller kills and reaps it.
+ */
+pid_t admin_farm_join(struct admin_farm *farm, const char *name);
+
+/* main() of that process: called when argv is "member" and two more. */
+int admin_farm_member(char **argv);
+
+/* Takes the store away for good. */
+void admin_farm_lose_store(struct admin_farm *farm);
 
 void admin_farm_close(struct admin_farm *farm);
 

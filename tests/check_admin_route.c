@@ -4,8 +4,10 @@
  * route, every refusal, and rotation and revocation of a real farm.
  */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "admin_farm.h"
 #include "admin_route.h"
@@ -269,6 +271,52 @@ START_TEST(test_revoke_takes_all)
 }
 END_TEST
 
+/* A live node that does not answer makes it 504, and is named. */
+START_TEST(test_rotate_names_late_node)
+{
+	pid_t other = admin_farm_join(&farm, "node-2");
+	json_t *node;
+
+	ck_assert_int_eq(kill(other, SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(other, NULL, WUNTRACED), other);
+	ck_assert_uint_eq(ask("POST", "/v1/rotate", NULL), 504);
+	is_problem(504);
+	ck_assert_ptr_nonnull(strstr(text("detail"), "node-2"));
+	ck_assert_ptr_null(strstr(text("detail"), "node-1"));
+	ck_assert_uint_eq(json_array_size(json_object_get(json, "nodes")), 2);
+	node = json_array_get(json_object_get(json, "nodes"), 1);
+	ck_assert_str_eq(json_string_value(json_object_get(node, "name")),
+			 "node-2");
+	ck_assert(json_is_false(json_object_get(node, "acknowledged")));
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+END_TEST
+
+/* Without its store a node says so; what it revokes is revoked here. */
+START_TEST(test_changes_without_store)
+{
+	char id[64];
+
+	ck_assert_uint_eq(ask("GET", "/v1/status", NULL), 200);
+	strcpy(id, json_string_value(json_object_get(
+		json_object_get(json, "ring"), "active")));
+	admin_farm_lose_store(&farm);
+	ck_assert_uint_eq(ask("POST", "/v1/rotate", NULL), 503);
+	is_problem(503);
+	ck_assert_uint_eq(ask("GET", "/v1/nodes", NULL), 503);
+	is_problem(503);
+	ck_assert_uint_eq(ask("GET", "/v1/stats", NULL), 200);
+	ck_assert(json_is_null(json_object_get(json, "farm")));
+	ck_assert(json_is_object(json_object_get(json, "node")));
+	ck_assert_uint_eq(ask("POST", "/v1/revoke", "{\"all\":true}"), 503);
+	is_problem(503);
+	ck_assert(json_is_false(json_object_get(json, "published")));
+	ck_assert_str_eq(state_of(id), "revoked");
+	ck_assert_uint_eq(ask("GET", "/readyz", NULL), 503);
+}
+END_TEST
+
 struct refusal {
 	const char *method, *path, *type, *body;
 	unsigned status;
@@ -408,13 +456,15 @@ START_TEST(test_readyz_without_ring)
 }
 END_TEST
 
-int main(void)
+int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("admin_route");
 	TCase *tcase = tcase_create("admin_route");
 	SRunner *runner;
 	int failed;
 
+	if (argc == 3 && strcmp(argv[0], "member") == 0)
+		return admin_farm_member(argv);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, test_status_tells_node);
@@ -425,6 +475,8 @@ int main(void)
 	tcase_add_test(tcase, test_rotate_checks_expectation);
 	tcase_add_test(tcase, test_revoke_names_key);
 	tcase_add_test(tcase, test_revoke_takes_all);
+	tcase_add_test(tcase, test_rotate_names_late_node);
+	tcase_add_test(tcase, test_changes_without_store);
 	tcase_add_loop_test(tcase, test_route_refuses, 0,
 			    (int)(sizeof(refusals) / sizeof(refusals[0])));
 	tcase_add_test(tcase, test_route_refuses_big_body);
