@@ -85,6 +85,9 @@ static const struct reason {
 	{ VERIFY_FINISHED_ERROR, FAIL_MALFORMED, 51 },
 	{ VERIFY_MAC_ERROR, FAIL_MALFORMED, 20 },
 	{ DECRYPT_ERROR, FAIL_MALFORMED, 20 },
+	{ AES_GCM_AUTH_E, FAIL_MALFORMED, 20 },
+	{ MAC_CMP_FAILED_E, FAIL_MALFORMED, 20 },
+	{ ECC_PEERKEY_ERROR, FAIL_MALFORMED, 47 },
 	{ OUT_OF_ORDER_E, FAIL_MALFORMED, 10 },
 	{ SANITY_MSG_E, FAIL_MALFORMED, 10 },
 	{ DUPLICATE_MSG_E, FAIL_MALFORMED, 10 },
@@ -97,6 +100,8 @@ static const struct reason {
 	{ FATAL_ERROR, FAIL_ALERT, 0 },
 	{ SOCKET_PEER_CLOSED_E, FAIL_CLOSED, 0 },
 	{ ZERO_RETURN, FAIL_CLOSED, 0 },
+	/* As wolfSSL_get_error() calls it. */
+	{ WOLFSSL_ERROR_ZERO_RETURN, FAIL_CLOSED, 0 },
 };
 
 static const struct reason *find_reason(int error)
