@@ -55,7 +55,7 @@ static void open_farm(size_t i)
 		.farm = "farm", .node = node, .farm_key_file = key_file,
 		.state_dir = NULL, .store_url = url, .on_event = on_event,
 		.on_beat = on_beat,
-		.policy = { .beat_ms = 100, .rotate_delay_ms = 4000,
+		.policy = { .beat_ms = 500, .rotate_delay_ms = 4000,
 			    .revoke_delay_ms = 200 },
 	};
 
