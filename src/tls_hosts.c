@@ -27,6 +27,8 @@ static const char default_ciphers[] =
 /* P-256 first: its key exchange costs half of X25519's in this library. */
 static const char default_groups[] = "P-256:X25519:P-384";
 
+#define TLS13_FIRST_BYTE 0x13	/* of its suites, RFC 8446 B.4 */
+
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static int library_ready;
 
@@ -104,6 +106,45 @@ static WOLFSSL_METHOD *versions(const struct settings *settings)
 static const char *ciphers_of(const struct settings *settings)
 {
 	return settings->ciphers ? settings->ciphers : default_ciphers;
+}
+
+/*
+ * The library drops names that it does not know without a word, and a list
+ * without one of TLS 1.3 turns that version off.
+ */
+static int check_ciphers(const struct settings *settings, char *why,
+			 size_t why_len)
+{
+	const char *at = ciphers_of(settings);
+	bool tls13 = false, tls12 = false;
+	char name[64];
+	unsigned char first, second;
+	int flags;
+
+	while (*at) {
+		size_t len = strcspn(at, ":");
+
+		snprintf(name, sizeof(name), "%.*s", (int)len, at);
+		at += len + (at[len] == ':');
+		if (len >= sizeof(name) ||
+		    wolfSSL_get_cipher_suite_from_name(name, &first, &second,
+						       &flags) != 0) {
+			snprintf(why, why_len, "tls.ciphers: the library has "
+				 "no suite \"%s\"", name);
+			return -1;
+		}
+		if (first == TLS13_FIRST_BYTE)
+			tls13 = true;
+		else
+			tls12 = true;
+	}
+	if (settings->tls13 > tls13 || settings->tls12 > tls12) {
+		snprintf(why, why_len, "tls.ciphers: no suite for TLSv1.%d, "
+			 "which tls.versions asks for",
+			 settings->tls13 > tls13 ? 3 : 2);
+		return -1;
+	}
+	return 0;
 }
 
 static int set_options(WOLFSSL_CTX *ctx, const struct settings *settings,
@@ -257,7 +298,8 @@ int tls_hosts_new(struct tls_hosts **out, const struct settings *settings,
 	struct tls_hosts *hosts;
 	size_t i;
 
-	if (need_library(why, why_len) < 0)
+	if (need_library(why, why_len) < 0 ||
+	    check_ciphers(settings, why, why_len) < 0)
 		return -1;
 	hosts = calloc(1, sizeof(*hosts));
 	if (hosts)

@@ -152,8 +152,10 @@ void loopback_start(struct loopback *loopback)
 
 void loopback_free(struct loopback *loopback)
 {
-	worker_drain(loopback->worker);
-	worker_join(loopback->worker);
+	if (loopback->worker) {
+		worker_drain(loopback->worker);
+		worker_join(loopback->worker);
+	}
 	worker_free(loopback->worker);
 	tls_hosts_free(loopback->node.hosts);
 	memnode_free(loopback->farm);

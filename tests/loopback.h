@@ -33,7 +33,7 @@ struct loopback {
 struct loopback *loopback_new(struct stek_ring *ring);
 void loopback_start(struct loopback *loopback);
 
-/* Drains and frees all. */
+/* Drains, if it was started, and frees all. */
 void loopback_free(struct loopback *loopback);
 
 /* A blocking socket to a listener, with time-outs of 10 s. */
