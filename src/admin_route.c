@@ -23,16 +23,28 @@ struct route {
 size_t admin_not_ready(struct node *node,
 		       const char *reasons[ADMIN_REASONS_MAX])
 {
+	size_t n = 0;
+
+	if (node->draining)
+		reasons[n++] = "draining";
+	return n;
+}
+
+size_t admin_degraded(struct node *node,
+		      const char *reasons[ADMIN_REASONS_MAX])
+{
 	struct stek_ring_info ring;
+	struct stek_status status;
 	size_t n = 0;
 
 	stek_farm_ring(node->farm, &ring);
+	stek_farm_status(node->farm, &status);
 	if (ring.n_keys == 0)
 		reasons[n++] = "no ring";
 	if (!stek_farm_can_seal(node->farm))
 		reasons[n++] = "no key may seal";
-	if (node->draining)
-		reasons[n++] = "draining";
+	if (status.store != STEK_STORE_OK)
+		reasons[n++] = "store not reached";
 	return n;
 }
 
@@ -74,15 +86,24 @@ static void run_readyz(struct node *node, const struct admin_call *call,
 		       struct admin_answer *answer)
 {
 	const char *reasons[ADMIN_REASONS_MAX];
-	char text[128] = "";
 	size_t i, n = admin_not_ready(node, reasons);
+	char text[256] = "";
 
 	(void)call;
+	if (n == 0)
+		strcat(text, "ready\n");
+	answer->status = n == 0 ? 200 : 503;
 	for (i = 0; i < n; i++) {
 		strcat(text, reasons[i]);
 		strcat(text, "\n");
 	}
-	plain(answer, n == 0 ? 200 : 503, n == 0 ? "ready\n" : text);
+	n = admin_degraded(node, reasons);
+	for (i = 0; i < n; i++) {
+		strcat(text, "degraded: ");
+		strcat(text, reasons[i]);
+		strcat(text, "\n");
+	}
+	plain(answer, answer->status, text);
 }
 
 static const struct route routes[] = {

@@ -76,6 +76,14 @@ void admin_answer_clear(struct admin_answer *answer);
 size_t admin_not_ready(struct node *node,
 		       const char *reasons[ADMIN_REASONS_MAX]);
 
+/*
+ * What goes less well than it should while connections are still served. Such
+ * a state often holds for the whole farm (after a revoke nobody seals for two
+ * seconds): a balancer that took it for "not ready" would cut everybody off.
+ */
+size_t admin_degraded(struct node *node,
+		      const char *reasons[ADMIN_REASONS_MAX]);
+
 /* admin_json.c: values as the documents show them. */
 json_t *admin_hex(const uint8_t *bytes, size_t len);
 /* Foreign text, say of the store: what is no UTF-8 is shown as '?'. */

@@ -75,15 +75,13 @@ static json_t *connections_json(const struct node *node)
 			 (json_int_t)sum.accepted);
 }
 
-static json_t *reasons_json(struct node *node, bool *ready)
+static json_t *list_json(const char *const *texts, size_t n)
 {
-	const char *reasons[ADMIN_REASONS_MAX];
-	size_t i, n = admin_not_ready(node, reasons);
 	json_t *list = json_array();
+	size_t i;
 
 	for (i = 0; i < n; i++)
-		json_array_append_new(list, json_string(reasons[i]));
-	*ready = n == 0;
+		json_array_append_new(list, json_string(texts[i]));
 	return list;
 }
 
@@ -94,25 +92,25 @@ void admin_show_status(struct node *node, const struct admin_call *call,
 	struct stek_ring_info ring;
 	struct stek_status status;
 	char id[9];
-	bool ready;
-	json_t *reasons;
+	const char *not_ready[ADMIN_REASONS_MAX], *degraded[ADMIN_REASONS_MAX];
+	size_t n_not_ready = admin_not_ready(node, not_ready);
 
 	(void)call;
 	stek_farm_ring(node->farm, &ring);
 	stek_farm_status(node->farm, &status);
 	snprintf(id, sizeof(id), "%08x", stek_farm_node_id(node->farm));
-	reasons = reasons_json(node, &ready);
 	admin_json(answer, json_pack(
 		"{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, "
-		"s:I}",
+		"s:o, s:I}",
 		"node", stek_farm_node(node->farm),
 		"node_id", id,
 		"farm", stek_farm_name(node->farm),
 		"version", stek_version_string(),
 		"uptime_s", (json_int_t)((now - node->started_at_ms) / 1000),
 		"now_ms", (json_int_t)now,
-		"ready", ready,
-		"not_ready", reasons,
+		"ready", n_not_ready == 0,
+		"not_ready", list_json(not_ready, n_not_ready),
+		"degraded", list_json(degraded, admin_degraded(node, degraded)),
 		"store", store_json(node, &status),
 		"ring", ring_json(&ring),
 		"counters", counters_json(&status),

@@ -99,6 +99,9 @@ void ctl_show_status(const json_t *status, FILE *out)
 	json_array_foreach(reasons, i, reason)
 		fprintf(out, "%s%s", i ? ", " : ": ",
 			or_dash(json_string_value(reason)));
+	json_array_foreach(json_object_get(status, "degraded"), i, reason)
+		fprintf(out, "%s%s", i ? ", " : "; degraded: ",
+			or_dash(json_string_value(reason)));
 	fputc('\n', out);
 	show_ring(json_object_get(status, "ring"), now_ms, out);
 	show_store(json_object_get(status, "store"), now_ms, out);

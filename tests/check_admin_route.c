@@ -313,7 +313,9 @@ START_TEST(test_changes_without_store)
 	is_problem(503);
 	ck_assert(json_is_false(json_object_get(json, "published")));
 	ck_assert_str_eq(state_of(id), "revoked");
-	ck_assert_uint_eq(ask("GET", "/readyz", NULL), 503);
+	ck_assert_uint_eq(ask("GET", "/readyz", NULL), 200);
+	ck_assert_str_eq(answer.body, "ready\ndegraded: no key may seal\n"
+				      "degraded: store not reached\n");
 }
 END_TEST
 
@@ -443,15 +445,18 @@ START_TEST(test_open_listener_shows_probes_only)
 }
 END_TEST
 
-/* A node whose farm has not started has no ring, and says so. */
+/* A node without a ring serves full handshakes, and says so. */
 START_TEST(test_readyz_without_ring)
 {
 	admin_farm_open(&farm);
-	ck_assert_uint_eq(ask("GET", "/readyz", NULL), 503);
-	ck_assert_str_eq(answer.body, "no ring\nno key may seal\n");
+	ck_assert_uint_eq(ask("GET", "/readyz", NULL), 200);
+	ck_assert_str_eq(answer.body, "ready\ndegraded: no ring\n"
+				      "degraded: no key may seal\n"
+				      "degraded: store not reached\n");
 	ck_assert_uint_eq(ask("GET", "/v1/status", NULL), 200);
-	ck_assert_uint_eq(json_array_size(json_object_get(json, "not_ready")),
-			  2);
+	ck_assert(json_is_true(json_object_get(json, "ready")));
+	ck_assert_uint_eq(json_array_size(json_object_get(json, "degraded")),
+			  3);
 	teardown();
 }
 END_TEST

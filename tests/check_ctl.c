@@ -321,7 +321,8 @@ END_TEST
 #define STATUS(ready) \
 	"{\"node\":\"node-1\",\"node_id\":\"a1b2c3d4\",\"farm\":\"f\"," \
 	"\"version\":\"0.1.0\",\"uptime_s\":61,\"now_ms\":1000000," \
-	"\"ready\":" ready ",\"not_ready\":[\"no ring\"]," \
+	"\"ready\":" ready ",\"not_ready\":[\"draining\"]," \
+	"\"degraded\":[\"no ring\"]," \
 	"\"ring\":{\"epoch\":7,\"keys\":3,\"digest\":\"00ff\"," \
 	"\"active\":\"abcd\",\"active_until_ms\":8980000}," \
 	"\"store\":{\"url\":\"file:/x\",\"state\":\"ok\"}}"
@@ -344,7 +345,7 @@ START_TEST(test_status_not_ready)
 	serve_unix("200 OK", "", STATUS("false"));
 	ck_assert_int_eq(ctl_here("status"), CTL_NOT_READY);
 	served();
-	ck_assert(file_has(out_path, "no: no ring"));
+	ck_assert(file_has(out_path, "no: draining; degraded: no ring"));
 }
 END_TEST
 

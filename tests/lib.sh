@@ -264,8 +264,13 @@ start_node()
 
 	[ -f "$work/node-$n.yaml" ] || write_config "$@"
 	run "node-$n" "$STEKD_BUILD/stekd" -c "$work/node-$n.yaml"
-	await_of "node-$n" 20 "node-$n to be ready" curl -sf -o /dev/null \
-		"http://127.0.0.1:${metrics_port[n]}/readyz"
+	await_of "node-$n" 20 "node-$n to be ready" is_ready "$n"
+}
+
+# Ready and not degraded: its ring is there and a key may seal.
+is_ready()
+{
+	[ "$(curl -sf "http://127.0.0.1:${metrics_port[$1]}/readyz")" = ready ]
 }
 
 stop_node() { end "node-$1" "${2:-TERM}"; }
