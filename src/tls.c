@@ -236,18 +236,19 @@ static enum stek_outcome unseen_outcome(const struct settings *settings,
 }
 
 /*
- * A ticket that is due when no key may seal would be a blank one; to a client
- * that brings none we can spare it. One that brings some must still have them
- * opened, and "no ticket" would forbid that too.
+ * A ticket that is due when no key may seal would be a blank one, which costs
+ * the client the good one that it may hold: none is given. In TLS 1.2 the
+ * library takes that for "open none" too, so who brings a ticket gets a blank.
  */
 static void spare_tickets(struct tls *tls, struct stek_farm *farm,
 			  const struct gate_hello *hello)
 {
-	if (hello->n_psk || hello->session_ticket_len ||
-	    stek_farm_can_seal(farm))
+	if (stek_farm_can_seal(farm))
 		return;
+	tls->more_tickets = 0;
 	(void)wolfSSL_no_ticket_TLSv13(tls->ssl);
-	(void)wolfSSL_NoTicketTLSv12(tls->ssl);
+	if (!hello->session_ticket_len)
+		(void)wolfSSL_NoTicketTLSv12(tls->ssl);
 }
 
 /*

@@ -317,6 +317,32 @@ START_TEST(test_without_a_key_no_ticket_is_given)
 }
 END_TEST
 
+/*
+ * Then a ticket of before still opens. In TLS 1.3 no other is given for it; in
+ * 1.2 none is due.
+ */
+START_TEST(test_without_a_key_old_tickets_open)
+{
+	struct stek_key *retired = memnode_key(2, -7 * MEMNODE_HOUR_MS);
+	struct client *client;
+	struct counters counters;
+	SSL_SESSION *session;
+
+	loopback_start(loopback);
+	session = full_handshake(version_of[_i]);
+	memnode_install(loopback->farm, memnode_ring(&retired, 1));
+	client = open_client("www.example.com", version_of[_i]);
+	ck_assert(SSL_set_session(client->ssl, session));
+	shake(client);
+	ck_assert(says(client_ask(client), "\"outcome\":\"resumed_retired\""));
+	ck_assert_uint_eq(client->tickets, 0);
+	counters = loopback_counters(loopback);
+	ck_assert_uint_eq(counters.tickets_blank, 0);
+	client_free(client);
+	SSL_SESSION_free(session);
+}
+END_TEST
+
 /* A TLS 1.2 hello without extended_master_secret gets no ticket. */
 START_TEST(test_no_ticket_without_ems)
 {
@@ -578,6 +604,7 @@ int main(void)
 	tcase_add_test(tls, test_fallback_is_refused);
 	tcase_add_test(tls, test_plain_http_is_not_tls);
 	tcase_add_loop_test(tls, test_without_a_key_no_ticket_is_given, 0, 2);
+	tcase_add_loop_test(tls, test_without_a_key_old_tickets_open, 0, 2);
 	tcase_add_test(tls, test_no_ticket_without_ems);
 	tcase_add_test(tls, test_a_retried_hello_resumes);
 	tcase_add_loop_test(tls,

@@ -21,7 +21,7 @@ for ((i = 0; i < rotations; i++)); do
 		{ cat "$work/rotate.$i"; fall_short "rotation $i"; }
 	at=$(jq .activate_at_ms "$work/rotate.$i")
 	until [ "$(now_ms)" -ge $((at + 300)) ]; do
-		read -rt 0.1 <> <(:) || :
+		pause
 	done
 done
 kill -0 $pid 2>/dev/null ||

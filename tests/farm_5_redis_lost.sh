@@ -18,15 +18,14 @@ load --connect "$front" --duration 12 --concurrency 8 --tls both \
 	--resume 100 --progress >"$work/load.json" 2>"$work/progress" &
 pid=$!
 await 20 "the load to begin" test -s "$work/progress"
-kill -9 "$(pid_of redis)"
+kill -9 "$(farm_pid redis)"
 store_is() { "$ctl" --socket "$1" --json status | jq -e --arg s "$2" '.store.state == $s'; }
 for admin in "${admins[@]}"; do
 	await 10 "a node to notice" store_is "$admin" unavailable
 done
 redis-server "$farm_dir/redis.conf" >"$farm_dir/log/redis-2.log" 2>&1 &
 again=$!
-echo "$again $(sed 's/.*) //' /proc/$again/stat | cut -d' ' -f20)" \
-	>"$farm_dir/pid/redis"
+echo "$again $(birth $again)" >"$farm_dir/pid/redis"
 began=$(now_ms)
 ring_is_back() { redis hget 'stek:{quickstart}:ring' epoch | grep -q '^[0-9]'; }
 await 15 "the ring to be back in Redis" ring_is_back

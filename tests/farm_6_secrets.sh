@@ -18,7 +18,7 @@ redis()
 		--no-auth-warning "$@"
 }
 mkdir "$work/seen"
-redis monitor >"$work/seen/monitor" &
+redis monitor >"$work/seen/monitor" 2>&1 &
 monitor=$!
 await 10 "MONITOR" grep -q OK "$work/seen/monitor"
 
@@ -35,7 +35,12 @@ ask()
 }
 load --connect "$front" --connections 200 --tls both --resume 50 \
 	>"$work/seen/load.json"
+# A revoked key is wiped, so copies of the ring are kept from before.
+kept=$farm_dir/${names[0]}/ring.quickstart
+cp "$kept" "$work/ring.1"
 ask rotate /v1/rotate -X POST
+await 10 "the new ring to be kept" test "$kept" -nt "$work/ring.1"
+cp "$kept" "$work/ring.2"
 ask revoke /v1/revoke -X POST -H 'Content-Type: application/json' \
 	--data '{"all":true}'
 for path in status keys nodes stats; do
@@ -50,8 +55,8 @@ grep -q '"key"' "$work/seen/answer.rotate" || fall_short "the rotation"
 grep -q '"revoked"' "$work/seen/answer.revoke" || fall_short "the revoke"
 curl -sS "http://${metrics[0]}/metrics" >"$work/seen/metrics"
 for name in "${names[@]}"; do
-	tr '\0' '\n' <"/proc/$(pid_of "$name")/cmdline" >"$work/seen/argv.$name"
-	tr '\0' '\n' <"/proc/$(pid_of "$name")/environ" >"$work/seen/env.$name"
+	tr '\0' '\n' <"/proc/$(farm_pid "$name")/cmdline" >"$work/seen/argv.$name"
+	tr '\0' '\n' <"/proc/$(farm_pid "$name")/environ" >"$work/seen/env.$name"
 done
 redis save >/dev/null
 mv "$farm_dir/dump.rdb" "$work/seen/dump.rdb"
@@ -71,7 +76,7 @@ cp "$farm_dir"/log/*.log "$work/seen/"
 # The stekd password for Redis passes MONITOR and AUTH in hashed form only.
 cat "$token" "$farm_dir/redis.password" >"$work/texts"
 known=(quickstart "$farm_dir/farm.key"
-	"$farm_dir/${names[0]}/ring.quickstart" "$work/texts")
+	"$work/ring.1,$work/ring.2,$kept" "$work/texts")
 mkdir "$work/planted"
 planted=$("$leak" "${known[@]}" plant "$work/planted")
 missed=0

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * helper_leak.c - looks for secrets where none may be. It knows the farm keys
- * (from their file), every key of the ring (from a node's kept copy, opened
- * with the farm key) and further secrets given as text, and searches files for
- * each of them raw, in hexadecimal of either case, and in base64 (both
+ * (from their file), every key of the rings (from copies that a node kept,
+ * opened with the farm key) and further secrets given as text, and searches
+ * files for each of them raw, in hexadecimal of either case, and in base64 (both
  * alphabets) at its three alignments. Called by tests/farm_6_secrets.sh.
  *
- *	helper_leak FARM FARM_KEY_FILE KEPT_RING TEXT_FILE plant DIRECTORY
- *	helper_leak FARM FARM_KEY_FILE KEPT_RING TEXT_FILE search FILE...
+ *	helper_leak FARM FARM_KEY_FILE KEPT_RING[,...] TEXT_FILE plant DIRECTORY
+ *	helper_leak FARM FARM_KEY_FILE KEPT_RING[,...] TEXT_FILE search FILE...
  *
  * plant writes one file for each secret and form, which search must find.
  * search prints the findings; exit 0 none, 1 some, 2 could not look.
@@ -42,6 +42,13 @@ static void add(const char *what, const void *bytes, size_t len)
 
 	if (n_secrets == SECRETS_MAX || len < 16 || len > sizeof(s->bytes))
 		die(what, "unexpected secret");
+	for (size_t i = 0; i + 1 < n_secrets; i++) {
+		if (secrets[i].len == len &&
+		    memcmp(secrets[i].bytes, bytes, len) == 0) {
+			n_secrets--;
+			return;
+		}
+	}
 	snprintf(s->what, sizeof(s->what), "%s", what);
 	memcpy(s->bytes, bytes, len);
 	s->len = len;
@@ -99,7 +106,7 @@ static void add_ring(const char *farm, const char *key_file, const char *path)
 	struct stek_farm_keys *keys;
 	struct stek_ring *ring;
 	char why[256];
-	size_t len, before = n_secrets;
+	size_t len, live = 0;
 	uint8_t *doc = slurp(path, &len);
 
 	if (stek__farm_keys_read(&keys, key_file, why, sizeof(why)) != 0)
@@ -107,10 +114,12 @@ static void add_ring(const char *farm, const char *key_file, const char *path)
 	if (stek__record_open(&ring, keys, farm, doc, len) != 0)
 		die(path, "does not open under the farm key");
 	for (size_t i = 0; i < ring->n_keys; i++) {
-		if (ring->keys[i]->secret)
-			add("ring key", ring->keys[i]->secret, STEK_SECRET_LEN);
+		if (!ring->keys[i]->secret)
+			continue;
+		add("ring key", ring->keys[i]->secret, STEK_SECRET_LEN);
+		live++;
 	}
-	if (n_secrets - before < 3)
+	if (live < 3)
 		die(path, "holds fewer than three live keys");
 	stek__ring_unref(ring);
 	stek__farm_keys_free(keys);
@@ -227,7 +236,8 @@ int main(int argc, char **argv)
 	if (argc < 7)
 		die("usage", "see the head of helper_leak.c");
 	add_farm_keys(argv[2]);
-	add_ring(argv[1], argv[2], argv[3]);
+	for (char *path = strtok(argv[3], ","); path; path = strtok(NULL, ","))
+		add_ring(argv[1], argv[2], path);
 	add_texts(argv[4]);
 	if (strcmp(argv[5], "plant") == 0) {
 		plant(argv[6]);

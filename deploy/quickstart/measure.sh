@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # farm.sh sets what is read here
 #
 # What the quickstart measures on the running farm: the matrix, load before,
 # during and after a rotation, and an emergency revoke. Sourced by
