@@ -235,6 +235,12 @@ static bool stored_again(void)
 	return there && all_same();
 }
 
+/* Told after the store has answered, so a moment after it can be seen there. */
+static bool restored_told(void)
+{
+	return n_events[STEK_EVENT_RESTORED] >= 1;
+}
+
 static bool down(void)
 {
 	struct stek_status status;
@@ -265,7 +271,7 @@ START_TEST(test_redis_killed_and_emptied)
 	stek_farm_ring(farms[2], &info[1]);
 	ck_assert_uint_eq(info[1].n_keys, info[0].n_keys);
 	ck_assert_mem_eq(info[1].keys[0].id, info[0].keys[0].id, STEK_ID_LEN);
-	ck_assert_uint_ge(n_events[STEK_EVENT_RESTORED], 1);
+	await(restored_told, "a node says that it put the ring back");
 	ck_assert_int_eq(stek_farm_rotate(farms[0], &rotate, &change), 0);
 	stek_change_clear(&change);
 	free(info);
