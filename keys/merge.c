@@ -189,10 +189,11 @@ static void unite(struct stek_sync *sync, const struct stek_ring *theirs,
 {
 	struct stek_ring *ours = stek__sync_ring(sync);
 	struct stek_ring *kept = NULL, *all = NULL;
+	int64_t now_ms = stek__sync_farm_ms(sync);
 	bool less, stale;
 	int err;
 
-	err = stek__ring_prune(&kept, ours, stek__sync_farm_ms(sync));
+	err = stek__ring_prune(&kept, ours, now_ms);
 	if (!err)
 		err = stek__ring_merge(&all, kept, theirs);
 	if (err) {
@@ -201,7 +202,8 @@ static void unite(struct stek_sync *sync, const struct stek_ring *theirs,
 	}
 	less = memcmp(all->version.digest, theirs->version.digest,
 		      STEK_DIGEST_LEN) ||
-	       theirs->version.epoch < ours->version.epoch;
+	       theirs->version.epoch < ours->version.epoch ||
+	       stek__ring_lacks(theirs, ours, now_ms);
 	/* The store names its ring by a version that the ring does not have. */
 	stale = stek_version_equal(&theirs->version, &ours->version) &&
 		!stek_version_equal(held, &ours->version);
@@ -210,7 +212,8 @@ static void unite(struct stek_sync *sync, const struct stek_ring *theirs,
 		goto out;
 	}
 	sync->in_sync = stek_version_equal(held, &all->version);
-	if (!stek_version_equal(&all->version, &ours->version))
+	if (!stek_version_equal(&all->version, &ours->version) ||
+	    stek__ring_lacks(ours, theirs, now_ms))
 		stek__sync_install(sync, stek__ring_ref(all));
 out:
 	stek__ring_unref(all);
@@ -220,6 +223,7 @@ out:
 void stek__merge(struct stek_sync *sync, const struct stek_pulse *pulse)
 {
 	static const struct stek_version nameless;
+	const struct stek_ring *ours = stek__sync_ring(sync);
 	struct stek_ring *theirs = NULL;
 	int err;
 
@@ -228,8 +232,12 @@ void stek__merge(struct stek_sync *sync, const struct stek_pulse *pulse)
 		return;
 	}
 	sync->absent = false;
-	sync->in_sync = stek_version_equal(&pulse->version,
-					   &stek__sync_ring(sync)->version);
+	/*
+	 * A clock that ran ahead for a while has wiped what was not expired;
+	 * the same ring is fetched again then, for its secrets.
+	 */
+	sync->in_sync = stek_version_equal(&pulse->version, &ours->version) &&
+			!stek__ring_lacks(ours, NULL, stek__sync_farm_ms(sync));
 	if (sync->in_sync) {
 		sync->has_bad = false;
 		return;

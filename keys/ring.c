@@ -332,3 +332,19 @@ int64_t stek__ring_revoked_at(const struct stek_ring *ring,
 	return stek__revoked_at(ring->tombstones, ring->n_tombstones,
 				ring->revoked_before_ms, key);
 }
+
+bool stek__ring_lacks(const struct stek_ring *ring,
+		      const struct stek_ring *other, int64_t now_ms)
+{
+	for (size_t i = 0; i < ring->n_keys; i++) {
+		const struct stek_key *key = ring->keys[i], *had;
+
+		if (key->secret || key->expire_at_ms <= now_ms ||
+		    stek__ring_revoked_at(ring, key))
+			continue;
+		had = other ? stek__ring_find(other, key->id) : NULL;
+		if (!other || (had && had->secret))
+			return true;
+	}
+	return false;
+}

@@ -90,6 +90,13 @@ void stek__ring_canonical(const struct stek_ring *ring,
 struct stek_ring *stek__ring_ref(struct stek_ring *ring);
 void stek__ring_unref(struct stek_ring *ring);
 
+/*
+ * True if `ring` lacks the secret of a key that is alive at `now` and, unless
+ * `other` is NULL, `other` has it. Versions do not tell: see the top.
+ */
+bool stek__ring_lacks(const struct stek_ring *ring,
+		      const struct stek_ring *other, int64_t now_ms);
+
 /* Key by exact id, or NULL. Cost does not depend on the number of keys. */
 const struct stek_key *stek__ring_find(const struct stek_ring *ring,
 				       const uint8_t id[STEK_ID_LEN]);

@@ -64,6 +64,42 @@ START_TEST(test_clock_median)
 }
 END_TEST
 
+static void assert_whole(const struct stek_ring *ring)
+{
+	ck_assert(!stek__ring_lacks(ring, NULL, sim->now_ms));
+}
+
+/*
+ * A node's clock runs far ahead for a while: it takes every key for expired and
+ * wipes its secret. When the clock is right again so is the ring, on the node
+ * and in the store, whatever the node published meanwhile.
+ */
+START_TEST(test_clock_jump)
+{
+	static const int64_t jumped_ms[] = { SEC, 20 * SEC, 150 * SEC };
+	struct stek_command *command;
+	struct stek_ring *stored;
+	size_t i;
+
+	sim_run(sim, 10 * SEC);
+	sim->nodes[0].skew_ms = 20 * 3600 * SEC;
+	sim_run(sim, jumped_ms[_i]);
+	sim->nodes[0].skew_ms = 0;
+	sim_run(sim, 30 * SEC);
+	sim_assert_same(sim);
+	sim_assert_open(sim);
+	for (i = 0; i < sim->n; i++)
+		assert_whole(sim_ring(sim, i));
+	command = sim_rotate(sim, 0, true, NULL);
+	sim_await(sim, command, 20 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	stek__command_free(command);
+	stored = sim_stored(sim, &sim->stores[0]);
+	assert_whole(stored);
+	stek__ring_unref(stored);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pace");
@@ -75,6 +111,7 @@ int main(void)
 	tcase_add_checked_fixture(farm, begin, end);
 	tcase_add_test(farm, test_clock);
 	tcase_add_test(farm, test_clock_median);
+	tcase_add_loop_test(farm, test_clock_jump, 0, 3);
 	suite_add_tcase(suite, farm);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
