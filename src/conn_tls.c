@@ -30,9 +30,6 @@
 #define RECORD_CHANGE_CIPHER 20
 #define RECORD_APPLICATION 23
 
-_Static_assert(sizeof(((struct worker *)0)->hello) >= GATE_HELLO_MAX,
-	       "the gate's scratch");
-
 static bool refuse(struct conn *conn, enum failure failure, uint8_t alert,
 		   const char *why)
 {
@@ -203,15 +200,23 @@ static bool await_second(struct conn *conn, const struct gate_hello *hello)
 	return true;
 }
 
-/* Gives the library the hello alone; what follows it waits for its verdict. */
+/*
+ * Gives the library the hello alone; what follows it waits for its verdict. One
+ * that came in pieces is framed anew: see gate_frame().
+ */
 static bool feed_hello(struct conn *conn, const struct gate_hello *hello)
 {
+	struct worker *worker = conn->worker;
 	struct tls_wire *wire = &conn->wire;
 	const uint8_t *rest = wire->in + hello->consumed;
 	size_t rest_len = wire->in_len - hello->consumed;
 	enum tls_result result;
 
 	wire->in_len = hello->consumed;
+	if (hello->split) {
+		wire->in = worker->framed;
+		wire->in_len = gate_frame(hello, worker->hello, worker->framed);
+	}
 	result = tls_handshake(conn->tls);
 	wire->in = rest;
 	wire->in_len = rest_len;

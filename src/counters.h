@@ -23,7 +23,7 @@ enum failure {
 	FAIL_TIMEOUT,		/* handshake deadline */
 	FAIL_NOT_TLS,		/* e.g. plain HTTP on the TLS port */
 	FAIL_MALFORMED,		/* ClientHello does not parse */
-	FAIL_TOO_BIG,		/* ClientHello over 20 KiB */
+	FAIL_TOO_BIG,		/* ClientHello over 18 KiB */
 	FAIL_UNKNOWN_HOST,
 	FAIL_VERSION,		/* no shared version */
 	FAIL_SUITE,		/* no shared suite, group or algorithm */

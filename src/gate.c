@@ -106,7 +106,7 @@ static bool message_begins(struct gate_hello *out, const uint8_t *message,
 		return true;
 	if (message_len(message) > GATE_HELLO_MAX)
 		return gate__refuse(out, ALERT_ILLEGAL_PARAMETER, FAIL_TOO_BIG,
-				    "a ClientHello over 20 KiB");
+				    "a ClientHello over 18 KiB");
 	/* RFC 8446 s5.1: a hello ends with its record. */
 	if (end > message_len(message))
 		return gate__refuse(out, ALERT_UNEXPECTED_MESSAGE,
@@ -192,8 +192,9 @@ size_t gate_frame(const struct gate_hello *hello, const uint8_t *message,
 		size_t body = left < RECORD_MAX ? left : RECORD_MAX;
 
 		out[n++] = CONTENT_HANDSHAKE;
+		/* A second hello must not say 3.1: RFC 8446 s5.1. */
 		out[n++] = 3;
-		out[n++] = 1;
+		out[n++] = 3;
 		out[n++] = (uint8_t)(body >> 8);
 		out[n++] = (uint8_t)body;
 		memcpy(out + n, message, body);

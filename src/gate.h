@@ -14,7 +14,11 @@
 
 #include "counters.h"
 
-#define GATE_HELLO_MAX (20 * 1024)	/* handshake bytes of a ClientHello */
+/*
+ * Handshake bytes of a ClientHello. The library takes 18466 (its MAX_HANDSHAKE_SZ
+ * and the header); what it would refuse must not pass here.
+ */
+#define GATE_HELLO_MAX (18 * 1024)
 #define GATE_BUFFER_MAX (24 * 1024)	/* with record headers */
 
 enum gate_verdict {

@@ -215,12 +215,17 @@ static void add_time(struct line *line)
 
 static void add_fields(struct line *line, va_list args)
 {
-	const char *name;
+	const char *name, *text;
 
 	while ((name = va_arg(args, const char *))) {
 		switch (va_arg(args, enum log_type)) {
 		case LOG_STR:
 			add_string(line, name, va_arg(args, const char *));
+			break;
+		case LOG_SOME:
+			text = va_arg(args, const char *);
+			if (text && *text)
+				add_string(line, name, text);
 			break;
 		case LOG_INT:
 			add_int(line, name, va_arg(args, int64_t));

@@ -13,7 +13,12 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_LOGFMT, LOG_JSON };
-enum log_type { LOG_STR, LOG_INT, LOG_MS };	/* const char *, int64_t, double */
+enum log_type {
+	LOG_STR,	/* const char * */
+	LOG_SOME,	/* const char *, left out with its name if NULL or "" */
+	LOG_INT,	/* int64_t */
+	LOG_MS,		/* double */
+};
 
 void log_setup(enum log_level least, enum log_format format, const char *node);
 

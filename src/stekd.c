@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "event.h"
 #include "log.h"
 #include "node.h"
-#include "text.h"
 #include "tls.h"
 #include "worker.h"
 
@@ -138,34 +138,10 @@ static void notify(const char *state)
 	close(fd);
 }
 
-static enum log_level event_level(enum stek_event_kind kind)
-{
-	switch (kind) {
-	case STEK_EVENT_RING:
-	case STEK_EVENT_STORE_UP:
-	case STEK_EVENT_MINTED:
-	case STEK_EVENT_ACTIVE_KEY:
-		return LOG_INFO;
-	case STEK_EVENT_RECORD_BAD:
-		return LOG_ERROR;
-	default:
-		return LOG_WARN;
-	}
-}
-
 static void on_event(void *user, const struct stek_event *event)
 {
-	static const uint8_t none[STEK_ID_LEN];
-	char id[2 * STEK_ID_LEN + 1] = "";
-
 	(void)user;
-	if (memcmp(event->key_id, none, STEK_ID_LEN) != 0)
-		text_hex(id, event->key_id, STEK_ID_LEN);
-	log_event(event_level(event->kind), stek_event_name(event->kind),
-		  "epoch", LOG_INT, (int64_t)event->version.epoch,
-		  "key", LOG_STR, id, "detail", LOG_STR, event->detail,
-		  "error", LOG_STR,
-		  event->error != 0 ? stek_strerror(event->error) : "", NULL);
+	event_log(event);
 }
 
 static size_t on_beat(void *user, uint8_t *buf, size_t cap)

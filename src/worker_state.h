@@ -9,6 +9,7 @@
 
 #include <uv.h>
 
+#include "gate.h"
 #include "worker.h"
 
 #define WORKER_READ_MAX (32 * 1024)	/* ciphertext, one recv */
@@ -54,7 +55,8 @@ struct worker {
 	/* Scratch, used within one event and never across two. */
 	uint8_t read[WORKER_READ_MAX];
 	uint8_t plain[WORKER_PLAIN_MAX];
-	uint8_t hello[20 * 1024];
+	uint8_t hello[GATE_HELLO_MAX];
+	uint8_t framed[GATE_BUFFER_MAX];
 };
 
 /* listener.c */

@@ -110,6 +110,18 @@ START_TEST(test_logfmt_quoting)
 }
 END_TEST
 
+/* What may be empty is left out then, with its name. */
+START_TEST(test_empty_values_are_left_out)
+{
+	log_setup(LOG_INFO, _i ? LOG_JSON : LOG_LOGFMT, NULL);
+	log_event(LOG_INFO, "m", "a", LOG_SOME, "", "b", LOG_SOME,
+		  (const char *)NULL, "c", LOG_SOME, "x", NULL);
+	ck_assert(next());
+	ck_assert_str_eq(after(_i ? "\"msg\":\"m\"," : "msg=\"m\" "),
+			 _i ? "\"c\":\"x\"}" : "c=x");
+}
+END_TEST
+
 /* JSON lines parse, and give back what was put in. */
 START_TEST(test_json_line)
 {
@@ -198,6 +210,7 @@ int main(void)
 	tcase_add_checked_fixture(lines, setup, teardown);
 	tcase_add_test(lines, test_logfmt_line);
 	tcase_add_test(lines, test_logfmt_quoting);
+	tcase_add_loop_test(lines, test_empty_values_are_left_out, 0, 2);
 	tcase_add_test(lines, test_json_line);
 	tcase_add_test(lines, test_level);
 	tcase_add_test(lines, test_long_lines_are_cut);
