@@ -75,7 +75,11 @@ static enum ctl_exit run_keygen(const struct invocation *call)
 	}
 	for (size_t i = 0; i < sizeof(id); i++)
 		snprintf(hex + 2 * i, 3, "%02x", id[i]);
-	printf(call->json ? "{\"id\":\"%s\"}\n" : "%s\n", hex);
+	if (call->json)
+		printf("{\"id\":\"%s\"}\n", hex);
+	else
+		printf("farm key %s written to %s; copy the file to every node "
+		       "of the farm\n", hex, call->args[0]);
 	return CTL_OK;
 }
 
