@@ -37,10 +37,9 @@ void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
 	text_address(peer, sizeof(peer), &conn->from);
 	log_event(silent ? LOG_DEBUG : LOG_INFO, "handshake failed",
 		  "reason", LOG_STR, failure_name(failure),
-		  "detail", LOG_STR, why, "code", LOG_INT, (int64_t)code,
+		  "detail", LOG_SOME, why, "code", LOG_INT, (int64_t)code,
 		  "peer", LOG_STR, peer,
-		  "server_name", LOG_STR,
-		  conn->server_name ? conn->server_name : "", NULL);
+		  "server_name", LOG_SOME, conn->server_name, NULL);
 }
 
 /*
