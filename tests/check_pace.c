@@ -69,23 +69,33 @@ static void assert_whole(const struct stek_ring *ring)
 	ck_assert(!stek__ring_lacks(ring, NULL, sim->now_ms));
 }
 
+static void assert_store_whole(void)
+{
+	struct stek_ring *stored = sim_stored(sim, &sim->stores[0]);
+
+	assert_whole(stored);
+	stek__ring_unref(stored);
+}
+
 /*
  * A node's clock runs far ahead for a while: it takes every key for expired and
- * wipes its secret. When the clock is right again so is the ring, on the node
- * and in the store, whatever the node published meanwhile.
+ * wipes its secret, but never the store's copy. When the clock is right again
+ * the node fetches what it wiped, and nobody needs a new key.
  */
 START_TEST(test_clock_jump)
 {
 	static const int64_t jumped_ms[] = { SEC, 20 * SEC, 150 * SEC };
 	struct stek_command *command;
-	struct stek_ring *stored;
-	size_t i;
+	size_t i, publishes;
 
 	sim_run(sim, 10 * SEC);
 	sim->nodes[0].skew_ms = 20 * 3600 * SEC;
 	sim_run(sim, jumped_ms[_i]);
+	assert_store_whole();
+	publishes = sim->stores[0].publishes;
 	sim->nodes[0].skew_ms = 0;
 	sim_run(sim, 30 * SEC);
+	ck_assert_uint_eq(sim->stores[0].publishes, publishes);
 	sim_assert_same(sim);
 	sim_assert_open(sim);
 	for (i = 0; i < sim->n; i++)
@@ -94,9 +104,33 @@ START_TEST(test_clock_jump)
 	sim_await(sim, command, 20 * SEC);
 	ck_assert_int_eq(command->result, 0);
 	stek__command_free(command);
-	stored = sim_stored(sim, &sim->stores[0]);
-	assert_whole(stored);
-	stek__ring_unref(stored);
+	assert_store_whole();
+}
+END_TEST
+
+/* Such a node's write may lack secrets; whoever holds them puts them back. */
+START_TEST(test_hollow_document_is_filled)
+{
+	struct stek_key *bare[STEK_RING_KEYS_MAX];
+	struct stek_ring *ring = NULL;
+	size_t i, n;
+
+	sim_run(sim, 5 * SEC);
+	n = sim_ring(sim, 0)->n_keys;
+	for (i = 0; i < n; i++)
+		ck_assert_int_eq(stek__key_without_secret(&bare[i],
+				 sim_ring(sim, 0)->keys[i]), 0);
+	ck_assert_int_eq(stek__ring_new(&ring,
+				sim_ring(sim, 0)->version.epoch + 1, bare, n,
+				NULL, 0, 0), 0);
+	sim_plant(sim, &sim->stores[0], ring);
+	stek__ring_unref(ring);
+	for (i = 0; i < n; i++)
+		stek__key_unref(bare[i]);
+	sim_run(sim, 3 * SEC);
+	assert_store_whole();
+	sim_assert_same(sim);
+	sim_assert_open(sim);
 }
 END_TEST
 
@@ -112,6 +146,7 @@ int main(void)
 	tcase_add_test(farm, test_clock);
 	tcase_add_test(farm, test_clock_median);
 	tcase_add_loop_test(farm, test_clock_jump, 0, 3);
+	tcase_add_test(farm, test_hollow_document_is_filled);
 	suite_add_tcase(suite, farm);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
