@@ -292,7 +292,7 @@ static int64_t idle_ms(const struct stek_sync *sync)
 	int64_t mono_ms = stek__sync_mono(sync);
 	int64_t due_ms = sync->next_beat_ms, left_ms;
 
-	if (sync->mint_at_ms && sync->in_sync)
+	if (sync->mint_at_ms && sync->in_sync && !sync->current)
 		due_ms = sooner(due_ms, sync->mint_at_ms);
 	due_ms = sooner(due_ms, stek__change_due_ms(sync));
 	left_ms = due_ms - mono_ms;
