@@ -15,7 +15,7 @@
 #define TRIES_MAX 50
 #define POLL_FIRST_MS 3
 #define POLL_MAX_MS 200
-/* Keys of the schedule that must still find room after a rotation. */
+/* Keys beside the schedule's that must still find room after a rotation. */
 #define RESERVE 3
 
 static void say(struct stek_command *command, const char *detail)
@@ -124,12 +124,37 @@ static int64_t limited_until(struct stek_sync *sync,
 	return until_ms > now_ms ? until_ms : 0;
 }
 
+/*
+ * Keys by hand live as long as those of the schedule that will come meanwhile,
+ * so it is their full number that must find room, not the present one.
+ */
+static bool has_room(struct stek_sync *sync, const struct stek_ring *ring,
+		     int64_t now_ms)
+{
+	size_t held = stek__schedule_held(&sync->farm->policy);
+	size_t i, by_hand = 0, scheduled = 0;
+
+	for (i = 0; i < ring->n_keys; i++) {
+		const struct stek_key *key = ring->keys[i];
+
+		if (key->expire_at_ms <= now_ms ||
+		    stek__ring_tombstone(ring, key->id))
+			continue;
+		if (key->reason == STEK_MADE_BY_SCHEDULE)
+			scheduled++;
+		else
+			by_hand++;
+	}
+	if (held < scheduled)
+		held = scheduled;
+	return by_hand + 1 + held + RESERVE <= STEK_RING_KEYS_MAX;
+}
+
 /* 0, or why this rotation may not be. */
 static int check_rotate(struct stek_sync *sync, const struct stek_ring *ring)
 {
 	struct stek_command *command = sync->current;
 	int64_t now_ms = stek__sync_farm_ms(sync), until_ms;
-	size_t i, live = 0;
 
 	if (command->has_expect &&
 	    !stek_version_equal(&command->expect, &ring->version)) {
@@ -146,11 +171,7 @@ static int check_rotate(struct stek_sync *sync, const struct stek_ring *ring)
 			 (long long)(until_ms - now_ms + 999) / 1000);
 		return STEK_EREFUSED;
 	}
-	for (i = 0; i < ring->n_keys; i++)
-		live += ring->keys[i]->expire_at_ms > now_ms &&
-			!stek__ring_tombstone(ring, ring->keys[i]->id);
-	if (live + 1 + sync->farm->policy.pending + RESERVE >
-	    STEK_RING_KEYS_MAX) {
+	if (!has_room(sync, ring, now_ms)) {
 		say(command, "the ring has no room for one more key");
 		return STEK_EFULL;
 	}

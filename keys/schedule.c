@@ -51,10 +51,16 @@ static void explain(char *why, size_t why_len, const char *name,
 			 name, value, min, max);
 }
 
+size_t stek__schedule_held(const struct stek_policy *policy)
+{
+	return (policy->lifetime_s + STEK_SKEW_GRACE_S) / policy->period_s + 2 +
+	       policy->pending;
+}
+
 int stek__policy_check(struct stek_policy *policy, char *why, size_t why_len)
 {
 	struct stek_policy checked = *policy;
-	uint64_t held;
+	size_t held;
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		const struct limit *limit = &limits[i];
@@ -70,13 +76,12 @@ int stek__policy_check(struct stek_policy *policy, char *why, size_t why_len)
 		}
 		memcpy((char *)&checked + limit->offset, &value, sizeof(value));
 	}
-	held = ((uint64_t)checked.lifetime_s + STEK_SKEW_GRACE_S) /
-	       checked.period_s + 2 + checked.pending;
+	held = stek__schedule_held(&checked);
 	if (held > SCHEDULED_MAX) {
 		if (why && why_len > 0)
 			snprintf(why, why_len, "period_s: found %" PRIu32
 				 ", with lifetime_s %" PRIu32 " the ring would "
-				 "hold %" PRIu64 " keys, expected at most %d",
+				 "hold %zu keys, expected at most %d",
 				 checked.period_s, checked.lifetime_s, held,
 				 SCHEDULED_MAX);
 		return STEK_EINVAL;

@@ -12,6 +12,9 @@
 int stek__policy_check(struct stek_policy *policy, char *why, size_t why_len)
 	STEK_CHECKED;
 
+/* How many keys of the schedule alone a ring comes to hold at once, at most. */
+size_t stek__schedule_held(const struct stek_policy *policy);
+
 int64_t stek__schedule_seal_until(const struct stek_policy *policy,
 				  const struct stek_key *key);
 int64_t stek__schedule_expire_at(const struct stek_policy *policy,

@@ -215,6 +215,54 @@ START_TEST(test_rotate_until_full)
 }
 END_TEST
 
+/* Also where the schedule itself needs many keys, and those come later. */
+START_TEST(test_rotate_leaves_room_for_short_periods)
+{
+	struct stek_command *command;
+	int result = 0, minute;
+
+	end();
+	sim = calloc(1, sizeof(*sim));
+	ck_assert_ptr_nonnull(sim);
+	sim->policy.period_s = 900;
+	sim->policy.lifetime_s = 21600;
+	sim_begin(sim, 1);
+	sim_run(sim, 3 * SEC);
+	while (!result) {
+		command = sim_rotate(sim, 0, true, NULL);
+		sim_await(sim, command, 5 * SEC);
+		result = command->result;
+		stek__command_free(command);
+	}
+	ck_assert_int_eq(result, STEK_EFULL);
+	for (minute = 0; minute < 7 * 60; minute++) {
+		sim_run(sim, 60 * SEC);
+		ck_assert_msg(sim_sealing(sim, 0), "nobody seals after %d min",
+			      minute);
+	}
+}
+END_TEST
+
+/* A key that waits to be minted does not keep the thread busy meanwhile. */
+START_TEST(test_rotate_waits_idle)
+{
+	struct stek_command *command;
+	struct stek_sync *sync = sim->nodes[0].farm->sync;
+
+	silence();
+	sync->farm->policy.pending = 3;
+	while (!sync->mint_at_ms)
+		sim_run(sim, 1);
+	command = sim_rotate(sim, 0, true, NULL);
+	sim_run(sim, 1200);
+	ck_assert(!command->done);
+	ck_assert_int_gt(stek__sync_step(sync, false), 0);
+	ck_assert_int_gt(stek__sync_step(sync, false), 0);
+	sim_await(sim, command, 5 * SEC);
+	stek__command_free(command);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("rotate");
@@ -233,6 +281,8 @@ int main(void)
 	tcase_add_test(farm, test_rotate_race);
 	tcase_add_test(farm, test_rotate_without_store);
 	tcase_add_test(farm, test_rotate_until_full);
+	tcase_add_test(farm, test_rotate_leaves_room_for_short_periods);
+	tcase_add_test(farm, test_rotate_waits_idle);
 	suite_add_tcase(suite, farm);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
