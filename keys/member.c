@@ -60,6 +60,7 @@ static int exchange(struct stek_sync *sync, struct stek_pulse *pulse)
 		stek__sync_count(sync, &sync->status.poll_errors);
 	else
 		stek__pace_sample(sync, before_ms, after_ms, pulse);
+	sync->beaten = sync->beaten || !err;
 	stek__sync_answered(sync, err);
 	return err;
 }
@@ -119,6 +120,21 @@ static bool open_member(struct stek_sync *sync,
 	return true;
 }
 
+/*
+ * Two nodes of one name overwrite each other's heartbeat, so neither is waited
+ * for. Told once for each process that started at another time than we did.
+ */
+static void watch_name(struct stek_sync *sync, const struct stek_member *self)
+{
+	if (!sync->beaten || self->started_at_ms == sync->started_at_ms ||
+	    self->started_at_ms == sync->twin_ms)
+		return;
+	sync->twin_ms = self->started_at_ms;
+	stek__sync_event(sync, STEK_EVENT_SAME_NAME, 0, NULL,
+			 "another process is in the farm under this node's"
+			 " name: nodes need names of their own");
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct stek_member *x = a, *y = b;
@@ -141,8 +157,11 @@ int stek__member_list(struct stek_sync *sync, struct stek_member **out,
 		return err;
 	list = calloc(n_raw ? n_raw : 1, sizeof(*list));
 	for (i = 0; list && i < n_raw; i++) {
-		if (open_member(sync, &raw[i], now_ms, &list[used]))
-			used++;
+		if (!open_member(sync, &raw[i], now_ms, &list[used]))
+			continue;
+		if (list[used].self)
+			watch_name(sync, &list[used]);
+		used++;
 	}
 	free(raw);
 	if (!list)

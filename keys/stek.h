@@ -147,6 +147,7 @@ enum stek_event_kind {
 	STEK_EVENT_ACTIVE_KEY,		/* the sealing key changed */
 	STEK_EVENT_CLOCK,		/* offset to the store past 0.5 s */
 	STEK_EVENT_STATE_FILE,		/* the kept copy could not be read or written */
+	STEK_EVENT_SAME_NAME,		/* another process beats as this node */
 };
 
 STEK_API const char *stek_event_name(enum stek_event_kind kind);

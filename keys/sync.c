@@ -216,18 +216,34 @@ static void take_inbox(struct stek_sync *sync)
 	pthread_mutex_unlock(&sync->lock);
 }
 
-/* Answers the members at once; a change waits until the one before is done. */
+static bool given_up(struct stek_sync *sync, struct stek_command *command)
+{
+	bool abandoned;
+
+	pthread_mutex_lock(&sync->lock);
+	abandoned = command->abandoned;
+	pthread_mutex_unlock(&sync->lock);
+	return abandoned;
+}
+
+/*
+ * Answers the members at once; a change waits until the one before is done. A
+ * store that hangs is waited for once, however many ask: a revocation may stand
+ * behind them.
+ */
 static void serve(struct stek_sync *sync)
 {
 	struct stek_command **last = &sync->queue, *command;
+	int err = 0;
 
 	take_inbox(sync);
 	while ((command = *last)) {
 		if (command->kind == STEK_COMMAND_MEMBERS) {
 			*last = command->next;
-			stek__sync_finish(sync, command,
-				stek__member_list(sync, &command->members,
-						  &command->n_members));
+			if (!err && !given_up(sync, command))
+				err = stek__member_list(sync, &command->members,
+							&command->n_members);
+			stek__sync_finish(sync, command, err);
 			continue;
 		}
 		if (sync->current) {

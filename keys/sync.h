@@ -101,6 +101,8 @@ struct stek_sync {
 	size_t (*on_beat)(void *user, uint8_t *buf, size_t cap);
 	void *user;
 	int64_t started_at_ms;
+	bool beaten;		/* the store has a heartbeat of this process */
+	int64_t twin_ms;	/* started_at of who else beats as us; 0: none */
 
 	int64_t next_beat_ms;	/* monotonic, as all below */
 	int64_t last_beat_ms;

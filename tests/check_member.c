@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * check_member.c - the list of members where something is amiss: a store that
+ * hangs while many ask, and two processes under one node name.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "simfarm.h"
+
+#define SEC 1000LL
+#define ASK 8
+
+static struct sim *sim;
+
+static void begin(void)
+{
+	sim = calloc(1, sizeof(*sim));
+	ck_assert_ptr_nonnull(sim);
+	sim_begin(sim, 3);
+	sim_run(sim, 2 * SEC);
+}
+
+static void end(void)
+{
+	sim_end(sim);
+	free(sim);
+}
+
+static struct stek_command *ask(bool abandoned)
+{
+	struct stek_command *command = calloc(1, sizeof(*command));
+
+	ck_assert_ptr_nonnull(command);
+	command->kind = STEK_COMMAND_MEMBERS;
+	command->abandoned = abandoned;
+	stek__sync_submit(sim->nodes[0].farm->sync, command);
+	return command;
+}
+
+/* However many ask for the members, a store that hangs is waited for once. */
+START_TEST(test_store_that_hangs)
+{
+	struct stek_command *asked[ASK];
+	size_t i, calls = sim->stores[0].calls;
+
+	sim->stores[0].answer = STEK_EUNAVAILABLE;
+	for (i = 0; i < ASK; i++)
+		asked[i] = ask(false);
+	stek__sync_step(sim->nodes[0].farm->sync, false);
+	/* One for the members, one if a heartbeat was due. */
+	ck_assert_uint_le(sim->stores[0].calls, calls + 2);
+	for (i = 0; i < ASK; i++) {
+		ck_assert(asked[i]->done);
+		ck_assert_int_eq(asked[i]->result, STEK_EUNAVAILABLE);
+		stek__command_free(asked[i]);
+	}
+}
+END_TEST
+
+/* Nobody is asked on behalf of who has gone; the others are all answered. */
+START_TEST(test_who_has_gone)
+{
+	struct stek_command *asked[ASK];
+	size_t i, calls = sim->stores[0].calls;
+
+	for (i = 0; i < ASK; i++)
+		(void)ask(true);	/* the thread frees it */
+	stek__sync_step(sim->nodes[0].farm->sync, false);
+	ck_assert_uint_le(sim->stores[0].calls, calls + 1);
+	for (i = 0; i < ASK; i++)
+		asked[i] = ask(false);
+	stek__sync_step(sim->nodes[0].farm->sync, false);
+	for (i = 0; i < ASK; i++) {
+		ck_assert(asked[i]->done);
+		ck_assert_int_eq(asked[i]->result, 0);
+		ck_assert_uint_eq(asked[i]->n_members, 3);
+		stek__command_free(asked[i]);
+	}
+}
+END_TEST
+
+static void look(size_t i)
+{
+	struct stek_member *members = NULL;
+	size_t n = 0;
+
+	ck_assert_int_eq(stek__member_list(sim->nodes[i].farm->sync, &members,
+					   &n), 0);
+	free(members);
+}
+
+/* Another process under this node's name is told, once, by both of them. */
+START_TEST(test_same_name)
+{
+	int n;
+
+	sim_close(sim, 2);
+	strcpy(sim->nodes[2].name, "node-0");
+	sim_open(sim, 2);
+	for (n = 0; n < 50; n++) {
+		sim_run(sim, 130);
+		look(0);
+		look(1);
+		look(2);
+	}
+	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_SAME_NAME], 1);
+	ck_assert_uint_eq(sim->nodes[1].events[STEK_EVENT_SAME_NAME], 0);
+	ck_assert_uint_eq(sim->nodes[2].events[STEK_EVENT_SAME_NAME], 1);
+}
+END_TEST
+
+/* A node that was restarted finds its old heartbeat and thinks nothing of it. */
+START_TEST(test_restarted)
+{
+	int n;
+
+	sim_close(sim, 0);
+	sim_run(sim, 100);
+	sim_open(sim, 0);
+	look(0);
+	for (n = 0; n < 20; n++) {
+		sim_run(sim, 130);
+		look(0);
+	}
+	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_SAME_NAME], 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("member");
+	TCase *farm = tcase_create("farm");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(farm, 60);
+	tcase_add_checked_fixture(farm, begin, end);
+	tcase_add_test(farm, test_store_that_hangs);
+	tcase_add_test(farm, test_who_has_gone);
+	tcase_add_test(farm, test_same_name);
+	tcase_add_test(farm, test_restarted);
+	suite_add_tcase(suite, farm);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
