@@ -18,6 +18,9 @@
 /* A flight of ours beyond any certificate chain; the peer does not read. */
 #define OUT_MAX (512 * 1024)
 
+/* One record to a client that reads late, and answers to its KeyUpdates. */
+#define RELAY_OUT_MAX (32 * 1024)
+
 #define TO(state) (1u << (state))
 
 /* Which states may follow each. */
@@ -161,7 +164,8 @@ static bool wants_read(const struct conn *conn)
 	case CONN_PAGE:
 		return !conn->out.len && !conn->in.len;
 	case CONN_RELAY:
-		return !conn->out.len && !conn->in.len &&
+		/* A client may give all before it takes anything. */
+		return conn->out.len <= RELAY_OUT_MAX && !conn->in.len &&
 			relay_wants_client(conn);
 	default:
 		return false;

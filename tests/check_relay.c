@@ -182,6 +182,19 @@ static void *read_much(void *user)
 	return n == sizeof(got) ? user : NULL;
 }
 
+/* More than all the sockets on the way hold. */
+#define MORE 8
+
+static void *send_more(void *user)
+{
+	struct slow_sender *sender = user;
+	unsigned i;
+
+	for (i = 0; i < MORE; i++)
+		send_all(sender->fd, bytes, sizeof(bytes));
+	return NULL;
+}
+
 /* Megabytes up, through a backend's full socket. */
 START_TEST(test_much_goes_up)
 {
@@ -209,6 +222,40 @@ START_TEST(test_much_goes_up)
 	ck_assert_ptr_nonnull(whole);
 	ck_assert(!memcmp(got, bytes, sizeof(got)));
 	close(reader.fd);
+	client_free(client);
+}
+END_TEST
+
+/* What the client does not read yet keeps nothing from going up. */
+START_TEST(test_up_goes_on_while_down_is_blocked)
+{
+	struct slow_sender sender, reader;
+	struct client *client;
+	size_t at;
+	void *whole;
+	bool clean;
+
+	loopback_start(loopback);
+	client = open_client("relay.example.com", version_of[_i]);
+	sender.fd = reader.fd = loopback_accept(loopback);
+	ck_assert_int_eq(pthread_create(&sender.thread, NULL, send_more,
+					&sender), 0);
+	ck_assert_int_eq(pthread_create(&reader.thread, NULL, read_much,
+					&reader), 0);
+	for (at = 0; at < sizeof(bytes); at += 16384) {
+		ck_assert_int_eq(SSL_write(client->ssl, bytes + at, 16384),
+				 16384);
+		client_send(client);
+	}
+	pthread_join(reader.thread, &whole);
+	ck_assert_ptr_nonnull(whole);
+	ck_assert(!memcmp(got, bytes, sizeof(got)));
+	for (at = 0; at < MORE; at++)
+		ck_assert_uint_eq(client_read(client, got, sizeof(got),
+					      &clean), sizeof(got));
+	ck_assert(!memcmp(got, bytes, sizeof(got)));
+	pthread_join(sender.thread, NULL);
+	close(sender.fd);
 	client_free(client);
 }
 END_TEST
@@ -333,6 +380,7 @@ int main(void)
 			    2);
 	tcase_add_loop_test(ends, test_much_comes_down, 0, 2);
 	tcase_add_loop_test(ends, test_much_goes_up, 0, 2);
+	tcase_add_loop_test(ends, test_up_goes_on_while_down_is_blocked, 0, 2);
 	tcase_add_loop_test(ends,
 			    test_an_absent_backend_is_told_by_close_notify, 0,
 			    2);
