@@ -56,6 +56,7 @@ static const char *const events[] = {
 	[STEK_EVENT_ACTIVE_KEY] = "active_key",
 	[STEK_EVENT_CLOCK] = "clock",
 	[STEK_EVENT_STATE_FILE] = "state_file",
+	[STEK_EVENT_UNCONFIRMED] = "unconfirmed",
 };
 
 static const char *const store_states[] = {

@@ -86,7 +86,10 @@ static int check_options(const struct stek_farm_options *options, char *why,
 	if (!options->farm_key_file)
 		return refuse(why, why_len, "farm_key_file", NULL,
 			      "the path of a farm key");
-	if (!options->store_url)
+	if (options->stores && (options->n_stores == 0 ||
+				options->n_stores > STEK_STORES_MAX))
+		return refuse(why, why_len, "stores", NULL, "1 to 4 of them");
+	if (options->stores ? !options->stores[0].url : !options->store_url)
 		return refuse(why, why_len, "store_url", NULL,
 			      "redis://, unix: or file:");
 	if (dir && (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode)))
@@ -119,6 +122,7 @@ static int open_store(struct stek_store **out,
 		.password_file = options->store_password_file,
 		.farm = options->farm,
 		.timeout_ms = STEK_STORE_TIMEOUT_MS,
+		.reach = options->store_reach,
 	};
 
 	return stek__store_open(out, &store, why, why_len);

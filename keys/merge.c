@@ -5,6 +5,8 @@
  * which enter our ring only after the store took them. Called after every
  * exchange with the store.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +69,32 @@ static void tell_minted(struct stek_sync *sync, struct stek_key *const *keys,
 	}
 }
 
+/*
+ * A write that too few replicas have stands all the same: should a failover
+ * lose it, the nodes put it back. But an operator who asked for replicas wants
+ * to know.
+ */
+static void tell_replicas(struct stek_sync *sync,
+			  const struct stek_version *version)
+{
+	struct stek_replicas replicas = { 0, 0 };
+	char detail[96];
+
+	if (!sync->store->ops->replicas)
+		return;
+	sync->store->ops->replicas(sync->store, &replicas);
+	pthread_mutex_lock(&sync->lock);
+	sync->status.replicas_wanted = replicas.wanted;
+	sync->status.replicas_confirmed = replicas.confirmed;
+	pthread_mutex_unlock(&sync->lock);
+	if (replicas.confirmed >= replicas.wanted)
+		return;
+	stek__sync_count(sync, &sync->status.unconfirmed);
+	snprintf(detail, sizeof(detail), "%u of %u replicas have epoch %" PRIu64,
+		 replicas.confirmed, replicas.wanted, version->epoch);
+	stek__sync_event(sync, STEK_EVENT_UNCONFIRMED, 0, NULL, detail);
+}
+
 /* The next ring: base without what expired long ago, and the extra keys. */
 static int compose(struct stek_ring **out, const struct stek_ring *base,
 		   struct stek_key *const *extra, size_t n_extra,
@@ -118,6 +146,7 @@ int stek__merge_propose(struct stek_sync *sync, const struct stek_ring *base,
 	if (err)
 		goto out;
 	stek__sync_count(sync, &sync->status.published);
+	tell_replicas(sync, &next->version);
 	stek__sync_install(sync, stek__ring_ref(next));
 	sync->in_sync = true;
 	sync->absent = false;

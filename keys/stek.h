@@ -39,6 +39,7 @@ extern "C" {
 #define STEK_NAME_MAX 63	/* farm and node names: [A-Za-z0-9._-]{1,63} */
 #define STEK_RING_KEYS_MAX 64
 #define STEK_MEMBERS_MAX 4096
+#define STEK_STORES_MAX 4
 #define STEK_PAYLOAD_MAX 1600	/* application bytes in a heartbeat */
 
 /*
@@ -147,6 +148,7 @@ enum stek_event_kind {
 	STEK_EVENT_ACTIVE_KEY,		/* the sealing key changed */
 	STEK_EVENT_CLOCK,		/* offset to the store past 0.5 s */
 	STEK_EVENT_STATE_FILE,		/* the kept copy could not be read or written */
+	STEK_EVENT_UNCONFIRMED,		/* a write stands, but too few replicas have it */
 };
 
 STEK_API const char *stek_event_name(enum stek_event_kind kind);
@@ -159,18 +161,54 @@ struct stek_event {
 	const char *detail;		/* never NULL, valid during the call */
 };
 
+/* How a Redis is reached, beyond its URL and login. Zero: off. */
+struct stek_store_reach {
+	/* rediss:// and sentinels://: PEM files, read at every connection. */
+	const char *ca;			/* who signs the servers; required */
+	const char *certificate;	/* our own, with its chain */
+	const char *key;		/* of it; only its owner may read it */
+	const char *server_name;	/* expected; NULL: the URL's host */
+	/* The Sentinels' own login; NULL: none. */
+	const char *sentinel_user;
+	const char *sentinel_password_file;
+	/*
+	 * A new ring is awaited on so many replicas. It stands when fewer
+	 * confirm it, but that is told: STEK_EVENT_UNCONFIRMED, counted.
+	 */
+	uint32_t wait_replicas;		/* at most 16 */
+	uint32_t wait_ms;		/* for them; default 200, at most 800 */
+};
+
+/*
+ * One store. redis://HOST[:PORT][,HOST[:PORT]...][/DB], rediss:// (TLS),
+ * sentinel://HOST[:PORT][,HOST[:PORT]...]/MASTER[/DB], sentinels:// (TLS),
+ * unix:/PATH[?db=N], file:/DIRECTORY. Several hosts are tried in turn:
+ * Sentinels of one master, or nodes of one Cluster. User and password never
+ * stand in the URL.
+ */
+struct stek_store_config {
+	const char *url;		/* required */
+	const char *user;		/* NULL: Redis' default user */
+	const char *password_file;	/* NULL: none */
+	struct stek_store_reach reach;
+};
+
 struct stek_farm_options {
 	const char *farm;		/* name; required */
 	const char *node;		/* name; required, unique in the farm */
 	const char *farm_key_file;	/* see stek_farm_key_generate(); required */
 	const char *state_dir;		/* keeps the last ring, sealed; NULL: none */
 	/*
-	 * redis://HOST[:PORT][/DB], unix:/PATH[?db=N], file:/DIRECTORY.
-	 * User and password never stand in the URL.
+	 * Where the nodes meet: one store, by the four short members, or up
+	 * to STEK_STORES_MAX of them, each independent of the others. What
+	 * they hold is united; a change counts once one of them took it.
 	 */
-	const char *store_url;		/* required */
-	const char *store_user;		/* NULL: Redis' default user */
-	const char *store_password_file; /* NULL: none */
+	const char *store_url;
+	const char *store_user;
+	const char *store_password_file;
+	struct stek_store_reach store_reach;
+	const struct stek_store_config *stores;	/* NULL: the short members */
+	size_t n_stores;
 	struct stek_policy policy;
 	/*
 	 * Called on the sync thread; must not block, and must not call
@@ -241,6 +279,9 @@ struct stek_status {
 	uint64_t polls, poll_errors;
 	uint64_t published, conflicts, minted, restored, records_refused;
 	struct stek_version version;
+	uint32_t replicas_wanted;	/* for each write; 0: none awaited */
+	uint32_t replicas_confirmed;	/* that had the last write */
+	uint64_t unconfirmed;		/* writes that fewer had than wanted */
 };
 
 STEK_API void stek_farm_status(struct stek_farm *farm,

@@ -22,6 +22,13 @@ struct stek_store_options {
 	const char *password_file;
 	const char *farm;
 	uint32_t timeout_ms;		/* per call; connecting included */
+	struct stek_store_reach reach;
+};
+
+/* What a store's replicas said to the last write that it took. */
+struct stek_replicas {
+	uint32_t wanted;		/* 0: none are asked */
+	uint32_t confirmed;
 };
 
 /* What a heartbeat's answer says beside "written". */
@@ -73,6 +80,8 @@ struct stek_store_ops {
 	/* Drains it. True if there was a hint. */
 	bool (*hint_take)(struct stek_store *store);
 	const char *(*detail)(struct stek_store *store);
+	/* May be NULL: there are no replicas. Right after a publish. */
+	void (*replicas)(struct stek_store *store, struct stek_replicas *out);
 	void (*close)(struct stek_store *store);
 };
 
