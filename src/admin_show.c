@@ -15,7 +15,7 @@
 static json_t *store_json(struct node *node, const struct stek_status *status)
 {
 	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:f, s:b}",
-			 "url", node->settings->store_url,
+			 "url", node->settings->stores[0].url,
 			 "state", stek_store_state_name(status->store),
 			 "since_ms", (json_int_t)status->store_since_ms,
 			 "ok_at_ms", admin_time_or_null(status->store_ok_at_ms),

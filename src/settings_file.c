@@ -51,6 +51,11 @@ static const cyaml_schema_field_t store_fields[] = {
 	CYAML_FIELD_END
 };
 
+static const cyaml_schema_value_t store_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_store,
+			    store_fields),
+};
+
 static const cyaml_schema_field_t keys_fields[] = {
 	CYAML_FIELD_UINT("period_s", OPTIONAL, struct stek_policy, period_s),
 	CYAML_FIELD_UINT("lifetime_s", OPTIONAL, struct stek_policy,
@@ -160,8 +165,10 @@ static const cyaml_schema_field_t file_fields[] = {
 			       farm_key, 1, PATH_LEN_MAX),
 	CYAML_FIELD_STRING_PTR("state_dir", TEXT_OPTIONAL, struct file,
 			       state_dir, 1, PATH_LEN_MAX),
-	CYAML_FIELD_MAPPING("store", CYAML_FLAG_DEFAULT, struct file, store,
+	CYAML_FIELD_MAPPING("store", OPTIONAL, struct file, store,
 			    store_fields),
+	CYAML_FIELD_SEQUENCE("stores", TEXT_OPTIONAL, struct file, stores,
+			     &store_schema, 1, STEK_STORES_MAX),
 	CYAML_FIELD_MAPPING("keys", OPTIONAL, struct file, keys, keys_fields),
 	CYAML_FIELD_UINT("workers", OPTIONAL, struct file, workers),
 	CYAML_FIELD_MAPPING("log", OPTIONAL, struct file, log, log_fields),

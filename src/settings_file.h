@@ -63,7 +63,9 @@ struct file_metrics {
 
 struct file {
 	char *farm, *node, *farm_key, *state_dir;
-	struct file_store store;
+	struct file_store store;	/* or: */
+	struct file_store *stores;
+	uint32_t stores_count;
 	struct stek_policy keys;
 	uint32_t workers;
 	struct file_log log;

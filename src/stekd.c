@@ -179,20 +179,27 @@ static size_t on_beat(void *user, uint8_t *buf, size_t cap)
 static int open_farm(struct node *node, char *why, size_t why_len)
 {
 	const struct settings *settings = node->settings;
+	struct stek_store_config stores[STEK_STORES_MAX];
 	const struct stek_farm_options options = {
 		.farm = settings->farm,
 		.node = settings->node,
 		.farm_key_file = settings->farm_key,
 		.state_dir = settings->state_dir,
-		.store_url = settings->store_url,
-		.store_user = settings->store_user,
-		.store_password_file = settings->store_password_file,
+		.stores = stores,
+		.n_stores = settings->n_stores,
 		.policy = settings->policy,
 		.on_event = on_event,
 		.on_beat = on_beat,
 		.user = node,
 	};
+	size_t i;
 
+	for (i = 0; i < settings->n_stores; i++)
+		stores[i] = (struct stek_store_config){
+			.url = settings->stores[i].url,
+			.user = settings->stores[i].user,
+			.password_file = settings->stores[i].password_file,
+		};
 	return stek_farm_open(&node->farm, &options, why, why_len) == 0 ? 0
 								     : -1;
 }
