@@ -85,7 +85,7 @@ void stek__audit_flush(struct stek_sync *sync)
 	int err;
 
 	for (i = 0; i < sync->n_audit; i++) {
-		err = sync->store->ops->audit(sync->store, sync->audit[i]);
+		err = sync->store->ops->audit(sync->store, "", sync->audit[i]);
 		stek__sync_answered(sync, err);
 		/* What is refused would be refused for ever: told, gone. */
 		if (err == STEK_EUNAVAILABLE)

@@ -20,6 +20,7 @@ struct stek_farm_key {
 /* Lives in locked memory as a whole. */
 struct stek_farm_keys {
 	size_t n;
+	size_t seals;	/* which of them: 0, or the last after a roll-over */
 	struct stek_farm_key keys[STEK_FARM_KEYS_MAX];
 };
 
