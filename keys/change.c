@@ -180,8 +180,7 @@ static int publish_rotate(struct stek_sync *sync)
 			     stek__schedule_expire_at(policy, at_ms));
 	if (!err) {
 		stek__ring_ref(ring);
-		err = stek__merge_propose(sync, ring, &key, 1,
-					  stek__merge_expect(sync));
+		err = stek__merge_propose(sync, ring, &key, 1, NULL);
 		stek__ring_unref(ring);
 	}
 	if (!err) {
@@ -204,8 +203,7 @@ static int publish_revoke(struct stek_sync *sync)
 	n = stek__revoke_extra(sync, ring, extra);
 	if (n) {
 		stek__ring_ref(ring);
-		err = stek__merge_propose(sync, ring, extra, n,
-					  stek__merge_expect(sync));
+		err = stek__merge_propose(sync, ring, extra, n, NULL);
 		stek__ring_unref(ring);
 	}
 	for (i = 0; i < n; i++)

@@ -269,12 +269,35 @@ enum stek_store_state {
 
 STEK_API const char *stek_store_state_name(enum stek_store_state state);
 
+/* One of a node's stores. */
+struct stek_store_status {
+	enum stek_store_state state;
+	int64_t since_ms;		/* farm time of the last change of state */
+	int64_t ok_at_ms;		/* last answer; 0: never */
+	char detail[160];		/* what it last said when not ok */
+	double clock_offset_ms;		/* its clock minus this wall clock */
+	bool clock_known;
+};
+
+/*
+ * Farm time follows the stores' clock up to the cap; past it keys would be
+ * paced wrongly, so such a node should not serve. Nor should one whose farm
+ * time still differs by more than tickets tolerate between two nodes.
+ */
+#define STEK_CLOCK_ALARM_MS 500
+#define STEK_CLOCK_CAP_MS 10000
+#define STEK_CLOCK_ERROR_MAX_MS 6000
+
 struct stek_status {
-	enum stek_store_state store;
+	enum stek_store_state store;	/* OK when one of the stores is */
 	int64_t store_since_ms;		/* farm time of the last change of state */
-	int64_t store_ok_at_ms;		/* last answer; 0: never */
-	char store_detail[160];		/* what it last said when not ok */
-	double clock_offset_ms;		/* store's clock minus this wall clock */
+	int64_t store_ok_at_ms;		/* last answer of any; 0: never */
+	char store_detail[160];		/* what one last said when none is ok */
+	size_t n_stores;
+	struct stek_store_status stores[STEK_STORES_MAX]; /* in their order */
+	double clock_offset_ms;		/* stores' clock minus this wall clock */
+	double clock_error_ms;		/* what of it farm time does not have */
+	double clock_spread_ms;		/* by which the stores' clocks differ */
 	bool clock_known;
 	uint64_t polls, poll_errors;
 	uint64_t published, conflicts, minted, restored, records_refused;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sync.h - the one thread of a farm that talks to the store, as its files share
- * it: sync.c is the loop, request.c what other threads ask for, pace.c the
- * clocks, merge.c what is fetched, merged and published, keep.c the copy on
+ * it: sync.c is the loop, link.c the stores, request.c what other threads ask
+ * for, pace.c the clocks, merge.c what is fetched and merged, publish.c what is written, keep.c the copy on
  * disk, member.c who is there, change.c and revoke.c rotation and revocation,
  * audit.c the record of them.
  *
@@ -18,6 +18,11 @@
 #define STEK_AUDIT_QUEUE 16
 #define STEK_OFFSETS 8
 #define STEK_STORE_TIMEOUT_MS 1000
+/*
+ * Entries past expiry are deleted from the stores this much later, when every
+ * clock agrees on it; else a slow node would put them back.
+ */
+#define STEK_PRUNE_GRACE_MS 30000
 #define STEK_REVOKE_WAIT_MS 10000
 #define STEK_REVERT_WAIT_MS 3000
 
@@ -74,6 +79,24 @@ struct stek_command {
 	bool abandoned;
 };
 
+/* One store. Each has a state of its own; what they hold is united. */
+struct stek_link {
+	struct stek_store *store;
+	enum stek_store_state state;
+	int64_t next_beat_ms;	/* monotonic, as all times here */
+	int64_t last_beat_ms;
+	int64_t ok_ms;		/* last answer */
+	unsigned failures;	/* beats without an answer in a row */
+	bool known;		/* what it holds is: */
+	bool empty;		/* no ring, */
+	struct stek_version held;	/* or this one */
+	struct stek_version told;	/* what our last heartbeat there said */
+	struct stek_version bad;	/* last refused version of the store */
+	bool has_bad;		/* it still holds that */
+	int64_t offsets_us[STEK_OFFSETS];
+	size_t n_offsets, next_offset;
+};
+
 struct stek_sync {
 	struct stek_farm *farm;
 	pthread_t thread;
@@ -88,8 +111,10 @@ struct stek_sync {
 	struct stek_status status;
 
 	/* The rest is the sync thread's. */
-	struct stek_store *store;
-	enum stek_store_state state;
+	struct stek_link links[STEK_STORES_MAX];
+	size_t n_links;
+	struct stek_store *store;	/* the first that answers */
+	enum stek_store_state state;	/* of all: OK when one answers */
 	char *state_dir;		/* of the kept ring, or NULL */
 	char state_name[STEK_NAME_MAX + 8], state_aside[STEK_NAME_MAX + 16];
 	char *state_fault;		/* told by the first step, or NULL */
@@ -102,20 +127,17 @@ struct stek_sync {
 	void *user;
 	int64_t started_at_ms;
 
-	int64_t next_beat_ms;	/* monotonic, as all below */
-	int64_t last_beat_ms;
+	int64_t next_beat_ms;	/* monotonic: beat all then, not only who
+				   is due; INT64_MAX: no need */
+	int64_t last_beat_ms;	/* monotonic, as all below */
 	uint64_t beats;		/* exchanges so far */
-	unsigned failures;	/* beats without an answer in a row */
-	bool in_sync;		/* the store's version is ours */
-	bool absent;		/* the store has no ring, and neither have we */
-	struct stek_version bad;	/* last refused version of the store */
-	bool has_bad;
+	bool in_sync;		/* each store that answers holds our ring */
+	bool absent;		/* no store has a ring, and neither have we */
+	bool has_bad;		/* all that the stores hold does not open */
 	int64_t mint_at_ms;	/* a key is missing: when to make it; 0 none */
 	int64_t prune_after_ms;	/* not before: publish only to delete */
 
-	int64_t offsets_us[STEK_OFFSETS];
-	size_t n_offsets, next_offset;
-	bool clock_alarm;
+	bool clock_alarm, spread_alarm;
 	int64_t slewed_at_ms;
 
 	struct stek_version told;	/* in the last event of a ring */
@@ -130,8 +152,9 @@ struct stek_sync {
 };
 
 /* sync.c */
+/* Takes over the stores when it returns 0. */
 int stek__sync_new(struct stek_sync **out, struct stek_farm *farm,
-		   struct stek_store *store,
+		   struct stek_store *const *stores, size_t n_stores,
 		   const struct stek_farm_options *options) STEK_CHECKED;
 int stek__sync_start(struct stek_sync *sync) STEK_CHECKED;
 void stek__sync_stop(struct stek_sync *sync);	/* joins; forgets the node */
@@ -159,11 +182,11 @@ void stek__command_free(struct stek_command *command);
 
 void stek__sync_event(struct stek_sync *sync, enum stek_event_kind kind,
 		      int error, const uint8_t *key_id, const char *detail);
-/* A call of the store ended with `err`: tells what changes by that. */
+/* A call of sync->store ended with `err`: tells what changes by that. */
 void stek__sync_answered(struct stek_sync *sync, int err);
 /* Adds to a counter of the status. */
 void stek__sync_count(struct stek_sync *sync, uint64_t *counter);
-struct stek_ring *stek__sync_ring(struct stek_sync *sync);
+struct stek_ring *stek__sync_ring(const struct stek_sync *sync);
 int64_t stek__sync_mono(const struct stek_sync *sync);
 int64_t stek__sync_farm_ms(const struct stek_sync *sync);
 uint32_t stek__sync_random(const struct stek_sync *sync, uint32_t bound);
@@ -174,25 +197,48 @@ uint32_t stek__sync_random(const struct stek_sync *sync, uint32_t bound);
  */
 void stek__sync_install(struct stek_sync *sync, struct stek_ring *ring);
 
+/* link.c */
+void stek__link_answered(struct stek_sync *sync, struct stek_link *link,
+			 int err);
+/* It holds this version; NULL: nothing. */
+void stek__link_holds(struct stek_sync *sync, struct stek_link *link,
+		      const struct stek_version *version);
+void stek__link_unknown(struct stek_sync *sync, struct stek_link *link);
+bool stek__link_in_sync(const struct stek_sync *sync,
+			const struct stek_link *link);
+/* What all links make of in_sync, absent, state and store. */
+void stek__link_refresh(struct stek_sync *sync);
+void stek__link_beats(struct stek_sync *sync);	/* those that are due */
+int64_t stek__link_due_ms(const struct stek_sync *sync);
+
 /* pace.c */
-void stek__pace_sample(struct stek_sync *sync, int64_t before_ms,
+void stek__pace_sample(struct stek_link *link, int64_t before_ms,
 		       int64_t after_ms, const struct stek_pulse *pulse);
+/* It answered: what was measured long ago is forgotten. */
+void stek__pace_answered(struct stek_sync *sync, struct stek_link *link);
 void stek__pace_slew(struct stek_sync *sync);
-int64_t stek__pace_offset_us(const struct stek_sync *sync);	/* median */
-void stek__pace_retry(struct stek_sync *sync);	/* sets next_beat_ms */
+/* The stores' clock minus ours: the median over the stores of medians. */
+int64_t stek__pace_offset_us(const struct stek_sync *sync);
+/* Sets next_beat_ms after a failure. */
+void stek__pace_retry(struct stek_sync *sync, struct stek_link *link);
 
 /* merge.c */
-/* Makes ours and the store's rings one; `pulse` is what the store just said. */
-void stek__merge(struct stek_sync *sync, const struct stek_pulse *pulse);
+/* Makes ours and a store's rings one; `pulse` is what it just said. */
+void stek__merge(struct stek_sync *sync, struct stek_link *link,
+		 const struct stek_pulse *pulse);
 /*
- * Publishes base and `extra` as base's epoch + 1, and installs that when the
- * store accepted it. `expect` is what the store holds; NULL: nothing.
+ * Publishes base and `extra` as base's epoch + 1 to every store that is in
+ * sync, and to `link` (or NULL), whose ring is part of base; installs that
+ * when one store accepted it.
  */
 int stek__merge_propose(struct stek_sync *sync, const struct stek_ring *base,
 			struct stek_key *const *extra, size_t n_extra,
-			const struct stek_version *expect) STEK_CHECKED;
-/* What the store holds while in sync. */
-const struct stek_version *stek__merge_expect(struct stek_sync *sync);
+			struct stek_link *link) STEK_CHECKED;
+/* Our ring as it is into a store that holds a part of it. */
+int stek__merge_copy(struct stek_sync *sync, struct stek_link *link)
+	STEK_CHECKED;
+/* Another node was first there. */
+void stek__merge_again_soon(struct stek_sync *sync, struct stek_link *link);
 /* Mints what the schedule misses, when in sync and due. */
 void stek__merge_mint(struct stek_sync *sync);
 /* Adds keys for what the schedule misses in `ring`; returns their number. */
@@ -207,7 +253,8 @@ void stek__keep_write(struct stek_sync *sync);
 /* member.c */
 int stek__member_list(struct stek_sync *sync, struct stek_member **out,
 		      size_t *n) STEK_CHECKED;
-void stek__member_beat(struct stek_sync *sync);	/* one exchange with the store */
+/* Exchanges with one store until both sides know the same. */
+void stek__member_beat(struct stek_sync *sync, struct stek_link *link);
 
 /* change.c */
 void stek__change_begin(struct stek_sync *sync, struct stek_command *command);
@@ -229,10 +276,18 @@ void stek__audit_add(struct stek_sync *sync,
 		     const struct stek_command *command);
 void stek__audit_flush(struct stek_sync *sync);
 
-/* farm.c, for tests: NULL for the real clocks, the store of the options. */
+/*
+ * farm.c, for tests: NULL for the real clocks, the stores of the options. The
+ * stores given are closed also when it fails.
+ */
 int stek__farm_open(struct stek_farm **out,
 		    const struct stek_farm_options *options,
 		    const struct stek_io *io, struct stek_store *store,
 		    char *why, size_t why_len) STEK_CHECKED;
+int stek__farm_open_at(struct stek_farm **out,
+		       const struct stek_farm_options *options,
+		       const struct stek_io *io,
+		       struct stek_store *const *stores, size_t n_stores,
+		       char *why, size_t why_len) STEK_CHECKED;
 
 #endif

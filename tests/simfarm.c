@@ -71,6 +71,7 @@ static int sim_publish(struct stek_store *store,
 		       size_t len)
 {
 	void (*before)(struct sim_node *);
+	struct sim_node *node = node_of(store);
 	struct sim_store *s = store_of(store);
 	int err = fault(store);
 	size_t i;
@@ -105,15 +106,15 @@ static int64_t store_now_ms(struct stek_store *store)
 
 static int sim_pulse(struct stek_store *store, struct stek_pulse *out)
 {
-	struct sim_node *node = node_of(store);
+	const struct sim_store *s = store_of(store);
 	int err = fault(store);
 
 	if (err)
 		return err;
 	out->store_now_ms = store_now_ms(store);
 	out->store_now_us_part = 0;
-	out->has_ring = store_of(store)->has_ring;
-	out->version = store_of(store)->version;
+	out->has_ring = s->has_ring;
+	out->version = s->version;
 	return 0;
 }
 
@@ -166,11 +167,11 @@ static int sim_members(struct stek_store *store, struct stek_raw_member **out,
 
 static int sim_forget(struct stek_store *store, const char *name)
 {
-	struct sim_node *node = node_of(store);
-	struct stek_raw_member *member = member_of(store_of(store), name);
+	struct sim_store *s = store_of(store);
+	struct stek_raw_member *member = member_of(s, name);
 
 	if (member)
-		*member = store_of(store)->members[--store_of(store)->n_members];
+		*member = s->members[--s->n_members];
 	return 0;
 }
 
@@ -182,15 +183,15 @@ static const char *last_audit(const struct sim_store *s)
 static int sim_audit(struct stek_store *store, const char *after,
 		     const char *line)
 {
-	struct sim_node *node = node_of(store);
+	struct sim_store *s = store_of(store);
 	int err = fault(store);
 
 	if (err)
 		return err;
-	if (strcmp(after, last_audit(store_of(store))))
+	if (strcmp(after, last_audit(s)))
 		return STEK_ECONFLICT;
-	ck_assert_uint_lt(store_of(store)->n_audit, SIM_AUDIT);
-	store_of(store)->audit[store_of(store)->n_audit++] = strdup(line);
+	ck_assert_uint_lt(s->n_audit, SIM_AUDIT);
+	s->audit[s->n_audit++] = strdup(line);
 	return 0;
 }
 
