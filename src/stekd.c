@@ -27,7 +27,7 @@
 #include "worker.h"
 
 #define DEFAULT_CONFIG "/etc/stekd/stekd.yaml"
-#define NAMES_EVERY_S 5
+#define NAMES_EVERY_S 1
 
 enum { EXIT_OK = 0, EXIT_START = 1, EXIT_CONFIG = 2 };
 
@@ -176,6 +176,20 @@ static size_t on_beat(void *user, uint8_t *buf, size_t cap)
 	return counters_pack(&sum, buf, cap);
 }
 
+static struct stek_store_reach store_reach(const struct settings_store *store)
+{
+	return (struct stek_store_reach){
+		.ca = store->ca,
+		.certificate = store->certificate,
+		.key = store->key,
+		.server_name = store->server_name,
+		.sentinel_user = store->sentinel_user,
+		.sentinel_password_file = store->sentinel_password_file,
+		.wait_replicas = store->wait_replicas,
+		.wait_ms = store->wait_ms,
+	};
+}
+
 static int open_farm(struct node *node, char *why, size_t why_len)
 {
 	const struct settings *settings = node->settings;
@@ -199,6 +213,7 @@ static int open_farm(struct node *node, char *why, size_t why_len)
 			.url = settings->stores[i].url,
 			.user = settings->stores[i].user,
 			.password_file = settings->stores[i].password_file,
+			.reach = store_reach(&settings->stores[i]),
 		};
 	return stek_farm_open(&node->farm, &options, why, why_len) == 0 ? 0
 								     : -1;
