@@ -84,22 +84,6 @@ static void read_node(struct reading *r)
 		check_name(&at, r->out->node);
 }
 
-/* `name` is "store" or "stores[N]". */
-static void read_store(struct reading *r, const char *name,
-		       const struct file_store *store,
-		       struct settings_store *out)
-{
-	struct place at = place(r, "store.url", "%s.url", name);
-
-	out->url = copy(r, store->url);
-	check_store_url(&at, store->url);
-	out->user = copy(r, store->user);
-	out->password_file = copy_path(r, store->password_file);
-	at = place(r, "store.password_file", "%s.password_file", name);
-	if (out->password_file != NULL)
-		check_file(&at, out->password_file, true);
-}
-
 /* Two links to one store would count its answer twice. */
 static void check_twice(struct reading *r, size_t i)
 {
@@ -132,12 +116,14 @@ static void read_stores(struct reading *r)
 		return;
 	r->out->n_stores = n;
 	if (one) {
-		read_store(r, name, &r->file->store, &r->out->stores[0]);
+		settings_store_read(&r->out->stores[0], &r->file->store,
+				    r->doc, name, r->dir, &r->faults);
 		return;
 	}
 	for (i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "stores[%zu]", i);
-		read_store(r, name, &r->file->stores[i], &r->out->stores[i]);
+		settings_store_read(&r->out->stores[i], &r->file->stores[i],
+				    r->doc, name, r->dir, &r->faults);
 		check_twice(r, i);
 	}
 }
@@ -489,13 +475,6 @@ static void host_free(struct settings_host *host)
 	free(host->key);
 }
 
-static void store_free(struct settings_store *store)
-{
-	free(store->url);
-	free(store->user);
-	free(store->password_file);
-}
-
 void settings_free(struct settings *settings)
 {
 	size_t i;
@@ -511,7 +490,7 @@ void settings_free(struct settings *settings)
 	free(settings->farm_key);
 	free(settings->state_dir);
 	for (i = 0; i < settings->n_stores; i++)
-		store_free(&settings->stores[i]);
+		settings_store_clear(&settings->stores[i]);
 	free(settings->stores);
 	free(settings->ciphers);
 	free(settings->groups);

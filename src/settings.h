@@ -45,7 +45,10 @@ struct settings_host {
 
 struct settings_store {
 	char *url;		/* never with a user or a password in it */
-	char *user, *password_file;	/* NULL: none */
+	char *user, *password_file;	/* NULL: none, as all below */
+	char *ca, *certificate, *key, *server_name;
+	char *sentinel_user, *sentinel_password_file;
+	uint32_t wait_replicas, wait_ms;
 };
 
 struct settings {
