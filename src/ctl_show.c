@@ -93,6 +93,19 @@ static void show_clock(const json_t *clock, FILE *out)
 		fabs(json_number_value(json_object_get(clock, "error_ms"))));
 }
 
+/* Only where the store is told to wait for replicas. */
+static void show_replicas(const json_t *counters, FILE *out)
+{
+	long long wanted = (long long)ctl_integer(counters, "replicas_wanted");
+
+	if (wanted == 0)
+		return;
+	fprintf(out, "replicas: %lld of %lld confirmed the last ring from "
+		     "here, too few for %lld rings\n",
+		(long long)ctl_integer(counters, "replicas_confirmed"), wanted,
+		(long long)ctl_integer(counters, "unconfirmed"));
+}
+
 void ctl_show_status(const json_t *status, FILE *out)
 {
 	int64_t now_ms = ctl_integer(status, "now_ms");
@@ -119,6 +132,7 @@ void ctl_show_status(const json_t *status, FILE *out)
 	json_array_foreach(json_object_get(status, "stores"), i, store)
 		show_store(store, now_ms, out);
 	show_clock(json_object_get(status, "clock"), out);
+	show_replicas(json_object_get(status, "counters"), out);
 	fprintf(out, "load:     %lld connections open, %lld accepted, "
 		     "%lld workers\n", (long long)ctl_integer(open, "open"),
 		(long long)ctl_integer(open, "accepted"),

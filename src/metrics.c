@@ -238,6 +238,8 @@ static void write_sync(FILE *out, const struct stek_status *status)
 	total(out, "stekd_ring_records_refused_total",
 	      status->records_refused,
 	      "Documents of the store that were refused.");
+	total(out, "stekd_ring_unconfirmed_total", status->unconfirmed,
+	      "Rings that too few replicas of the store confirmed.");
 	total(out, "stekd_keys_minted_total", status->minted,
 	      "Keys that this node made.");
 	gauge(out, "stekd_clock_offset_seconds",
