@@ -88,7 +88,7 @@ static json_t *ring_json(const struct stek_ring_info *ring)
 
 static json_t *counters_json(const struct stek_status *status)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "polls", (json_int_t)status->polls,
 			 "poll_errors", (json_int_t)status->poll_errors,
 			 "published", (json_int_t)status->published,
@@ -96,7 +96,12 @@ static json_t *counters_json(const struct stek_status *status)
 			 "minted", (json_int_t)status->minted,
 			 "restored", (json_int_t)status->restored,
 			 "records_refused",
-			 (json_int_t)status->records_refused);
+			 (json_int_t)status->records_refused,
+			 "replicas_wanted",
+			 (json_int_t)status->replicas_wanted,
+			 "replicas_confirmed",
+			 (json_int_t)status->replicas_confirmed,
+			 "unconfirmed", (json_int_t)status->unconfirmed);
 }
 
 static json_t *connections_json(const struct node *node)
