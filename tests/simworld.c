@@ -147,8 +147,8 @@ static void on_event(void *user, const struct stek_event *event)
 	sum->minted += event->kind == STEK_EVENT_MINTED;
 	sum->restored += event->kind == STEK_EVENT_RESTORED;
 	if (event->kind == STEK_EVENT_RECORD_BAD)
-		world_fail(node->world, "%s (%zu) refused the farm's own ring:"
-			   " %s", node->name, node->at, event->detail);
+		world_fail(node->world, "%s refused the farm's own ring: %s",
+			   node->label, event->detail);
 }
 
 void world_cut(struct world_node *node)
@@ -173,7 +173,7 @@ void world_open(struct world_node *node)
 	options.farm_key_file = key_file;
 	if (stek__farm_open(&node->farm, &options, &io, world_link(node), why,
 			    sizeof(why))) {
-		world_fail(world, "%s does not open: %s", node->name, why);
+		world_fail(world, "%s does not open: %s", node->label, why);
 		return;
 	}
 	if (!node->has_dir) {
@@ -188,6 +188,7 @@ void world_open(struct world_node *node)
 	node->opened_ms = world->now_ms;
 	node->due_ms = world->now_ms;
 	node->astray_ms = 0;
+	node->settle_ms = 0;
 	node->need_beats = 1;
 	world_cut(node);
 }
@@ -231,13 +232,13 @@ static void come_back(struct world_node *node)
 {
 	node->back_ms = 0;
 	if (node->frozen) {
-		world_tell(node->world, "%s thaws", node->name);
+		world_tell(node->world, "%s thaws", node->label);
 		node->frozen = false;
 		node->due_ms = node->world->now_ms;
 		world_cut(node);
 		return;
 	}
-	world_tell(node->world, "%s starts, %s state", node->name,
+	world_tell(node->world, "%s starts, %s state", node->label,
 		   node->has_dir ? "with" : "without");
 	node->world->sum.restarts++;
 	world_open(node);
@@ -355,6 +356,7 @@ static void begin(struct world *world, uint64_t seed)
 		node->store = &world->stores[0];
 		node->skew_ms = (int64_t)world_below(world, 16001) - 8000;
 		snprintf(node->name, sizeof(node->name), "node-%zu", i);
+		snprintf(node->label, sizeof(node->label), "%s", node->name);
 		snprintf(node->state_dir, sizeof(node->state_dir), "%s/%zu",
 			 world->dir, i);
 		node->has_dir = mkdir(node->state_dir, 0700) == 0 &&

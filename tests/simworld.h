@@ -81,6 +81,7 @@ struct world_node {
 	struct stek_farm *farm;		/* NULL: not running */
 	struct world_store *store;	/* where its link leads */
 	char name[32];
+	char label[80];		/* clones have a name in common, but not this */
 	char state_dir[96];		/* "": none */
 	bool has_dir;
 	bool link_down;
@@ -103,6 +104,7 @@ struct world_node {
 	const struct stek_ring *ring;
 	struct stek_version version;
 	int64_t floor_ms;
+	int64_t learned_ms;	/* of a revocation */
 	bool holds[WORLD_KEYS];
 	bool dead[WORLD_KEYS];
 };
@@ -138,7 +140,6 @@ struct world {
 	int64_t weather_ms;	/* when it changes */
 	int64_t next_fault_ms;
 	int64_t command_ms;	/* when one was last under way */
-	int64_t revoked_ms;	/* when anything last was */
 	char dir[64];
 	char failure[320];	/* "": every rule held */
 	struct world_sum sum;

@@ -65,7 +65,7 @@ static void rotate(struct world *world)
 		return;
 	command = command_of(node, STEK_COMMAND_ROTATE);
 	command->force = world_chance(world, 200);
-	world_tell(world, "%s rotates", node->name);
+	world_tell(world, "%s rotates", node->label);
 	world->sum.rotated++;
 	stek__sync_submit(node->farm->sync, command);
 }
@@ -92,10 +92,9 @@ static void take_back(struct world *world)
 		command->n_ids = 1;
 		node->command_named = true;
 	}
-	world_tell(world, "%s revokes %s", node->name,
+	world_tell(world, "%s revokes %s", node->label,
 		   command->all ? "all" : "a key");
 	world->sum.revoked++;
-	world->revoked_ms = world->now_ms;
 	stek__sync_submit(node->farm->sync, command);
 }
 
@@ -106,7 +105,7 @@ static void jump_clock(struct world *world)
 
 	if (!node->farm)
 		return;
-	world_tell(world, "%s: clock jumps to %+" PRId64 " ms", node->name,
+	world_tell(world, "%s: clock jumps to %+" PRId64 " ms", node->label,
 		   skew_ms);
 	node->astray_ms += skew_ms > node->skew_ms ? skew_ms - node->skew_ms :
 						     node->skew_ms - skew_ms;
@@ -122,7 +121,7 @@ static void freeze(struct world *world)
 
 	if (!node)
 		return;
-	world_tell(world, "%s freezes", node->name);
+	world_tell(world, "%s freezes", node->label);
 	node->frozen = true;
 	node->back_ms = world->now_ms + 1 +
 			world_below(world, (uint32_t)period_ms(world));
@@ -134,7 +133,7 @@ static void stop(struct world *world)
 
 	if (!node->farm)
 		return;
-	world_tell(world, "%s stops", node->name);
+	world_tell(world, "%s stops", node->label);
 	world_close(node);
 	node->frozen = false;
 	node->back_ms = world->now_ms + 1 +
@@ -188,10 +187,12 @@ static void make_clone(struct world *world)
 
 	if (!from || from == to || !from->has_dir || !to->has_dir)
 		return;
-	world_tell(world, "%s becomes a clone of %s", to->name, from->name);
+	world_tell(world, "%s becomes a clone of %s", to->label, from->label);
 	if (to->farm)
 		world_close(to);
 	memcpy(to->name, from->name, sizeof(to->name));
+	snprintf(to->label, sizeof(to->label), "machine %zu, a clone of %s",
+		 to->at, to->name);
 	copy_state(from, to);
 	to->store = from->store;
 	world_open(to);
@@ -202,7 +203,7 @@ static void cut_link(struct world *world)
 	struct world_node *node = any_node(world);
 
 	node->link_down = !node->link_down;
-	world_tell(world, "%s: link %s", node->name,
+	world_tell(world, "%s: link %s", node->label,
 		   node->link_down ? "down" : "up");
 	world_cut(node);
 }

@@ -105,9 +105,10 @@ static void remember(struct world_node *node, const struct stek_ring *ring)
 
 	for (i = 0; i < ring->n_keys; i++) {
 		k = note_key(world, ring->keys[i]);
-		if (!world->keys[k].accepted)
+		/* Of what expired long ago the world itself knows no more. */
+		if (!world->keys[k].accepted && !ending(world, &world->keys[k]))
 			world_fail(world, "%s holds key %s, which no store"
-				   " ever took", node->name,
+				   " ever took", node->label,
 				   hex(ring->keys[i]->id));
 		node->holds[k] = true;
 	}
@@ -117,16 +118,17 @@ static void remember(struct world_node *node, const struct stek_ring *ring)
 		k = world_key(world, stone->id);
 		if (!world->keys[k].expire_at_ms)
 			world->keys[k].expire_at_ms = stone->expire_at_ms;
+		if (!node->dead[k])
+			node->learned_ms = world->now_ms;
 		node->dead[k] = true;
 	}
+	if (node->floor_ms != ring->revoked_before_ms)
+		node->learned_ms = world->now_ms;
 	node->floor_ms = ring->revoked_before_ms;
 	node->version = ring->version;
 	for (k = 0; k < WORLD_KEYS; k++) {
-		if (!world->keys[k].used || world->keys[k].revoked ||
-		    !knows_dead(node, k))
-			continue;
-		world->keys[k].revoked = true;
-		world->revoked_ms = world->now_ms;
+		if (world->keys[k].used && knows_dead(node, k))
+			world->keys[k].revoked = true;
 	}
 }
 
@@ -139,24 +141,24 @@ static void check_memory(struct world_node *node, const struct stek_ring *ring)
 
 	if (ring->version.epoch < node->version.epoch)
 		world_fail(world, "%s: the epoch fell from %" PRIu64 " to %"
-			   PRIu64, node->name, node->version.epoch,
+			   PRIu64, node->label, node->version.epoch,
 			   ring->version.epoch);
 	if (ring->revoked_before_ms < node->floor_ms)
-		world_fail(world, "%s: the floor fell", node->name);
+		world_fail(world, "%s: the floor fell", node->label);
 	for (k = 0; k < WORLD_KEYS; k++) {
 		if (!world->keys[k].used || ending(world, &world->keys[k]))
 			continue;
 		if (node->dead[k] &&
 		    !stek__ring_tombstone(ring, world->keys[k].id))
 			world_fail(world, "%s forgot that key %s is revoked",
-				   node->name, hex(world->keys[k].id));
+				   node->label, hex(world->keys[k].id));
 		if (!node->holds[k] || knows_dead(node, k))
 			continue;
 		key = stek__ring_find(ring, world->keys[k].id);
 		if (!key || (!key->secret &&
 			     !stek__ring_revoked_at(ring, key)))
 			world_fail(world, "%s forgot the live key %s",
-				   node->name, hex(world->keys[k].id));
+				   node->label, hex(world->keys[k].id));
 	}
 }
 
@@ -266,13 +268,13 @@ static void check_seal(struct world_node *node)
 
 	if (key && knows_dead(node, world_key(world, key->id)))
 		world_fail(world, "%s seals under the revoked key %s",
-			   node->name, hex(id));
+			   node->label, hex(id));
 	if (!world_settled(node)) {
 		if (key && (key->activate_at_ms > now_ms + WORLD_ASTRAY_MS ||
 			    seal_until(world, key->expire_at_ms) <=
 				    now_ms - WORLD_ASTRAY_MS))
 			world_fail(world, "%s seals under key %s, far from"
-				   " its time", node->name, hex(id));
+				   " its time", node->label, hex(id));
 		return;
 	}
 	due = may_seal(world, ring, now_ms);
@@ -280,7 +282,7 @@ static void check_seal(struct world_node *node)
 	    same_id(id, may_seal(world, ring, now_ms - WORLD_TOLERANCE_MS)) ||
 	    same_id(id, may_seal(world, ring, now_ms + WORLD_TOLERANCE_MS)))
 		return;
-	world_fail(world, "%s seals under %s, the rules say %s", node->name,
+	world_fail(world, "%s seals under %s, the rules say %s", node->label,
 		   id ? hex(id) : "none", due ? hex(due) : "none");
 }
 
@@ -329,17 +331,17 @@ static void check_open(struct world_node *node, size_t k)
 
 	if (open && knows_dead(node, k))
 		world_fail(world, "%s opens under key %s, which it knows is"
-			   " revoked", node->name, hex(key->id));
+			   " revoked", node->label, hex(key->id));
 	if (open && world->now_ms > key->expire_at_ms + late_ms)
 		world_fail(world, "%s opens under the expired key %s",
-			   node->name, hex(key->id));
+			   node->label, hex(key->id));
 	if (!open && owed(node, k))
 		world_fail(world, "%s is connected and does not open under"
-			   " the live key %s", node->name, hex(key->id));
+			   " the live key %s", node->label, hex(key->id));
 	if (open && world_connected(node) && dead_ms && !ending(world, key) &&
 	    world->now_ms - dead_ms >= WORLD_GRACE_MS)
 		world_fail(world, "%s is connected and has not heard that key"
-			   " %s is revoked", node->name, hex(key->id));
+			   " %s is revoked", node->label, hex(key->id));
 }
 
 /* Since when somebody who is connected to store `s` knows of the key. */
@@ -386,7 +388,7 @@ static void check_pending(struct world_node *node)
 		found += i < ring->n_keys;
 	}
 	if (found < 2)
-		world_fail(world, "%s has %u of 2 pending keys", node->name,
+		world_fail(world, "%s has %u of 2 pending keys", node->label,
 			   found);
 }
 
@@ -403,16 +405,16 @@ static void check_agreement(struct world_node *node)
 	     memcmp(&ring_of(node)->version, &node->store->ring.version,
 		    sizeof(struct stek_version))))
 		world_fail(world, "%s is connected and holds another ring than"
-			   " the store", node->name);
-	if (world->now_ms - world->revoked_ms < calm_ms)
-		calm_ms = world->now_ms - world->revoked_ms;
+			   " the store", node->label);
+	if (world->now_ms - node->learned_ms < calm_ms)
+		calm_ms = world->now_ms - node->learned_ms;
 	if (world->now_ms - world->command_ms < calm_ms)
 		calm_ms = world->now_ms - world->command_ms;
 	if (calm_ms >= CALM_MS)
 		check_pending(node);
 	if (calm_ms >= SILENT_MS && world_settled(node) && !sealing(node))
 		world_fail(world, "%s is connected and has no key to seal"
-			   " with", node->name);
+			   " with", node->label);
 }
 
 /* ---- real tickets -------------------------------------------------------------- */
@@ -435,7 +437,7 @@ static void seal_one(struct world *world, const struct world_node *node)
 	t->key = world_key(world, key->id);
 	world->sum.sealed++;
 	if (!t->used)
-		world_fail(world, "%s cannot seal a ticket", node->name);
+		world_fail(world, "%s cannot seal a ticket", node->label);
 }
 
 static void open_one(struct world *world, const struct world_node *node)
@@ -458,7 +460,7 @@ static void open_one(struct world *world, const struct world_node *node)
 	    own.sealed_at_ms != t->sealed_at_ms ||
 	    strcmp((char *)state, "a session"))
 		world_fail(world, "%s has another secret for key %s",
-			   node->name, hex(t->ticket.key_name));
+			   node->label, hex(t->ticket.key_name));
 }
 
 /* ---- all of them --------------------------------------------------------------- */
@@ -505,13 +507,13 @@ void world_check_beat(struct world_node *node, const uint8_t *data, size_t len)
 	if (stek__beat_open(&beat, world->farm_keys, "farm", node->name, data,
 			    len)) {
 		world_fail(world, "%s sends a heartbeat that does not open",
-			   node->name);
+			   node->label);
 		return;
 	}
 	ring = stek__guard_enter(&node->farm->guard, &slot);
 	if (memcmp(&beat.version, &ring->version, sizeof(beat.version)))
 		world_fail(world, "%s acknowledges epoch %" PRIu64 ", its"
-			   " workers hold %" PRIu64, node->name,
+			   " workers hold %" PRIu64, node->label,
 			   beat.version.epoch, ring->version.epoch);
 	stek__guard_leave(&node->farm->guard, slot);
 }
@@ -551,15 +553,17 @@ void world_check_command(struct world_node *by)
 
 		if (!change->acks[i].acknowledged || !node)
 			continue;
-		if (by->command_named && opens(node, by->command_id))
+		if (by->command_named && opens(node, by->command_id) &&
+		    !ending(world, &world->keys[world_key(world,
+							  by->command_id)]))
 			world_fail(world, "%s confirmed a revocation and opens"
-				   " under the key", node->name);
+				   " under the key", node->label);
 		if (by->command->kind != STEK_COMMAND_ROTATE)
 			continue;
 		key = stek__ring_find(ring_of(node), change->key_id);
 		if (!key && !stek__ring_tombstone(ring_of(node),
 						  change->key_id))
 			world_fail(world, "%s confirmed a rotation and lacks"
-				   " the key", node->name);
+				   " the key", node->label);
 	}
 }

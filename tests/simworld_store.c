@@ -5,6 +5,7 @@
  * though its answer was lost, arrive late, or twice. Its compare-and-set is its
  * own and looks at the whole version.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,9 @@ static int set(struct world *world, struct world_store *store,
 		return STEK_ECONFLICT;
 	note_accepted(world, next);
 	store->changed_ms = world->now_ms;
+	world_tell(world, "store %d takes epoch %" PRIu64 "%s",
+		   (int)(store - world->stores), next->version.epoch,
+		   lost ? ", and loses it" : "");
 	if (lost) {
 		store->cut_ms = world->now_ms;
 		return 0;
@@ -248,7 +252,9 @@ static void note_exchange(struct world_node *node)
 	}
 	if (!node->need_beats || --node->need_beats)
 		return;
-	node->settle_ms = world->now_ms + 20 * node->astray_ms + 1000;
+	if (node->settle_ms < world->now_ms)
+		node->settle_ms = world->now_ms + 1000;
+	node->settle_ms += 20 * node->astray_ms;
 	node->astray_ms = 0;
 }
 
@@ -307,10 +313,22 @@ static int world_forget(struct stek_store *store, const char *name)
 	return 0;
 }
 
-static int world_audit(struct stek_store *store, const char *line)
+static int world_audit(struct stek_store *store, const char *after,
+		       const char *line)
 {
+	(void)after;
 	(void)line;
 	return fault(node_of(store));
+}
+
+static int world_audit_read(struct stek_store *store, size_t limit,
+			    struct stek_blob *out)
+{
+	int err = fault(node_of(store));
+
+	(void)limit;
+	(void)out;
+	return err ? err : STEK_EABSENT;
 }
 
 static int world_hint_fd(struct stek_store *store)
@@ -340,6 +358,7 @@ const struct stek_store_ops world_store_ops = {
 	.load = world_load, .publish = world_publish, .beat = world_beat,
 	.pulse = world_pulse, .members = world_members,
 	.forget = world_forget, .audit = world_audit,
+	.audit_read = world_audit_read,
 	.hint_fd = world_hint_fd, .hint_take = world_hint_take,
 	.detail = world_detail, .close = world_link_close,
 };
