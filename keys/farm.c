@@ -226,6 +226,10 @@ int stek__farm_open_at(struct stek_farm **out,
 	if (err)
 		goto out;
 	n = 0;	/* the sync's from here */
+	err = stek__roll_open(farm->sync, options->farm_key_file);
+	if (err)
+		goto out;
+	stek__audit_open(farm->sync);
 	err = first_ring(farm);
 	if (err)
 		goto out;
@@ -324,6 +328,19 @@ void stek_farm_ring(struct stek_farm *farm, struct stek_ring_info *out)
 	stek__guard_leave(&farm->guard, slot);
 }
 
+/* The store answers, but the ring there cannot be opened. */
+static void name_lacking(char *out, size_t len, const uint8_t *id)
+{
+	char hex[2 * STEK_FARM_KEY_ID_LEN + 1];
+	size_t i;
+
+	for (i = 0; i < STEK_FARM_KEY_ID_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", id[i]);
+	snprintf(out, len, "the ring is sealed under farm key %s, which this "
+		 "node lacks: add its line to the farm-key file and reload",
+		 hex);
+}
+
 void stek_farm_status(struct stek_farm *farm, struct stek_status *out)
 {
 	const struct stek_ring *ring;
@@ -331,6 +348,11 @@ void stek_farm_status(struct stek_farm *farm, struct stek_status *out)
 
 	pthread_mutex_lock(&farm->sync->lock);
 	*out = farm->sync->status;
+	if (farm->sync->roll.told.lacking) {
+		out->store = STEK_STORE_REFUSED;
+		name_lacking(out->store_detail, sizeof(out->store_detail),
+			     farm->sync->roll.told.ring);
+	}
 	pthread_mutex_unlock(&farm->sync->lock);
 	ring = stek__guard_enter(&farm->guard, &slot);
 	out->version = ring->version;

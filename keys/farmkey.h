@@ -9,6 +9,7 @@
 #include "record.h"
 #include "secret.h"
 
+#define STEK_FARM_KEY_TAG "stek-farm-key-1"
 #define STEK_FARM_SECRET_LEN 32
 #define STEK_FARM_KEY_FILE_MAX 4096
 

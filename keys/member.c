@@ -17,12 +17,22 @@ static int seal_beat(struct stek_sync *sync, uint8_t out[STEK_BEAT_MAX],
 		     size_t *len)
 {
 	struct stek_farm *farm = sync->farm;
+	const struct stek_farm_keys *keys = farm->farm_keys;
 	int64_t offset_us = stek__pace_offset_us(sync);
 	struct stek_beat beat = {
 		.node_id = farm->node_id,
 		.started_at_ms = sync->started_at_ms,
 		.version = stek__sync_ring(sync)->version,
+		.n_farm_keys = keys->n,
+		.seals = keys->seals,
+		.audit_seq = sync->audit.head.seq,
 	};
+	size_t i;
+
+	for (i = 0; i < keys->n; i++)
+		memcpy(beat.farm_keys[i], keys->keys[i].id,
+		       STEK_FARM_KEY_ID_LEN);
+	memcpy(beat.audit_hash, sync->audit.head.hash, STEK_DIGEST_LEN);
 
 	if (offset_us > INT32_MAX)
 		offset_us = INT32_MAX;
@@ -118,6 +128,10 @@ static bool open_member(struct stek_sync *sync,
 	out->started_at_ms = beat.started_at_ms;
 	out->clock_offset_ms = (double)beat.clock_offset_us / 1000;
 	out->version = beat.version;
+	out->n_farm_keys = beat.n_farm_keys;
+	out->sealing_farm_key = beat.seals;
+	memcpy(out->farm_keys, beat.farm_keys, sizeof(out->farm_keys));
+	stek__audit_learn(sync, beat.audit_seq, beat.audit_hash);
 	out->payload_len = beat.payload_len;
 	memcpy(out->payload, beat.payload, beat.payload_len);
 	return true;

@@ -40,6 +40,8 @@ static int fetch(struct stek_sync *sync, struct stek_link *link,
 	err = link->store->ops->load(link->store, &doc);
 	stek__link_answered(sync, link, err);
 	if (!err)
+		stek__roll_saw(sync, doc.data, doc.len);
+	if (!err)
 		err = stek__record_open(out, farm->farm_keys, farm->name,
 					doc.data, doc.len);
 	stek__blob_free(&doc);
@@ -123,7 +125,8 @@ static void refill(struct stek_sync *sync, struct stek_link *link)
 
 	link->has_bad = false;
 	stek__link_holds(sync, link, NULL);
-	if (!stek__link_in_sync(sync, link))
+	/* Under a farm key that the others have left, it would lock them out. */
+	if (!stek__link_in_sync(sync, link) && !stek__roll_lacking(sync))
 		restore(sync, link, ours);
 	stek__ring_unref(ours);
 }

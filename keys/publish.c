@@ -90,6 +90,7 @@ static int write_one(struct stek_sync *sync, struct stek_link *link,
 		stek__sync_count(sync, &sync->status.conflicts);
 	if (err)
 		return err;
+	stek__roll_wrote(sync);
 	tell_replicas(sync, link->store, version);
 	stek__link_holds(sync, link, version);
 	return 0;

@@ -19,8 +19,6 @@
 
 #include "ring.h"
 
-#define STEK_FARM_KEY_ID_LEN 8
-#define STEK_FARM_KEYS_MAX 2
 #define STEK_RECORD_MAX (64 * 1024)
 #define STEK_BEAT_MAX 2048
 

@@ -40,6 +40,8 @@ extern "C" {
 #define STEK_RING_KEYS_MAX 64
 #define STEK_MEMBERS_MAX 4096
 #define STEK_STORES_MAX 4
+#define STEK_FARM_KEY_ID_LEN 8
+#define STEK_FARM_KEYS_MAX 2
 #define STEK_PAYLOAD_MAX 1600	/* application bytes in a heartbeat */
 
 /*
@@ -64,6 +66,8 @@ enum stek_error {
 	STEK_ELIBRARY = -14,	/* TLS library differs from the one built for */
 	STEK_EFULL = -15,	/* the ring holds STEK_RING_KEYS_MAX keys */
 	STEK_ENOKEY = -16,	/* no such key in the ring */
+	STEK_EREUSED = -17,	/* a request's name was used for another one */
+	STEK_EBUSY = -18,	/* the request of that name is still under way */
 };
 
 STEK_API const char *stek_strerror(int error);
@@ -149,6 +153,7 @@ enum stek_event_kind {
 	STEK_EVENT_CLOCK,		/* offset to the store past 0.5 s */
 	STEK_EVENT_STATE_FILE,		/* the kept copy could not be read or written */
 	STEK_EVENT_UNCONFIRMED,		/* a write stands, but too few replicas have it */
+	STEK_EVENT_FARM_KEY,		/* keys were read again, or the ring resealed */
 };
 
 STEK_API const char *stek_event_name(enum stek_event_kind kind);
@@ -319,6 +324,10 @@ struct stek_member {
 	int64_t started_at_ms;
 	double clock_offset_ms;
 	struct stek_version version;	/* held by all workers of that node */
+	/* Ids of its farm keys in the order of its file; 0: an older release. */
+	size_t n_farm_keys;
+	size_t sealing_farm_key;	/* which of them */
+	uint8_t farm_keys[STEK_FARM_KEYS_MAX][STEK_FARM_KEY_ID_LEN];
 	size_t payload_len;
 	uint8_t payload[STEK_PAYLOAD_MAX];	/* from that node's on_beat */
 };
@@ -350,7 +359,10 @@ struct stek_change {
 	size_t n_acks;
 	struct stek_ack *acks;		/* live nodes; stek_change_clear() frees */
 	bool published;		/* false: revoked here only, the store is away */
+	bool dry_run;		/* nothing was changed: this is what would be */
+	bool replayed;		/* the answer to an earlier, equal request */
 	char detail[160];	/* on failure: why */
+	uint8_t revoked_ids[STEK_RING_KEYS_MAX][STEK_ID_LEN];	/* n_revoked */
 };
 
 STEK_API void stek_change_clear(struct stek_change *change);
@@ -359,6 +371,16 @@ struct stek_rotate {
 	bool force;		/* ignore the rate limit and lagging nodes */
 	const struct stek_version *expect;	/* NULL: any */
 	const char *who;	/* for the audit stream; required */
+	/*
+	 * Which request this is: at most 64 printable ASCII characters, NULL
+	 * for none. A second request of that name within 24 h gets the answer
+	 * of the first and changes nothing (STEK_EREUSED when it asks for
+	 * something else), also at another node if the store answers both
+	 * times. A request that was refused and changed nothing may come again.
+	 */
+	const char *request;
+	bool dry_run;		/* say what would happen, change nothing */
+	const char *from;	/* address of who asks, for the audit; or NULL */
 };
 
 /*
@@ -377,6 +399,9 @@ struct stek_revoke {
 	const uint8_t (*ids)[STEK_ID_LEN];
 	size_t n_ids;
 	const char *who;
+	const char *request;	/* as in struct stek_rotate */
+	bool dry_run;
+	const char *from;
 };
 
 /*
@@ -388,6 +413,61 @@ struct stek_revoke {
 STEK_API int stek_farm_revoke(struct stek_farm *farm,
 			      const struct stek_revoke *request,
 			      struct stek_change *out) STEK_CHECKED;
+
+/* One entry of the audit. */
+struct stek_audit_entry {
+	uint64_t seq;			/* 0: no entry at all */
+	uint8_t farm_key_id[STEK_FARM_KEY_ID_LEN];	/* it is sealed under */
+	char *text;			/* JSON; or what stands there */
+	char fault[128];		/* "" or what is wrong with it */
+};
+
+struct stek_audit_list {
+	size_t n;
+	struct stek_audit_entry *entries;	/* oldest first */
+	size_t n_checked;
+	bool broken;
+	uint64_t broken_seq;		/* of the first that is broken */
+	size_t broken_at;		/* its place, from the oldest kept */
+	char fault[128];		/* what is wrong with it */
+};
+
+/*
+ * The newest entries, at most `limit`; each is checked, and with `whole` every
+ * one that the store keeps, its beginning and its end too. `out` is written
+ * only on success (a broken chain is one) and ended by stek_audit_clear().
+ */
+STEK_API int stek_farm_audit(struct stek_farm *farm, size_t limit, bool whole,
+			     uint32_t timeout_ms, struct stek_audit_list *out)
+	STEK_CHECKED;
+STEK_API void stek_audit_clear(struct stek_audit_list *list);
+
+/* The farm keys of this node, and of the ring that the store holds. */
+struct stek_farm_key_status {
+	size_t n;
+	uint8_t ids[STEK_FARM_KEYS_MAX][STEK_FARM_KEY_ID_LEN];	/* by file */
+	size_t seals;		/* which of them */
+	bool ring_known;
+	uint8_t ring[STEK_FARM_KEY_ID_LEN];	/* seals the store's ring */
+	bool lacking;		/* that one is not held here */
+};
+
+STEK_API void stek_farm_key_status(struct stek_farm *farm,
+				   struct stek_farm_key_status *out);
+
+/*
+ * Reads the farm-key file again: all of it or nothing. On failure `why` names
+ * file and line and the old keys stay. STEK_EREFUSED: the file lacks the key
+ * under which the ring is sealed. To roll over, append the new key as last
+ * line on every node, reload each; once all live nodes hold it the ring is
+ * sealed under it, and the old line may go.
+ */
+STEK_API int stek_farm_key_reload(struct stek_farm *farm, const char *who,
+				  char *why, size_t why_len) STEK_CHECKED;
+
+/* As stek_farm_key_generate(), but adds the key as last line of a file. */
+STEK_API int stek_farm_key_append(const char *path, uint8_t id[8], char *why,
+				  size_t why_len) STEK_CHECKED;
 
 /*
  * Makes a farm key of 32 random bytes and writes it to `path`, mode 0600, in

@@ -14,7 +14,7 @@
 
 #include "record.h"
 
-#define STEK_AUDIT_LINE_MAX (16 * 1024)
+#define STEK_AUDIT_LINE_MAX (64 * 1024)
 #define STEK_AUDIT_KEPT 10000	/* lines; a store keeps no fewer */
 
 struct stek_store;

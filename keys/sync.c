@@ -83,6 +83,7 @@ void stek__command_free(struct stek_command *command)
 	if (!command)
 		return;
 	stek_change_clear(&command->change);
+	stek_audit_clear(&command->audit);
 	free(command->members);
 	free(command->ids);
 	free(command);
@@ -168,6 +169,24 @@ static void take_inbox(struct stek_sync *sync)
 	pthread_mutex_unlock(&sync->lock);
 }
 
+/* What needs no turn: it changes no ring. */
+static bool serve_at_once(struct stek_sync *sync,
+				struct stek_command *command,
+				struct stek_command **last)
+{
+	int result;
+
+	if (command->kind != STEK_COMMAND_AUDIT &&
+	    command->kind != STEK_COMMAND_RELOAD)
+		return false;
+	*last = command->next;
+	result = command->kind == STEK_COMMAND_AUDIT ?
+		stek__audit_serve(sync, command) :
+		stek__roll_reload(sync, command);
+	stek__sync_finish(sync, command, result);
+	return true;
+}
+
 /* Answers the members at once; a change waits until the one before is done. */
 static void serve(struct stek_sync *sync)
 {
@@ -182,6 +201,8 @@ static void serve(struct stek_sync *sync)
 						  &command->n_members));
 			continue;
 		}
+		if (serve_at_once(sync, command, last))
+			continue;
 		if (sync->current) {
 			last = &command->next;
 			continue;
@@ -246,6 +267,7 @@ static int64_t idle_ms(const struct stek_sync *sync)
 
 	if (sync->mint_at_ms && sync->in_sync)
 		due_ms = sooner(due_ms, sync->mint_at_ms);
+	due_ms = sooner(due_ms, stek__roll_due_ms(sync));
 	due_ms = sooner(due_ms, stek__change_due_ms(sync));
 	left_ms = due_ms - mono_ms;
 	left_ms = sooner(left_ms,
@@ -266,6 +288,7 @@ int64_t stek__sync_step(struct stek_sync *sync, bool hinted)
 	stek__link_beats(sync);
 	stek__change_step(sync);
 	stek__merge_mint(sync);
+	stek__roll_step(sync);
 	pass_time(sync);
 	stek__keep_write(sync);
 	tell(sync);
@@ -391,8 +414,9 @@ void stek__sync_free(struct stek_sync *sync)
 		return;
 	for (i = 0; i < sync->n_links; i++)
 		stek__store_close(sync->links[i].store);
-	for (i = 0; i < sync->n_audit; i++)
-		free(sync->audit[i]);
+	stek__audit_close(sync);
+	stek__idem_close(sync);
+	stek__roll_close(sync);
 	free(sync->state_dir);
 	free(sync->state_fault);
 	if (sync->wake_fd >= 0)

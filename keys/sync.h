@@ -12,10 +12,12 @@
 #ifndef STEK_SYNC_H
 #define STEK_SYNC_H
 
+#include "audit.h"
 #include "farm.h"
+#include "idem.h"
+#include "roll.h"
 
 #define STEK_WHO_MAX 128
-#define STEK_AUDIT_QUEUE 16
 #define STEK_OFFSETS 8
 #define STEK_STORE_TIMEOUT_MS 1000
 /*
@@ -30,6 +32,8 @@ enum stek_command_kind {
 	STEK_COMMAND_ROTATE,
 	STEK_COMMAND_REVOKE,
 	STEK_COMMAND_MEMBERS,
+	STEK_COMMAND_AUDIT,
+	STEK_COMMAND_RELOAD,
 };
 
 /*
@@ -54,10 +58,14 @@ struct stek_command {
 	struct stek_version expect;
 	uint8_t (*ids)[STEK_ID_LEN];
 	size_t n_ids;
-	char who[STEK_WHO_MAX];
+	char who[STEK_WHO_MAX], from[STEK_WHO_MAX];
+	char request[STEK_REQUEST_MAX + 1];	/* its name, or "" */
+	bool dry_run, verify;
+	size_t limit;
 
 	/* Progress; the sync thread's. Times of the monotonic clock. */
 	enum stek_phase phase;
+	bool asked;		/* its name stands in the audit */
 	uint64_t epoch_before;
 	bool replace;		/* the revoked key was the one that seals */
 	unsigned tries;
@@ -72,6 +80,8 @@ struct stek_command {
 	struct stek_change change;
 	struct stek_member *members;
 	size_t n_members;
+	struct stek_audit_list audit;
+	char why[256];
 	int result;
 
 	/* Under the sync's lock. The second of caller and thread frees. */
@@ -138,7 +148,8 @@ struct stek_sync {
 	int64_t prune_after_ms;	/* not before: publish only to delete */
 
 	bool clock_alarm, spread_alarm;
-	int64_t slewed_at_ms;
+	int64_t slewed_at_ms;	/* 0: never */
+	bool paced;	/* each store was asked once: no more steps */
 
 	struct stek_version told;	/* in the last event of a ring */
 	bool sealing_told;
@@ -147,8 +158,9 @@ struct stek_sync {
 
 	struct stek_command *queue;	/* taken from the inbox */
 	struct stek_command *current;	/* rotation or revocation under way */
-	char *audit[STEK_AUDIT_QUEUE];
-	size_t n_audit;
+	struct stek_audit audit;
+	struct stek_idem idem;
+	struct stek_roll roll;
 };
 
 /* sync.c */
@@ -267,14 +279,12 @@ void stek__change_published(struct stek_sync *sync);
 /* In force on this node when it returns 0. */
 int stek__revoke_here(struct stek_sync *sync, struct stek_command *command)
 	STEK_CHECKED;
+/* Which keys it would revoke: only fills in the answer. */
+int stek__revoke_plan(struct stek_sync *sync, struct stek_command *command)
+	STEK_CHECKED;
 /* Keys that the current revocation adds to `base`; returns their number. */
 size_t stek__revoke_extra(struct stek_sync *sync, const struct stek_ring *base,
 			  struct stek_key *out[STEK_MISSING_MAX + 1]);
-
-/* audit.c */
-void stek__audit_add(struct stek_sync *sync,
-		     const struct stek_command *command);
-void stek__audit_flush(struct stek_sync *sync);
 
 /*
  * farm.c, for tests: NULL for the real clocks, the stores of the options. The
