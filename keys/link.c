@@ -258,6 +258,7 @@ void stek__link_beats(struct stek_sync *sync)
 		if (due[i] && !first[i])
 			stek__member_beat(sync, &sync->links[i]);
 	}
+	sync->paced = sync->slewed_at_ms != 0;
 	mono_ms = stek__sync_mono(sync);
 	if (!all_told(sync))
 		sync->next_beat_ms = mono_ms;

@@ -146,8 +146,8 @@ void stek__pace_answered(struct stek_sync *sync, struct stek_link *link)
 
 /*
  * Farm time moves towards the stores' in small steps, so that ages and times
- * stay in order from one beat to the next. The first measurement counts at
- * once: what it replaces was no measurement.
+ * stay in order from one beat to the next. The first measurements count at
+ * once: what they replace was no measurement.
  */
 void stek__pace_slew(struct stek_sync *sync)
 {
@@ -167,7 +167,7 @@ void stek__pace_slew(struct stek_sync *sync)
 		target = STEK_CLOCK_CAP_MS;
 	if (target < -STEK_CLOCK_CAP_MS)
 		target = -STEK_CLOCK_CAP_MS;
-	if (sync->slewed_at_ms == 0)
+	if (!sync->paced)
 		most = 2 * STEK_CLOCK_CAP_MS;
 	if (most > 0) {
 		sync->slewed_at_ms = now_ms;

@@ -369,6 +369,7 @@ static void step(struct sim_node *node)
 	int64_t idle_ms;
 
 	node->hint = false;
+	node->steps++;
 	idle_ms = stek__sync_step(node->farm->sync, hinted);
 	node->due_ms = node->sim->now_ms + idle_ms;
 }

@@ -10,7 +10,7 @@
 #include "sync.h"
 
 #define SIM_NODES 4
-#define SIM_STORES 2
+#define SIM_STORES 3
 #define SIM_AUDIT 64
 #define SIM_EVENTS 16
 
@@ -50,6 +50,7 @@ struct sim_node {
 	bool frozen;		/* not stepped: stopped, but beating just before */
 	bool hint;
 	int64_t due_ms;
+	size_t steps;
 	unsigned fail_call;	/* the n-th call of its store fails; 0 none */
 	bool lose_answer;	/* the next publish works, its answer is lost */
 	void (*before_publish)(struct sim_node *node);	/* once */
