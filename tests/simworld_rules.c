@@ -282,6 +282,11 @@ static void check_seal(struct world_node *node)
 	    same_id(id, may_seal(world, ring, now_ms - WORLD_TOLERANCE_MS)) ||
 	    same_id(id, may_seal(world, ring, now_ms + WORLD_TOLERANCE_MS)))
 		return;
+	/* One of two whose times come in the same moment. */
+	if (key && key->activate_at_ms >= now_ms - WORLD_TOLERANCE_MS &&
+	    key->activate_at_ms <= now_ms + WORLD_TOLERANCE_MS &&
+	    same_id(id, may_seal(world, ring, key->activate_at_ms)))
+		return;
 	world_fail(world, "%s seals under %s, the rules say %s", node->label,
 		   id ? hex(id) : "none", due ? hex(due) : "none");
 }
@@ -410,7 +415,7 @@ static void check_agreement(struct world_node *node)
 		calm_ms = world->now_ms - node->learned_ms;
 	if (world->now_ms - world->command_ms < calm_ms)
 		calm_ms = world->now_ms - world->command_ms;
-	if (calm_ms >= CALM_MS)
+	if (calm_ms >= CALM_MS && world_settled(node))
 		check_pending(node);
 	if (calm_ms >= SILENT_MS && world_settled(node) && !sealing(node))
 		world_fail(world, "%s is connected and has no key to seal"
