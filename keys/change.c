@@ -45,7 +45,11 @@ static void finish(struct stek_sync *sync, int result)
 	if (result && !command->change.detail[0])
 		say(command, stek_strerror(result));
 	command->result = result;
-	stek__audit_add(sync, command);
+	if (!command->dry_run && !command->change.replayed &&
+	    result != STEK_EREUSED && result != STEK_EBUSY) {
+		stek__idem_keep(sync, command);
+		stek__audit_add(sync, command);
+	}
 	sync->current = NULL;
 	stek__sync_finish(sync, command, result);
 }
@@ -201,8 +205,7 @@ static int publish_rotate(struct stek_sync *sync)
 			     stek__schedule_expire_at(policy, at_ms));
 	if (!err) {
 		stek__ring_ref(ring);
-		err = stek__merge_propose(sync, ring, &key, 1,
-					  stek__merge_expect(sync));
+		err = stek__merge_propose(sync, ring, &key, 1, NULL);
 		stek__ring_unref(ring);
 	}
 	if (!err) {
@@ -225,8 +228,7 @@ static int publish_revoke(struct stek_sync *sync)
 	n = stek__revoke_extra(sync, ring, extra);
 	if (n) {
 		stek__ring_ref(ring);
-		err = stek__merge_propose(sync, ring, extra, n,
-					  stek__merge_expect(sync));
+		err = stek__merge_propose(sync, ring, extra, n, NULL);
 		stek__ring_unref(ring);
 	}
 	for (i = 0; i < n; i++)
@@ -463,11 +465,70 @@ int64_t stek__change_due_ms(const struct stek_sync *sync)
 	return sync->next_beat_ms;
 }
 
+/* Who lives, and whether it holds the ring of now: the rest would be late. */
+static int plan_nodes(struct stek_sync *sync)
+{
+	struct stek_change *change = &sync->current->change;
+	struct stek_member *members = NULL;
+	bool all = false;
+	size_t i, n = 0;
+	int err;
+
+	change->version = stek__sync_ring(sync)->version;
+	err = stek__member_list(sync, &members, &n);
+	if (!err)
+		err = note_acks(sync, members, n, &all);
+	free(members);
+	for (i = 0; i < change->n_acks; i++)
+		change->acks[i].after_ms = 0;
+	return err;
+}
+
+/* What the command would do; nothing is changed and nothing is waited for. */
+static int plan(struct stek_sync *sync)
+{
+	const struct stek_policy *policy = &sync->farm->policy;
+	struct stek_command *command = sync->current;
+	int64_t now_ms = stek__sync_farm_ms(sync);
+	int err;
+
+	command->change.dry_run = true;
+	if (command->kind == STEK_COMMAND_REVOKE) {
+		err = stek__revoke_plan(sync, command);
+		if (err)
+			return err;
+		if (command->replace)
+			command->change.activate_at_ms =
+				now_ms + policy->revoke_delay_ms;
+		/* Without the store it would be in force here all the same. */
+		command->change.published = !plan_nodes(sync);
+		return 0;
+	}
+	err = check_rotate(sync, stek__sync_ring(sync));
+	if (!err)
+		err = plan_nodes(sync);
+	if (err)
+		return err;
+	command->change.published = true;
+	command->change.activate_at_ms = now_ms + policy->rotate_delay_ms;
+	return 0;
+}
+
 void stek__change_begin(struct stek_sync *sync, struct stek_command *command)
 {
-	int err = 0;
+	bool answered = false;
+	int err;
 
 	command->epoch_before = stek__sync_ring(sync)->version.epoch;
+	if (command->dry_run) {
+		finish(sync, plan(sync));
+		return;
+	}
+	err = stek__idem_begin(sync, command, &answered);
+	if (err || answered) {
+		finish(sync, err);
+		return;
+	}
 	move(command, STEK_PHASE_PUBLISH);
 	sync->next_beat_ms = stek__sync_mono(sync);
 	if (command->kind == STEK_COMMAND_REVOKE)

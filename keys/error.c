@@ -27,6 +27,8 @@ static const char *const errors[] = {
 	[-STEK_ELIBRARY] = "the TLS library differs from the one built for",
 	[-STEK_EFULL] = "the ring is full",
 	[-STEK_ENOKEY] = "no such key in the ring",
+	[-STEK_EREUSED] = "the name of a request was used for another one",
+	[-STEK_EBUSY] = "that request is under way",
 };
 
 static const char *const states[] = {
@@ -57,6 +59,8 @@ static const char *const events[] = {
 	[STEK_EVENT_CLOCK] = "clock",
 	[STEK_EVENT_STATE_FILE] = "state_file",
 	[STEK_EVENT_SAME_NAME] = "same_name",
+	[STEK_EVENT_UNCONFIRMED] = "unconfirmed",
+	[STEK_EVENT_FARM_KEY] = "farm_key",
 };
 
 static const char *const store_states[] = {

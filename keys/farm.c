@@ -86,7 +86,10 @@ static int check_options(const struct stek_farm_options *options, char *why,
 	if (!options->farm_key_file)
 		return refuse(why, why_len, "farm_key_file", NULL,
 			      "the path of a farm key");
-	if (!options->store_url)
+	if (options->stores && (options->n_stores == 0 ||
+				options->n_stores > STEK_STORES_MAX))
+		return refuse(why, why_len, "stores", NULL, "1 to 4 of them");
+	if (!options->stores && !options->store_url)
 		return refuse(why, why_len, "store_url", NULL,
 			      "redis://, unix: or file:");
 	if (dir && (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode)))
@@ -109,19 +112,61 @@ static int name_farm(struct stek_farm *farm,
 	return 0;
 }
 
-static int open_store(struct stek_store **out,
-		      const struct stek_farm_options *options, char *why,
+static int open_store(struct stek_store **out, const char *farm,
+		      const struct stek_store_config *config, char *why,
 		      size_t why_len)
 {
 	const struct stek_store_options store = {
-		.url = options->store_url,
-		.user = options->store_user,
-		.password_file = options->store_password_file,
-		.farm = options->farm,
+		.url = config->url,
+		.user = config->user,
+		.password_file = config->password_file,
+		.farm = farm,
 		.timeout_ms = STEK_STORE_TIMEOUT_MS,
+		.reach = config->reach,
 	};
 
 	return stek__store_open(out, &store, why, why_len);
+}
+
+static void close_stores(struct stek_store **stores, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		stek__store_close(stores[i]);
+}
+
+static int open_stores(struct stek_store *out[STEK_STORES_MAX], size_t *n,
+		       const struct stek_farm_options *options, char *why,
+		       size_t why_len)
+{
+	const struct stek_store_config one = {
+		.url = options->store_url,
+		.user = options->store_user,
+		.password_file = options->store_password_file,
+		.reach = options->store_reach,
+	};
+	const struct stek_store_config *configs =
+		options->stores ? options->stores : &one;
+	size_t i, count = options->stores ? options->n_stores : 1;
+	int err;
+
+	for (i = 0; i < count; i++) {
+		if (!configs[i].url) {
+			err = refuse(why, why_len, "store_url", NULL,
+				     "redis://, unix: or file:");
+			goto refuse;
+		}
+		err = open_store(&out[i], options->farm, &configs[i], why,
+				 why_len);
+		if (err)
+			goto refuse;
+	}
+	*n = count;
+	return 0;
+refuse:
+	close_stores(out, i);
+	return err;
 }
 
 /* The first ring: the kept one, or one that holds nothing. */
@@ -142,13 +187,19 @@ static int first_ring(struct stek_farm *farm)
 	return 0;
 }
 
-int stek__farm_open(struct stek_farm **out,
-		    const struct stek_farm_options *options,
-		    const struct stek_io *io, struct stek_store *store,
-		    char *why, size_t why_len)
+int stek__farm_open_at(struct stek_farm **out,
+		       const struct stek_farm_options *options,
+		       const struct stek_io *io,
+		       struct stek_store *const *given, size_t n_given,
+		       char *why, size_t why_len)
 {
+	struct stek_store *stores[STEK_STORES_MAX] = { NULL };
 	struct stek_farm *farm = NULL;
+	size_t n = n_given;
 	int err;
+
+	if (n)
+		memcpy(stores, given, n * sizeof(stores[0]));
 
 	err = check_options(options, why, why_len);
 	if (err)
@@ -168,13 +219,17 @@ int stek__farm_open(struct stek_farm **out,
 		err = stek__farm_keys_read(&farm->farm_keys,
 					   options->farm_key_file, why,
 					   why_len);
-	if (!err && !store)
-		err = open_store(&store, options, why, why_len);
+	if (!err && !n)
+		err = open_stores(stores, &n, options, why, why_len);
 	if (!err)
-		err = stek__sync_new(&farm->sync, farm, store, options);
+		err = stek__sync_new(&farm->sync, farm, stores, n, options);
 	if (err)
 		goto out;
-	store = NULL;	/* the sync's from here */
+	n = 0;	/* the sync's from here */
+	err = stek__roll_open(farm->sync, options->farm_key_file);
+	if (err)
+		goto out;
+	stek__audit_open(farm->sync);
 	err = first_ring(farm);
 	if (err)
 		goto out;
@@ -183,9 +238,18 @@ int stek__farm_open(struct stek_farm **out,
 out:
 	if (why_len && !why[0])
 		snprintf(why, why_len, "%s", stek_strerror(err));
-	stek__store_close(store);
+	close_stores(stores, n);
 	stek_farm_close(farm);
 	return err;
+}
+
+int stek__farm_open(struct stek_farm **out,
+		    const struct stek_farm_options *options,
+		    const struct stek_io *io, struct stek_store *store,
+		    char *why, size_t why_len)
+{
+	return stek__farm_open_at(out, options, io, &store, store ? 1 : 0,
+				  why, why_len);
 }
 
 int stek_farm_open(struct stek_farm **out,
@@ -264,6 +328,19 @@ void stek_farm_ring(struct stek_farm *farm, struct stek_ring_info *out)
 	stek__guard_leave(&farm->guard, slot);
 }
 
+/* The store answers, but the ring there cannot be opened. */
+static void name_lacking(char *out, size_t len, const uint8_t *id)
+{
+	char hex[2 * STEK_FARM_KEY_ID_LEN + 1];
+	size_t i;
+
+	for (i = 0; i < STEK_FARM_KEY_ID_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", id[i]);
+	snprintf(out, len, "the ring is sealed under farm key %s, which this "
+		 "node lacks: add its line to the farm-key file and reload",
+		 hex);
+}
+
 void stek_farm_status(struct stek_farm *farm, struct stek_status *out)
 {
 	const struct stek_ring *ring;
@@ -271,6 +348,11 @@ void stek_farm_status(struct stek_farm *farm, struct stek_status *out)
 
 	pthread_mutex_lock(&farm->sync->lock);
 	*out = farm->sync->status;
+	if (farm->sync->roll.told.lacking) {
+		out->store = STEK_STORE_REFUSED;
+		name_lacking(out->store_detail, sizeof(out->store_detail),
+			     farm->sync->roll.told.ring);
+	}
 	pthread_mutex_unlock(&farm->sync->lock);
 	ring = stek__guard_enter(&farm->guard, &slot);
 	out->version = ring->version;

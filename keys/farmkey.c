@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * farmkey.c - the farm key's file: makes it and reads it. The key never leaves
- * locked memory but into that file, and no message quotes what the file holds.
+ * farmkey.c - reads the farm key's file; farmkey_file.c writes it. The key never
+ * leaves locked memory, and no message quotes what the file holds.
  */
 #include "farmkey.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TAG "stek-farm-key-1"
-#define ID_HEX (2 * STEK_FARM_KEY_ID_LEN)
-#define SECRET_HEX (2 * STEK_FARM_SECRET_LEN)
+#define TAG STEK_FARM_KEY_TAG
 
 struct text {
 	const char *path;
@@ -277,113 +274,5 @@ int stek__farm_keys_read(struct stek_farm_keys **out, const char *path,
 out:
 	stek__secret_free(text, STEK_FARM_KEY_FILE_MAX);
 	close(fd);
-	return ret;
-}
-
-static char *append(char *at, const char *string)
-{
-	size_t len = strlen(string);
-
-	memcpy(at, string, len);
-	return at + len;
-}
-
-static char *append_hex(char *at, const uint8_t *bytes, size_t len)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < len; i++) {
-		*at++ = digits[bytes[i] >> 4];
-		*at++ = digits[bytes[i] & 15];
-	}
-	return at;
-}
-
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return STEK_EIO;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* The name is durable only when its directory is. */
-static int sync_directory(const char *path)
-{
-	char *copy = strdup(path);
-	int fd;
-	int ret = STEK_EIO;
-
-	if (!copy)
-		return STEK_ENOMEM;
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		if (fsync(fd) == 0)
-			ret = 0;
-		close(fd);
-	}
-	free(copy);
-	return ret;
-}
-
-static int write_file(const char *path, const char *data, size_t len)
-{
-	int ret;
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
-		      O_NOFOLLOW, S_IRUSR | S_IWUSR);
-
-	if (fd < 0)
-		return errno == EEXIST ? STEK_EREFUSED : STEK_EIO;
-	ret = write_all(fd, data, len);
-	/* Whatever the umask left of it. */
-	if (ret == 0 && fchmod(fd, S_IRUSR | S_IWUSR) != 0)
-		ret = STEK_EIO;
-	if (ret == 0 && fsync(fd) != 0)
-		ret = STEK_EIO;
-	if (close(fd) != 0 && ret == 0)
-		ret = STEK_EIO;
-	if (ret == 0)
-		ret = sync_directory(path);
-	if (ret < 0)
-		unlink(path);
-	return ret;
-}
-
-int stek_farm_key_generate(const char *path, uint8_t id[8])
-{
-	static const char comment[] =
-		"# A stekd farm key. Who has it reads every ring of the farm:\n"
-		"# keep it secret, the same on every node, out of Redis.\n";
-	const size_t cap = sizeof(comment) + sizeof(TAG) + ID_HEX + SECRET_HEX +
-			   4;
-	struct stek_farm_key *key = stek__secret_alloc(sizeof(*key));
-	char *text = stek__secret_alloc(cap);
-	char *at = text;
-	int ret = STEK_ENOMEM;
-
-	if (!key || !text)
-		goto out;
-	ret = stek__random(key, sizeof(*key));
-	if (ret < 0)
-		goto out;
-	at = append(at, comment);
-	at = append(at, TAG " ");
-	at = append_hex(at, key->id, sizeof(key->id));
-	at = append(at, " ");
-	at = append_hex(at, key->secret, sizeof(key->secret));
-	at = append(at, "\n");
-	ret = write_file(path, text, (size_t)(at - text));
-	if (ret == 0)
-		memcpy(id, key->id, sizeof(key->id));
-out:
-	stek__secret_free(text, cap);
-	stek__secret_free(key, sizeof(*key));
 	return ret;
 }

@@ -9,6 +9,7 @@
 #include "record.h"
 #include "secret.h"
 
+#define STEK_FARM_KEY_TAG "stek-farm-key-1"
 #define STEK_FARM_SECRET_LEN 32
 #define STEK_FARM_KEY_FILE_MAX 4096
 
@@ -20,6 +21,7 @@ struct stek_farm_key {
 /* Lives in locked memory as a whole. */
 struct stek_farm_keys {
 	size_t n;
+	size_t seals;	/* which of them: 0, or the last after a roll-over */
 	struct stek_farm_key keys[STEK_FARM_KEYS_MAX];
 };
 

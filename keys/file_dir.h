@@ -36,4 +36,10 @@ int stek__file_lock(struct stek_file *s, int dir, int *out) STEK_CHECKED;
 int stek__file_read(struct stek_file *s, int dir, const char *name,
 		    uint8_t *buf, size_t cap, size_t *len) STEK_CHECKED;
 
+/* file_audit.c: as the operations of the same names in store.h. */
+int stek__file_audit(struct stek_file *s, const char *after, const char *line)
+	STEK_CHECKED;
+int stek__file_audit_read(struct stek_file *s, size_t limit,
+			  struct stek_blob *out) STEK_CHECKED;
+
 #endif

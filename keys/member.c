@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * member.c - this node's heartbeats and everybody else's: what a beat says,
- * the exchange with the store around it, and the list of members. Called by
- * sync.c and change.c.
+ * the exchange with a store around it, and the list of members, which is the
+ * union of what the stores know. Called by link.c, sync.c and change.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +17,22 @@ static int seal_beat(struct stek_sync *sync, uint8_t out[STEK_BEAT_MAX],
 		     size_t *len)
 {
 	struct stek_farm *farm = sync->farm;
+	const struct stek_farm_keys *keys = farm->farm_keys;
 	int64_t offset_us = stek__pace_offset_us(sync);
 	struct stek_beat beat = {
 		.node_id = farm->node_id,
 		.started_at_ms = sync->started_at_ms,
 		.version = stek__sync_ring(sync)->version,
+		.n_farm_keys = keys->n,
+		.seals = keys->seals,
+		.audit_seq = sync->audit.head.seq,
 	};
+	size_t i;
+
+	for (i = 0; i < keys->n; i++)
+		memcpy(beat.farm_keys[i], keys->keys[i].id,
+		       STEK_FARM_KEY_ID_LEN);
+	memcpy(beat.audit_hash, sync->audit.head.hash, STEK_DIGEST_LEN);
 
 	if (offset_us > INT32_MAX)
 		offset_us = INT32_MAX;
@@ -38,7 +48,8 @@ static int seal_beat(struct stek_sync *sync, uint8_t out[STEK_BEAT_MAX],
 			       farm->node, &beat);
 }
 
-static int exchange(struct stek_sync *sync, struct stek_pulse *pulse)
+static int exchange(struct stek_sync *sync, struct stek_link *link,
+		    struct stek_pulse *pulse)
 {
 	const struct stek_io *io = &sync->farm->io;
 	uint8_t data[STEK_BEAT_MAX];
@@ -46,30 +57,33 @@ static int exchange(struct stek_sync *sync, struct stek_pulse *pulse)
 	size_t len;
 	int err;
 
-	sync->last_beat_ms = stek__sync_mono(sync);
+	link->last_beat_ms = sync->last_beat_ms = stek__sync_mono(sync);
+	link->told = stek__sync_ring(sync)->version;
 	sync->beats++;
 	err = seal_beat(sync, data, &len);
 	if (err)
 		return err;	/* no store is to blame */
 	before_ms = io->wall_ms(io->user);
-	err = sync->store->ops->beat(sync->store, sync->farm->node, data, len,
+	err = link->store->ops->beat(link->store, sync->farm->node, data, len,
 				     pulse);
 	after_ms = io->wall_ms(io->user);
 	stek__sync_count(sync, &sync->status.polls);
 	if (err)
 		stek__sync_count(sync, &sync->status.poll_errors);
-	else
-		stek__pace_sample(sync, before_ms, after_ms, pulse);
-	sync->beaten = sync->beaten || !err;
-	stek__sync_answered(sync, err);
-	return err;
+	stek__link_answered(sync, link, err);
+	if (err)
+		return err;
+	link->beaten = true;
+	stek__pace_sample(link, before_ms, after_ms, pulse);
+	stek__pace_slew(sync);
+	return 0;
 }
 
 /*
  * Says what we hold, hears what the store holds, and makes them one; then says
  * it again, so that others need not wait a beat for the acknowledgement.
  */
-void stek__member_beat(struct stek_sync *sync)
+void stek__member_beat(struct stek_sync *sync, struct stek_link *link)
 {
 	struct stek_version before;
 	struct stek_pulse pulse;
@@ -77,22 +91,22 @@ void stek__member_beat(struct stek_sync *sync)
 
 	for (i = 0; i < EXCHANGES; i++) {
 		before = stek__sync_ring(sync)->version;
-		if (exchange(sync, &pulse)) {
-			stek__pace_retry(sync);
+		if (exchange(sync, link, &pulse)) {
+			stek__pace_retry(sync, link);
 			return;
 		}
-		sync->next_beat_ms = sync->last_beat_ms +
+		link->next_beat_ms = link->last_beat_ms +
 				     sync->farm->policy.beat_ms;
-		stek__merge(sync, &pulse);
-		if (sync->state != STEK_STORE_OK) {
-			stek__pace_retry(sync);
+		stek__merge(sync, link, &pulse);
+		if (link->state != STEK_STORE_OK) {
+			stek__pace_retry(sync, link);
 			return;
 		}
 		if (stek_version_equal(&before,
 				       &stek__sync_ring(sync)->version))
 			break;
 	}
-	sync->failures = 0;
+	link->failures = 0;
 	stek__audit_flush(sync);
 }
 
@@ -115,6 +129,10 @@ static bool open_member(struct stek_sync *sync,
 	out->started_at_ms = beat.started_at_ms;
 	out->clock_offset_ms = (double)beat.clock_offset_us / 1000;
 	out->version = beat.version;
+	out->n_farm_keys = beat.n_farm_keys;
+	out->sealing_farm_key = beat.seals;
+	memcpy(out->farm_keys, beat.farm_keys, sizeof(out->farm_keys));
+	stek__audit_learn(sync, beat.audit_seq, beat.audit_hash);
 	out->payload_len = beat.payload_len;
 	memcpy(out->payload, beat.payload, beat.payload_len);
 	return true;
@@ -124,9 +142,10 @@ static bool open_member(struct stek_sync *sync,
  * Two nodes of one name overwrite each other's heartbeat, so neither is waited
  * for. Told once for each process that started at another time than we did.
  */
-static void watch_name(struct stek_sync *sync, const struct stek_member *self)
+static void watch_name(struct stek_sync *sync, const struct stek_link *link,
+		       const struct stek_member *self)
 {
-	if (!sync->beaten || self->started_at_ms == sync->started_at_ms ||
+	if (!link->beaten || self->started_at_ms == sync->started_at_ms ||
 	    self->started_at_ms == sync->twin_ms)
 		return;
 	sync->twin_ms = self->started_at_ms;
@@ -139,35 +158,82 @@ static int by_name(const void *a, const void *b)
 {
 	const struct stek_member *x = a, *y = b;
 
-	return strcmp(x->name, y->name);
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : (x->age_ms > y->age_ms) -
+			       (x->age_ms < y->age_ms);
 }
 
-int stek__member_list(struct stek_sync *sync, struct stek_member **out,
-		      size_t *n)
+/* Appends what one store knows to `list`. */
+static int add_members(struct stek_sync *sync, struct stek_link *link,
+		       struct stek_member **list, size_t *used)
 {
 	struct stek_raw_member *raw = NULL;
-	struct stek_member *list;
-	size_t i, n_raw = 0, used = 0;
+	struct stek_member *more;
+	size_t i, n_raw = 0;
 	int64_t now_ms = 0;
 	int err;
 
-	err = sync->store->ops->members(sync->store, &raw, &n_raw, &now_ms);
-	stek__sync_answered(sync, err);
+	err = link->store->ops->members(link->store, &raw, &n_raw, &now_ms);
+	stek__link_answered(sync, link, err);
 	if (err)
 		return err;
-	list = calloc(n_raw ? n_raw : 1, sizeof(*list));
-	for (i = 0; list && i < n_raw; i++) {
-		if (!open_member(sync, &raw[i], now_ms, &list[used]))
+	more = realloc(*list, (*used + n_raw + 1) * sizeof(*more));
+	if (!more) {
+		free(raw);
+		return STEK_ENOMEM;
+	}
+	*list = more;
+	for (i = 0; i < n_raw; i++) {
+		memset(&more[*used], 0, sizeof(more[0]));
+		if (!open_member(sync, &raw[i], now_ms, &more[*used]))
 			continue;
-		if (list[used].self)
-			watch_name(sync, &list[used]);
-		used++;
+		if (more[*used].self)
+			watch_name(sync, link, &more[*used]);
+		++*used;
 	}
 	free(raw);
-	if (!list)
-		return STEK_ENOMEM;
-	qsort(list, used, sizeof(*list), by_name);
+	return 0;
+}
+
+/* Sorted by name, the freshest heartbeat first: that one stays. */
+static size_t unite(struct stek_member *list, size_t n)
+{
+	size_t i, used = 0;
+
+	qsort(list, n, sizeof(*list), by_name);
+	for (i = 0; i < n; i++) {
+		if (used && !strcmp(list[used - 1].name, list[i].name))
+			continue;
+		if (used != i)
+			list[used] = list[i];
+		used++;
+	}
+	return used;
+}
+
+/* Every store that answers knows some; one answer is enough. */
+int stek__member_list(struct stek_sync *sync, struct stek_member **out,
+		      size_t *n)
+{
+	bool reached = sync->state == STEK_STORE_OK;
+	struct stek_member *list = NULL;
+	size_t i, used = 0, answers = 0;
+	int err = STEK_EUNAVAILABLE, result;
+
+	for (i = 0; i < sync->n_links; i++) {
+		if (reached && sync->links[i].state != STEK_STORE_OK)
+			continue;
+		result = add_members(sync, &sync->links[i], &list, &used);
+		answers += !result;
+		if (result)
+			err = result;
+	}
+	if (answers == 0) {
+		free(list);
+		return err;
+	}
+	*n = unite(list, used);
 	*out = list;
-	*n = used;
 	return 0;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * merge.c - makes this node's ring and the store's one: fetches, merges, and
- * publishes what the store lacks by compare-and-set. Mints missing keys too,
- * which enter our ring only after the store took them. Called after every
- * exchange with the store.
+ * merge.c - makes this node's ring and a store's one: fetches, merges, and has
+ * published what the store lacks. Mints missing keys too, which enter our ring
+ * only after a store took them. Called after every exchange with a store.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,182 +12,131 @@
 
 #define JITTER_MS 500
 #define JITTER_FIRST_MS 100	/* an empty farm waits for its first key */
-/*
- * Entries past expiry are deleted from the store this much later, when every
- * clock agrees on it; else a slow node would put them back.
- */
-#define PRUNE_GRACE_MS 30000
 #define PRUNE_GAP_MS 60000
 
-const struct stek_version *stek__merge_expect(struct stek_sync *sync)
-{
-	return sync->absent ? NULL : &stek__sync_ring(sync)->version;
-}
-
 /* Counted and told once for each version; our good ring stays. */
-static void refuse_record(struct stek_sync *sync,
+static void refuse_record(struct stek_sync *sync, struct stek_link *link,
 			  const struct stek_version *version, int err,
 			  const char *detail)
 {
-	if (sync->has_bad && stek_version_equal(&sync->bad, version))
+	bool again = link->has_bad && stek_version_equal(&link->bad, version);
+
+	link->bad = *version;
+	link->has_bad = true;
+	stek__link_refresh(sync);
+	if (again)
 		return;
-	sync->bad = *version;
-	sync->has_bad = true;
 	stek__sync_count(sync, &sync->status.records_refused);
 	stek__sync_event(sync, STEK_EVENT_RECORD_BAD, err, NULL, detail);
 }
 
-static int fetch(struct stek_sync *sync, const struct stek_version *version,
-		 struct stek_ring **out)
+static int fetch(struct stek_sync *sync, struct stek_link *link,
+		 const struct stek_version *version, struct stek_ring **out)
 {
 	struct stek_farm *farm = sync->farm;
 	struct stek_blob doc = { NULL, 0 };
 	int err;
 
-	err = sync->store->ops->load(sync->store, &doc);
-	stek__sync_answered(sync, err);
+	err = link->store->ops->load(link->store, &doc);
+	stek__link_answered(sync, link, err);
+	if (!err)
+		stek__roll_saw(sync, doc.data, doc.len);
 	if (!err)
 		err = stek__record_open(out, farm->farm_keys, farm->name,
 					doc.data, doc.len);
 	stek__blob_free(&doc);
 	if (err == STEK_EFORMAT || err == STEK_EAUTH)
-		refuse_record(sync, version, err, stek_strerror(err));
-	return err;
-}
-
-static void tell_minted(struct stek_sync *sync, struct stek_key *const *keys,
-			size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		stek__sync_count(sync, &sync->status.minted);
-		stek__sync_event(sync, STEK_EVENT_MINTED, 0, keys[i]->id,
-				 stek_reason_name(keys[i]->reason));
-	}
-}
-
-/* The next ring: base without what expired long ago, and the extra keys. */
-static int compose(struct stek_ring **out, const struct stek_ring *base,
-		   struct stek_key *const *extra, size_t n_extra,
-		   int64_t now_ms)
-{
-	struct stek_key *keys[STEK_RING_KEYS_MAX];
-	struct stek_ring *kept = NULL, *roomy = NULL;
-	int err;
-
-	err = stek__ring_prune(&kept, base, now_ms - PRUNE_GRACE_MS);
-	if (!err)
-		err = stek__ring_shed(&roomy, kept, n_extra);
-	if (!err) {
-		memcpy(keys, roomy->keys, roomy->n_keys * sizeof(keys[0]));
-		if (n_extra)
-			memcpy(keys + roomy->n_keys, extra,
-			       n_extra * sizeof(keys[0]));
-		err = stek__ring_new(out, base->version.epoch + 1, keys,
-				     roomy->n_keys + n_extra, roomy->tombstones,
-				     roomy->n_tombstones,
-				     roomy->revoked_before_ms);
-	}
-	stek__ring_unref(roomy);
-	stek__ring_unref(kept);
-	return err;
-}
-
-int stek__merge_propose(struct stek_sync *sync, const struct stek_ring *base,
-			struct stek_key *const *extra, size_t n_extra,
-			const struct stek_version *expect)
-{
-	struct stek_farm *farm = sync->farm;
-	struct stek_blob doc = { NULL, 0 };
-	struct stek_ring *next = NULL;
-	int err;
-
-	err = compose(&next, base, extra, n_extra, stek__sync_farm_ms(sync));
-	if (!err)
-		err = stek__record_seal(&doc, farm->farm_keys, farm->name,
-					next);
-	if (err)
-		goto out;
-	sync->in_sync = false;
-	err = sync->store->ops->publish(sync->store, expect, &next->version,
-					doc.data, doc.len);
-	stek__sync_answered(sync, err);
-	if (err == STEK_ECONFLICT)
-		stek__sync_count(sync, &sync->status.conflicts);
-	if (err)
-		goto out;
-	stek__sync_count(sync, &sync->status.published);
-	stek__sync_install(sync, stek__ring_ref(next));
-	sync->in_sync = true;
-	sync->absent = false;
-	/* Our own acknowledgement, without waiting for a beat. */
-	sync->next_beat_ms = stek__sync_mono(sync);
-	tell_minted(sync, extra, n_extra);
-out:
-	stek__blob_free(&doc);
-	stek__ring_unref(next);
+		refuse_record(sync, link, version, err, stek_strerror(err));
 	return err;
 }
 
 /* Another node was first: look again soon, but not all at the same time. */
-static void again_soon(struct stek_sync *sync)
+void stek__merge_again_soon(struct stek_sync *sync, struct stek_link *link)
 {
-	sync->next_beat_ms = stek__sync_mono(sync) +
+	link->next_beat_ms = stek__sync_mono(sync) +
 			     stek__sync_random(sync, 10);
 }
 
+static void tell_restored(struct stek_sync *sync, const struct stek_link *link,
+			  bool was_empty)
+{
+	size_t n = (size_t)(link - sync->links) + 1;
+	char detail[64];
+
+	snprintf(detail, sizeof(detail), "%s", was_empty ?
+		 "the store was empty" : "the store held less");
+	if (sync->n_links > 1)
+		snprintf(detail, sizeof(detail), "store %zu %s", n,
+			 was_empty ? "was empty" : "held less");
+	stek__sync_count(sync, &sync->status.restored);
+	stek__sync_event(sync, STEK_EVENT_RESTORED, 0, NULL, detail);
+}
+
+/* A store holds our ring already: a laggard needs that one, not a newer. */
+static bool is_held(const struct stek_sync *sync, const struct stek_ring *ring)
+{
+	size_t i;
+
+	if (!stek_version_equal(&ring->version,
+				&stek__sync_ring(sync)->version))
+		return false;
+	for (i = 0; i < sync->n_links; i++) {
+		if (stek__link_in_sync(sync, &sync->links[i]))
+			return true;
+	}
+	return false;
+}
+
 /*
- * Publishes a ring of which the store lacks a part. `held`: what the store has
- * now. If the store does not take it, we hold the union all the same.
+ * Publishes a ring of which the link's store lacks a part. If it does not take
+ * it, we hold the union all the same.
  */
-static void restore(struct stek_sync *sync, struct stek_ring *ring,
-		    const struct stek_version *held)
+static void restore(struct stek_sync *sync, struct stek_link *link,
+		    struct stek_ring *ring)
 {
 	struct stek_key *extra[STEK_MISSING_MAX + 1];
-	bool ours_by_chance = !sync->current;
+	bool ours_by_chance = !sync->current, was_empty = link->empty;
 	size_t i, n;
 	int err;
 
 	n = stek__revoke_extra(sync, ring, extra);
-	err = stek__merge_propose(sync, ring, extra, n, held);
+	if (n == 0 && is_held(sync, ring))
+		err = stek__merge_copy(sync, link);
+	else
+		err = stek__merge_propose(sync, ring, extra, n, link);
 	for (i = 0; i < n; i++)
 		stek__key_unref(extra[i]);
 	if (!err) {
 		stek__change_published(sync);
-		if (!ours_by_chance)
-			return;
-		stek__sync_count(sync, &sync->status.restored);
-		stek__sync_event(sync, STEK_EVENT_RESTORED, 0, NULL,
-				 held ? "the store held less" :
-					"the store was empty");
+		if (ours_by_chance)
+			tell_restored(sync, link, was_empty);
 		return;
 	}
 	if (!stek_version_equal(&ring->version,
 				&stek__sync_ring(sync)->version))
 		stek__sync_install(sync, stek__ring_ref(ring));
 	if (err == STEK_ECONFLICT)
-		again_soon(sync);
+		stek__merge_again_soon(sync, link);
 }
 
-static void refill(struct stek_sync *sync)
+static void refill(struct stek_sync *sync, struct stek_link *link)
 {
 	struct stek_ring *ours = stek__ring_ref(stek__sync_ring(sync));
 
-	sync->has_bad = false;
-	sync->absent = ours->version.epoch == 0 && ours->n_keys == 0 &&
-		       ours->n_tombstones == 0 && ours->revoked_before_ms == 0;
-	sync->in_sync = sync->absent;
-	if (!sync->absent)
-		restore(sync, ours, NULL);
+	link->has_bad = false;
+	stek__link_holds(sync, link, NULL);
+	/* Under a farm key that the others have left, it would lock them out. */
+	if (!stek__link_in_sync(sync, link) && !stek__roll_lacking(sync))
+		restore(sync, link, ours);
 	stek__ring_unref(ours);
 }
 
 /* `held` is the version under which the store keeps `theirs`. */
-static void unite(struct stek_sync *sync, const struct stek_ring *theirs,
+static void unite(struct stek_sync *sync, struct stek_link *link,
+		  const struct stek_ring *theirs,
 		  const struct stek_version *held)
 {
-	struct stek_ring *ours = stek__sync_ring(sync);
+	struct stek_ring *ours = stek__ring_ref(stek__sync_ring(sync));
 	struct stek_ring *kept = NULL, *all = NULL;
 	int64_t now_ms = stek__sync_farm_ms(sync);
 	bool less, stale;
@@ -197,7 +146,7 @@ static void unite(struct stek_sync *sync, const struct stek_ring *theirs,
 	if (!err)
 		err = stek__ring_merge(&all, kept, theirs);
 	if (err) {
-		refuse_record(sync, held, err, stek_strerror(err));
+		refuse_record(sync, link, held, err, stek_strerror(err));
 		goto out;
 	}
 	less = memcmp(all->version.digest, theirs->version.digest,
@@ -207,53 +156,53 @@ static void unite(struct stek_sync *sync, const struct stek_ring *theirs,
 	/* The store names its ring by a version that the ring does not have. */
 	stale = stek_version_equal(&theirs->version, &ours->version) &&
 		!stek_version_equal(held, &ours->version);
-	if (less || stale) {
-		restore(sync, all, held);
-		goto out;
-	}
-	sync->in_sync = stek_version_equal(held, &all->version);
-	if (!stek_version_equal(&all->version, &ours->version) ||
-	    stek__ring_lacks(ours, theirs, now_ms))
+	if (less || stale)
+		restore(sync, link, all);
+	else if (!stek_version_equal(&all->version, &ours->version) ||
+		 stek__ring_lacks(ours, theirs, now_ms))
 		stek__sync_install(sync, stek__ring_ref(all));
 out:
 	stek__ring_unref(all);
 	stek__ring_unref(kept);
+	stek__ring_unref(ours);
 }
 
-void stek__merge(struct stek_sync *sync, const struct stek_pulse *pulse)
+void stek__merge(struct stek_sync *sync, struct stek_link *link,
+		 const struct stek_pulse *pulse)
 {
 	static const struct stek_version nameless;
-	const struct stek_ring *ours = stek__sync_ring(sync);
 	struct stek_ring *theirs = NULL;
 	int err;
 
 	if (!pulse->has_ring) {
-		refill(sync);
+		refill(sync, link);
 		return;
 	}
-	sync->absent = false;
+	if (stek_version_equal(&pulse->version, &nameless)) {
+		stek__link_unknown(sync, link);
+		refuse_record(sync, link, &nameless, STEK_EFORMAT,
+			      "the store's ring has no version");
+		return;
+	}
+	stek__link_holds(sync, link, &pulse->version);
 	/*
 	 * A clock that ran ahead for a while has wiped what was not expired;
 	 * the same ring is fetched again then, for its secrets.
 	 */
-	sync->in_sync = stek_version_equal(&pulse->version, &ours->version) &&
-			!stek__ring_lacks(ours, NULL, stek__sync_farm_ms(sync));
-	if (sync->in_sync) {
-		sync->has_bad = false;
+	if (stek__link_in_sync(sync, link) &&
+	    !stek__ring_lacks(stek__sync_ring(sync), NULL,
+			      stek__sync_farm_ms(sync))) {
+		link->has_bad = false;
 		return;
 	}
-	if (stek_version_equal(&pulse->version, &nameless)) {
-		refuse_record(sync, &nameless, STEK_EFORMAT,
-			      "the store's ring has no version");
-		return;
-	}
-	err = fetch(sync, &pulse->version, &theirs);
+	err = fetch(sync, link, &pulse->version, &theirs);
 	if (err == STEK_EABSENT)
-		again_soon(sync);
+		stek__merge_again_soon(sync, link);
 	if (err)
 		return;
-	sync->has_bad = false;
-	unite(sync, theirs, &pulse->version);
+	link->has_bad = false;
+	stek__link_refresh(sync);
+	unite(sync, link, theirs, &pulse->version);
 	stek__ring_unref(theirs);
 }
 
@@ -280,7 +229,7 @@ size_t stek__merge_missing(struct stek_sync *sync, const struct stek_ring *ring,
 
 static bool has_leftovers(const struct stek_ring *ring, int64_t now_ms)
 {
-	int64_t before_ms = now_ms - PRUNE_GRACE_MS;
+	int64_t before_ms = now_ms - STEK_PRUNE_GRACE_MS;
 	size_t i;
 
 	for (i = 0; i < ring->n_keys; i++) {
@@ -331,13 +280,10 @@ void stek__merge_mint(struct stek_sync *sync)
 	n = stek__merge_missing(sync, ours, keys);
 	if (n == 0)
 		sync->prune_after_ms = mono_ms + PRUNE_GAP_MS;
-	err = stek__merge_propose(sync, ours, keys, n,
-				  stek__merge_expect(sync));
+	err = stek__merge_propose(sync, ours, keys, n, NULL);
 	for (i = 0; i < n; i++)
 		stek__key_unref(keys[i]);
 	stek__ring_unref(ours);
-	if (err == STEK_ECONFLICT)
-		again_soon(sync);
-	else if (err)
+	if (err && err != STEK_ECONFLICT)
 		sync->mint_at_ms = mono_ms + sync->farm->policy.beat_ms;
 }

@@ -19,8 +19,6 @@
 #define FORMAT 1
 #define KIND_RING 1
 #define KIND_BEAT 2
-#define BEAT_FORMAT 1
-
 #define HEAD_LEN (2 + STEK_FARM_KEY_ID_LEN + 8)
 #define NONCE_LEN 24
 #define TAG_LEN 16
@@ -28,12 +26,11 @@
 #define OVERHEAD (PREFIX_LEN + TAG_LEN)
 #define PLAIN_MAX \
 	(STEK_CANONICAL_MAX + STEK_RING_KEYS_MAX * (1 + STEK_SECRET_LEN))
-#define BEAT_PLAIN_MAX (1 + 4 + 8 + 4 + STEK_DIGEST_LEN + 2 + STEK_PAYLOAD_MAX)
 #define AAD_MAX (HEAD_LEN + STEK_NAME_MAX + 1 + STEK_NAME_MAX)
 
 _Static_assert(PLAIN_MAX + OVERHEAD <= STEK_RECORD_MAX, "a ring fits");
 _Static_assert(PLAIN_MAX <= STEK_SECRET_MAX, "and opens in locked memory");
-_Static_assert(BEAT_PLAIN_MAX + OVERHEAD <= STEK_BEAT_MAX, "a beat fits");
+_Static_assert(STEK_BEAT_PLAIN_MAX + OVERHEAD <= STEK_BEAT_MAX, "a beat fits");
 
 struct aad {
 	uint8_t data[AAD_MAX];
@@ -74,7 +71,7 @@ static int seal(uint8_t *out, uint8_t kind, uint64_t epoch,
 		const struct stek_farm_keys *keys, const char *farm,
 		const char *node, const uint8_t *plain, size_t len)
 {
-	const struct stek_farm_key *key = &keys->keys[0];
+	const struct stek_farm_key *key = &keys->keys[keys->seals];
 	struct stek_writer writer;
 	struct aad aad;
 	int ret;
@@ -358,20 +355,14 @@ int stek__beat_seal(uint8_t out[STEK_BEAT_MAX], size_t *out_len,
 		    const struct stek_farm_keys *keys, const char *farm,
 		    const char *node, const struct stek_beat *beat)
 {
-	uint8_t plain[BEAT_PLAIN_MAX];
+	uint8_t plain[STEK_BEAT_PLAIN_MAX];
 	struct stek_writer writer;
 	int ret;
 
-	if (beat->payload_len > STEK_PAYLOAD_MAX)
-		return STEK_EINVAL;
 	stek__writer_init(&writer, plain, sizeof(plain));
-	stek__write_u8(&writer, BEAT_FORMAT);
-	stek__write_u32(&writer, beat->node_id);
-	stek__write_i64(&writer, beat->started_at_ms);
-	stek__write_u32(&writer, (uint32_t)beat->clock_offset_us);
-	stek__write_bytes(&writer, beat->version.digest, STEK_DIGEST_LEN);
-	stek__write_u16(&writer, (uint16_t)beat->payload_len);
-	stek__write_bytes(&writer, beat->payload, beat->payload_len);
+	stek__beat_write(&writer, beat);
+	if (writer.failed)
+		return STEK_EINVAL;
 	ret = seal(out, KIND_BEAT, beat->version.epoch, keys, farm, node, plain,
 		   writer.len);
 	if (ret == 0)
@@ -379,35 +370,11 @@ int stek__beat_seal(uint8_t out[STEK_BEAT_MAX], size_t *out_len,
 	return ret;
 }
 
-int stek__beat_parse(struct stek_beat *out, const uint8_t *data, size_t len)
-{
-	struct stek_beat beat = { .node_id = 0 };
-	struct stek_reader reader;
-	uint8_t format;
-	uint32_t offset;
-
-	stek__reader_init(&reader, data, len);
-	format = stek__read_u8(&reader);
-	beat.node_id = stek__read_u32(&reader);
-	beat.started_at_ms = stek__read_i64(&reader);
-	offset = stek__read_u32(&reader);
-	memcpy(&beat.clock_offset_us, &offset, sizeof(offset));
-	stek__read_bytes(&reader, beat.version.digest, STEK_DIGEST_LEN);
-	beat.payload_len = stek__read_u16(&reader);
-	if (format != BEAT_FORMAT || beat.payload_len > STEK_PAYLOAD_MAX)
-		return STEK_EFORMAT;
-	stek__read_bytes(&reader, beat.payload, beat.payload_len);
-	if (!stek__reader_done(&reader))
-		return STEK_EFORMAT;
-	*out = beat;
-	return 0;
-}
-
 int stek__beat_open(struct stek_beat *out, const struct stek_farm_keys *keys,
 		    const char *farm, const char *node, const uint8_t *data,
 		    size_t len)
 {
-	uint8_t plain[BEAT_PLAIN_MAX];
+	uint8_t plain[STEK_BEAT_PLAIN_MAX];
 	uint64_t epoch;
 	int ret;
 

@@ -19,12 +19,10 @@
 
 #include "ring.h"
 
-#define STEK_FARM_KEY_ID_LEN 8
-#define STEK_FARM_KEYS_MAX 2
 #define STEK_RECORD_MAX (64 * 1024)
 #define STEK_BEAT_MAX 2048
 
-/* One or two farm keys: the first seals, all open. In locked memory. */
+/* One or two farm keys: one seals, all open. In locked memory. */
 struct stek_farm_keys;
 
 /* `why` gets file, line and what was expected. STEK_EMODE, _EIO, _EFORMAT. */
@@ -57,15 +55,32 @@ int stek__record_open(struct stek_ring **out, const struct stek_farm_keys *keys,
 int stek__record_parse(struct stek_ring **out, uint64_t epoch,
 		       const uint8_t *data, size_t len) STEK_CHECKED;
 
-/* A node's heartbeat, before sealing. */
+/*
+ * A node's heartbeat, before sealing. After the payload, from format 2 on, come
+ * fields of a tag, a length and a value: a node skips those that it does not
+ * know, so that newer ones need no new format. Format 1 is still read.
+ */
 struct stek_beat {
 	uint32_t node_id;
 	int64_t started_at_ms;
 	int32_t clock_offset_us;
 	struct stek_version version;
+	/* The node's farm keys in the order of its file; 0: it did not say. */
+	size_t n_farm_keys;
+	size_t seals;		/* which of them */
+	uint8_t farm_keys[STEK_FARM_KEYS_MAX][STEK_FARM_KEY_ID_LEN];
+	uint64_t audit_seq;	/* last entry of the audit that it knows */
+	uint8_t audit_hash[STEK_DIGEST_LEN];
 	size_t payload_len;
 	uint8_t payload[STEK_PAYLOAD_MAX];
 };
+
+/* Room for the fields of a later release too. */
+#define STEK_BEAT_PLAIN_MAX (STEK_PAYLOAD_MAX + 384)
+
+/* beat.c; the writer fails on a beat that is out of its limits. */
+struct stek_writer;
+void stek__beat_write(struct stek_writer *writer, const struct stek_beat *beat);
 
 /* An opened heartbeat, but for its epoch. For its fuzz target, as above. */
 int stek__beat_parse(struct stek_beat *out, const uint8_t *data, size_t len)

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * redis_call.c - one command or script and its answer, the server's error
- * replies told apart, over a connection that is made when it is needed. Called
- * by store_redis.c alone.
+ * replies told apart, over a connection that is made when it is needed and that
+ * goes where a Cluster points. Called by store_redis.c alone.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "redis_conn.h"
+
+#define HOPS_MAX 4
 
 void stek__redis_close(struct stek_redis *s)
 {
@@ -17,20 +19,12 @@ void stek__redis_close(struct stek_redis *s)
 }
 
 /* The connection is unusable: its next reply would be an old command's. */
-static int lost(struct stek_redis *s, const char *what)
+static int lost(struct stek_redis *s, const char *what, int err)
 {
 	snprintf(s->detail, sizeof(s->detail), "%s: %.100s", what,
 		 s->conn->err ? s->conn->errstr : "no answer in time");
 	stek__redis_close(s);
-	return STEK_EUNAVAILABLE;
-}
-
-static int connected(struct stek_redis *s)
-{
-	if (s->conn)
-		return 0;
-	return stek__redis_connect(&s->conn, &s->place, s->detail,
-				   sizeof(s->detail));
+	return err;
 }
 
 /* Text of the server for people: control characters would forge log lines. */
@@ -46,19 +40,111 @@ static int refusal(struct stek_redis *s, const char *what, const char *error)
 	return stek__redis_classify(error);
 }
 
+static bool redirected(struct stek_redis *s, const redisReply *reply,
+		       struct stek_redis_redirect *out)
+{
+	return reply->type == REDIS_REPLY_ERROR &&
+	       stek__redis_redirected(reply->str, &s->at, out);
+}
+
+/*
+ * The slot is on its way to another node, which answers for it only to who
+ * says ASKING. A connection for this once: soon everyone is told MOVED.
+ */
+static int call_asking(struct stek_redis *s, const struct stek_redis_addr *addr,
+		       const struct stek_redis_args *args, int64_t deadline_ms,
+		       redisReply **out)
+{
+	struct stek_redis_args asking = { 0 };
+	redisContext *conn = NULL;
+	redisReply *reply = NULL;
+	int err;
+
+	err = stek__redis_server(&conn, &s->place, addr, deadline_ms,
+				 s->detail, sizeof(s->detail));
+	if (err)
+		return err;
+	stek__redis_text(&asking, "ASKING");
+	err = stek__redis_send(conn, &asking);
+	if (!err)
+		err = stek__redis_send(conn, args);
+	if (!err)
+		err = stek__redis_reply(conn, deadline_ms, &reply);
+	if (!err && reply->type != REDIS_REPLY_ERROR) {
+		freeReplyObject(reply);
+		err = stek__redis_reply(conn, deadline_ms, &reply);
+	}
+	if (err)
+		snprintf(s->detail, sizeof(s->detail), "ASKING: no answer");
+	else
+		*out = reply;
+	redisFree(conn);
+	s->detour = true;
+	return err;
+}
+
+static int exchange(struct stek_redis *s, const struct stek_redis_args *args,
+		    int64_t deadline_ms, redisReply **out)
+{
+	int err = 0;
+
+	if (!s->conn)
+		err = stek__redis_find(s, deadline_ms);
+	if (err)
+		return err;
+	err = stek__redis_send(s->conn, args);
+	if (!err)
+		err = stek__redis_reply(s->conn, deadline_ms, out);
+	return err ? lost(s, args->arg[0], err) : 0;
+}
+
+/*
+ * A primary that is one no more answers all the same; whoever asks again at
+ * the same connection never finds its successor.
+ */
+static bool demoted(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_ERROR &&
+	       (stek__redis_is(reply->str, "READONLY") ||
+		stek__redis_is(reply->str, "MASTERDOWN"));
+}
+
 static int call_once(struct stek_redis *s, const struct stek_redis_args *args,
 		     redisReply **out)
 {
 	int64_t deadline_ms = stek__redis_now_ms() + s->place.timeout_ms;
+	struct stek_redis_redirect to;
 	redisReply *reply = NULL;
-	int err;
+	int err, hops;
 
-	err = connected(s);
-	if (err)
-		return err;
-	if (stek__redis_send(s->conn, args) ||
-	    stek__redis_reply(s->conn, deadline_ms, &reply))
-		return lost(s, args->arg[0]);
+	s->detour = false;
+	for (hops = 0;; hops++) {
+		err = exchange(s, args, deadline_ms, &reply);
+		if (err)
+			return err;
+		if (!redirected(s, reply, &to))
+			break;
+		freeReplyObject(reply);
+		if (hops == HOPS_MAX) {
+			snprintf(s->detail, sizeof(s->detail), "%s: sent from"
+				 " node to node %d times", args->arg[0], hops);
+			return STEK_EUNAVAILABLE;
+		}
+		if (to.ask) {
+			err = call_asking(s, &to.addr, args, deadline_ms,
+					  &reply);
+			if (err)
+				return err;
+			break;
+		}
+		stek__redis_close(s);
+		s->at = to.addr;
+		s->moved = true;
+	}
+	if (demoted(reply)) {
+		stek__redis_close(s);
+		s->moved = false;
+	}
 	*out = reply;
 	return 0;
 }
@@ -149,4 +235,34 @@ int stek__redis_script(struct stek_redis *s, struct stek_redis_script *script,
 	args->arg[1] = script->text;
 	args->len[1] = strlen(script->text);
 	return stek__redis_call(s, args, out);
+}
+
+uint32_t stek__redis_wait(struct stek_redis *s)
+{
+	int64_t deadline_ms = stek__redis_now_ms() + s->place.wait_ms +
+			      s->place.timeout_ms;
+	struct stek_redis_args args = { 0 };
+	char replicas[16], limit_ms[16];
+	redisReply *reply = NULL;
+	uint32_t confirmed = 0;
+	int err;
+
+	if (!s->conn || s->detour)
+		return 0;
+	snprintf(replicas, sizeof(replicas), "%u", s->place.wait_replicas);
+	snprintf(limit_ms, sizeof(limit_ms), "%u", s->place.wait_ms);
+	stek__redis_text(&args, "WAIT");
+	stek__redis_text(&args, replicas);
+	stek__redis_text(&args, limit_ms);
+	err = stek__redis_send(s->conn, &args);
+	if (!err)
+		err = stek__redis_reply(s->conn, deadline_ms, &reply);
+	if (err) {
+		(void)lost(s, "WAIT", err);
+		return 0;
+	}
+	if (reply->type == REDIS_REPLY_INTEGER && reply->integer > 0)
+		confirmed = (uint32_t)reply->integer;
+	freeReplyObject(reply);
+	return confirmed;
 }

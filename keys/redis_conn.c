@@ -1,26 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * redis_conn.c - owns one connection to a Redis server: the login and the
- * deadlines of a command. Every wait ends, also when the server is stopped in
- * the middle of a reply. Called by store_redis.c and redis_hint.c.
+ * redis_conn.c - owns one connection to a Redis server or a Sentinel: the login
+ * and the deadlines of a command. Every wait ends, also when the server is
+ * stopped in the middle of a reply. Called by redis_find.c, redis_call.c and
+ * redis_hint.c.
  */
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "redis_conn.h"
 #include "secret.h"
-
-int64_t stek__redis_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 void stek__redis_arg(struct stek_redis_args *args, const void *data, size_t len)
 {
@@ -41,20 +33,17 @@ int stek__redis_send(redisContext *conn, const struct stek_redis_args *args)
 	return 0;
 }
 
-/* Waits for one direction of the socket; false when the deadline came first. */
-static bool await(redisContext *conn, short events, int64_t deadline_ms)
+/* What TLS ended was refused by one side or the other; see redis_tls.c. */
+static int broken(const redisContext *conn)
 {
-	struct pollfd pfd = { .fd = conn->fd, .events = events };
-	int64_t left;
-	int n;
+	return conn->err == REDIS_ERR_OTHER ? STEK_EREFUSED :
+					      STEK_EUNAVAILABLE;
+}
 
-	do {
-		left = deadline_ms - stek__redis_now_ms();
-		if (left < 0)
-			left = 0;
-		n = poll(&pfd, 1, (int)left);
-	} while (n < 0 && errno == EINTR);
-	return n > 0;
+static bool await_reply(const redisContext *conn, int64_t deadline_ms)
+{
+	return stek__redis_tls_pending(conn) ||
+	       stek__redis_await(conn->fd, POLLIN, deadline_ms);
 }
 
 int stek__redis_reply(redisContext *conn, int64_t deadline_ms, redisReply **out)
@@ -63,21 +52,34 @@ int stek__redis_reply(redisContext *conn, int64_t deadline_ms, redisReply **out)
 	int done = 0;
 
 	while (!done) {
-		if (!await(conn, POLLOUT, deadline_ms) ||
+		if (!stek__redis_await(conn->fd, POLLOUT, deadline_ms) ||
 		    redisBufferWrite(conn, &done) != REDIS_OK)
-			return STEK_EUNAVAILABLE;
+			return broken(conn);
 	}
 	for (;;) {
 		if (redisGetReplyFromReader(conn, &reply) != REDIS_OK)
 			return STEK_EUNAVAILABLE;
 		if (reply)
 			break;
-		if (!await(conn, POLLIN, deadline_ms) ||
+		if (!await_reply(conn, deadline_ms) ||
 		    redisBufferRead(conn) != REDIS_OK)
-			return STEK_EUNAVAILABLE;
+			return broken(conn);
 	}
 	*out = reply;
 	return 0;
+}
+
+bool stek__redis_is(const char *error, const char *word)
+{
+	size_t len = strlen(word);
+	const char *at;
+
+	/* Redis before 7 wraps an error in a script: "ERR ...: -OOM ...". */
+	at = strncmp(error, "ERR ", 4) ? NULL : strstr(error, ": -");
+	if (at)
+		error = at + 3;
+	return !strncmp(error, word, len) &&
+	       (error[len] == ' ' || error[len] == '\0');
 }
 
 int stek__redis_classify(const char *error)
@@ -86,17 +88,10 @@ int stek__redis_classify(const char *error)
 		"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN",
 		"BUSY", "NOREPLICAS", "MOVED", "ASK", "UNKILLABLE",
 	};
-	size_t i, len;
-	const char *at;
+	size_t i;
 
-	/* Redis before 7 wraps an error in a script: "ERR ...: -OOM ...". */
-	at = strncmp(error, "ERR ", 4) ? NULL : strstr(error, ": -");
-	if (at)
-		error = at + 3;
 	for (i = 0; i < sizeof(away) / sizeof(away[0]); i++) {
-		len = strlen(away[i]);
-		if (!strncmp(error, away[i], len) &&
-		    (error[len] == ' ' || error[len] == '\0'))
+		if (stek__redis_is(error, away[i]))
 			return STEK_EUNAVAILABLE;
 	}
 	return STEK_EREFUSED;
@@ -114,7 +109,8 @@ static int expect_status(redisContext *conn, int64_t deadline_ms,
 
 	err = stek__redis_reply(conn, deadline_ms, &reply);
 	if (err) {
-		snprintf(detail, detail_len, "%s: no answer in time", what);
+		snprintf(detail, detail_len, "%s: %.100s", what,
+			 conn->err ? conn->errstr : "no answer in time");
 		return err;
 	}
 	if (reply->type == REDIS_REPLY_ERROR) {
@@ -126,12 +122,19 @@ static int expect_status(redisContext *conn, int64_t deadline_ms,
 	return err;
 }
 
+/* Past hiredis' output buffer, which is freed without being wiped. */
+static bool write_past(redisContext *conn, const char *data, size_t len)
+{
+	if (conn->privctx)
+		return stek__redis_tls_write(conn, data, len) == (int)len;
+	return send(conn->fd, data, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
 /*
- * Sends AUTH past hiredis' output buffer, which is freed without being wiped.
- * The command is far smaller than a socket buffer, so a short write means that
- * the connection is gone.
+ * AUTH is far smaller than a socket's buffer, so a short write means that the
+ * connection is gone.
  */
-static int login(redisContext *conn, const struct stek_redis_place *place,
+static int login(redisContext *conn, const struct stek_redis_login *as,
 		 int64_t deadline_ms, char *detail, size_t detail_len)
 {
 	const size_t cap = 2 * STEK_REDIS_PASSWORD_MAX;
@@ -143,21 +146,21 @@ static int login(redisContext *conn, const struct stek_redis_place *place,
 		snprintf(detail, detail_len, "no locked memory for a login");
 		goto out;
 	}
-	err = stek__store_password_read(place->password_file, password,
+	err = stek__store_password_read(as->password_file, password,
 					STEK_REDIS_PASSWORD_MAX, detail,
 					detail_len);
 	if (err) {
 		err = STEK_EREFUSED;
 		goto out;
 	}
-	if (place->user[0])
+	if (as->user[0])
 		n = snprintf(command, cap, "*3\r\n$4\r\nAUTH\r\n$%zu\r\n%s\r\n"
-			     "$%zu\r\n%s\r\n", strlen(place->user), place->user,
+			     "$%zu\r\n%s\r\n", strlen(as->user), as->user,
 			     strlen(password), password);
 	else
 		n = snprintf(command, cap, "*2\r\n$4\r\nAUTH\r\n$%zu\r\n%s\r\n",
 			     strlen(password), password);
-	if (send(conn->fd, command, (size_t)n, MSG_NOSIGNAL) != n) {
+	if (!write_past(conn, command, (size_t)n)) {
 		snprintf(detail, detail_len, "AUTH: connection lost");
 		err = STEK_EUNAVAILABLE;
 		goto out;
@@ -185,51 +188,115 @@ static int select_db(redisContext *conn, unsigned db, int64_t deadline_ms,
 	return expect_status(conn, deadline_ms, "SELECT", detail, detail_len);
 }
 
-static redisContext *dial(const struct stek_redis_place *place)
+/* A Sentinel may be late: what it called the primary must say so itself. */
+static int verify_role(redisContext *conn, int64_t deadline_ms, char *detail,
+		       size_t detail_len)
 {
-	struct timeval limit = {
-		.tv_sec = place->timeout_ms / 1000,
-		.tv_usec = (place->timeout_ms % 1000) * 1000,
-	};
-	redisOptions options = { 0 };
+	struct stek_redis_args args = { 0 };
+	const char *role = "no role";
+	redisReply *reply = NULL;
+	int err;
 
-	options.connect_timeout = &limit;
-	options.command_timeout = &limit;
-	if (place->path[0])
-		REDIS_OPTIONS_SET_UNIX(&options, place->path);
+	stek__redis_text(&args, "ROLE");
+	err = stek__redis_send(conn, &args);
+	if (!err)
+		err = stek__redis_reply(conn, deadline_ms, &reply);
+	if (err) {
+		snprintf(detail, detail_len, "ROLE: no answer in time");
+		return err;
+	}
+	if (reply->type == REDIS_REPLY_ERROR) {
+		err = stek__redis_classify(reply->str);
+		role = reply->str;
+	} else if (reply->type == REDIS_REPLY_ARRAY && reply->elements &&
+		   reply->element[0]->type == REDIS_REPLY_STRING) {
+		role = reply->element[0]->str;
+		err = strcmp(role, "master") ? STEK_EUNAVAILABLE : 0;
+	} else {
+		err = STEK_EREFUSED;
+	}
+	if (err)
+		snprintf(detail, detail_len, "ROLE: %.*s, expected master",
+			 (int)strcspn(role, " "), role);
+	freeReplyObject(reply);
+	return err;
+}
+
+static int dial(redisContext **out, const struct stek_redis_place *place,
+		const struct stek_redis_addr *addr, int64_t deadline_ms,
+		char *detail, size_t detail_len)
+{
+	redisOptions options = { 0 };
+	redisContext *conn;
+	int fd = -1, err;
+
+	if (addr)
+		err = stek__redis_dial(&fd, addr, deadline_ms, detail,
+				       detail_len);
 	else
-		REDIS_OPTIONS_SET_TCP(&options, place->host, place->port);
-	return redisConnectWithOptions(&options);
+		err = stek__redis_dial_unix(&fd, place->path, deadline_ms,
+					    detail, detail_len);
+	if (err)
+		return err;
+	options.type = REDIS_CONN_USERFD;
+	options.endpoint.fd = fd;
+	options.options = REDIS_OPT_NONBLOCK;
+	conn = redisConnectWithOptions(&options);
+	if (!conn || conn->err) {
+		snprintf(detail, detail_len, "connect: out of memory");
+		if (conn)
+			redisFree(conn);
+		else
+			close(fd);
+		return STEK_ENOMEM;
+	}
+	*out = conn;
+	return 0;
 }
 
 int stek__redis_connect(redisContext **out,
-			const struct stek_redis_place *place, char *detail,
-			size_t detail_len)
+			const struct stek_redis_place *place,
+			const struct stek_redis_addr *addr,
+			const struct stek_redis_login *as, int64_t deadline_ms,
+			char *detail, size_t detail_len)
 {
-	int64_t deadline_ms = stek__redis_now_ms() + place->timeout_ms;
-	redisContext *conn = dial(place);
-	int err = STEK_EUNAVAILABLE;
+	redisContext *conn = NULL;
+	int err;
 
-	if (!conn || conn->err) {
-		snprintf(detail, detail_len, "connect: %.100s",
-			 conn ? conn->errstr : "out of memory");
-		goto out;
-	}
-	/* A peer that vanished without a word is noticed in the end. */
-	if (!place->path[0] && redisEnableKeepAlive(conn) != REDIS_OK) {
-		snprintf(detail, detail_len, "connect: %.100s", conn->errstr);
-		goto out;
-	}
-	err = 0;
-	if (place->password_file[0])
-		err = login(conn, place, deadline_ms, detail, detail_len);
-	if (!err && place->db)
-		err = select_db(conn, place->db, deadline_ms, detail,
-				detail_len);
-out:
+	err = dial(&conn, place, addr, deadline_ms, detail, detail_len);
+	if (!err && place->tls.on)
+		err = stek__redis_tls_start(conn, &place->tls, addr->host,
+					    deadline_ms, detail, detail_len);
+	if (!err && as->password_file[0])
+		err = login(conn, as, deadline_ms, detail, detail_len);
 	if (err) {
 		if (conn)
 			redisFree(conn);
+		return err;
+	}
+	*out = conn;
+	return 0;
+}
+
+int stek__redis_server(redisContext **out,
+		       const struct stek_redis_place *place,
+		       const struct stek_redis_addr *addr, int64_t deadline_ms,
+		       char *detail, size_t detail_len)
+{
+	redisContext *conn = NULL;
+	int err;
+
+	err = stek__redis_connect(&conn, place, addr, &place->login,
+				  deadline_ms, detail, detail_len);
+	if (err)
+		return err;
+	if (place->master[0])
+		err = verify_role(conn, deadline_ms, detail, detail_len);
+	if (!err && place->db)
+		err = select_db(conn, place->db, deadline_ms, detail,
+				detail_len);
+	if (err) {
+		redisFree(conn);
 		return err;
 	}
 	*out = conn;

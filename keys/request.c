@@ -50,17 +50,41 @@ static struct stek_command *command_new(enum stek_command_kind kind,
 	return command;
 }
 
+/* Printable ASCII, so that it may be shown anywhere; NULL: no name. */
+static bool name_good(const char *request)
+{
+	size_t i;
+
+	if (!request)
+		return true;
+	for (i = 0; request[i]; i++) {
+		if (request[i] <= ' ' || request[i] > '~')
+			return false;
+	}
+	return i > 0 && i <= STEK_REQUEST_MAX;
+}
+
+static void name_command(struct stek_command *command, const char *request,
+			 const char *from)
+{
+	snprintf(command->request, sizeof(command->request), "%s",
+		 request ? request : "");
+	snprintf(command->from, sizeof(command->from), "%s", from ? from : "");
+}
+
 int stek_farm_rotate(struct stek_farm *farm, const struct stek_rotate *request,
 		     struct stek_change *out)
 {
 	struct stek_command *command;
 
 	memset(out, 0, sizeof(*out));
-	if (!request->who)
+	if (!request->who || !name_good(request->request))
 		return STEK_EINVAL;
 	command = command_new(STEK_COMMAND_ROTATE, request->who);
 	if (!command)
 		return STEK_ENOMEM;
+	name_command(command, request->request, request->from);
+	command->dry_run = request->dry_run;
 	command->force = request->force;
 	command->has_expect = request->expect != NULL;
 	if (request->expect)
@@ -75,12 +99,15 @@ int stek_farm_revoke(struct stek_farm *farm, const struct stek_revoke *request,
 	struct stek_command *command;
 
 	memset(out, 0, sizeof(*out));
-	if (!request->who || (!request->all && !request->n_ids) ||
+	if (!request->who || !name_good(request->request) ||
+	    (!request->all && !request->n_ids) ||
 	    request->n_ids > STEK_RING_KEYS_MAX)
 		return STEK_EINVAL;
 	command = command_new(STEK_COMMAND_REVOKE, request->who);
 	if (!command)
 		return STEK_ENOMEM;
+	name_command(command, request->request, request->from);
+	command->dry_run = request->dry_run;
 	command->all = request->all;
 	command->n_ids = request->all ? 0 : request->n_ids;
 	command->ids = calloc(command->n_ids + 1, STEK_ID_LEN);
@@ -113,4 +140,52 @@ int stek_farm_members(struct stek_farm *farm, uint32_t timeout_ms,
 	if (mine)
 		stek__command_free(command);
 	return err;
+}
+
+int stek_farm_audit(struct stek_farm *farm, size_t limit, bool whole,
+		    uint32_t timeout_ms, struct stek_audit_list *out)
+{
+	struct stek_command *command = command_new(STEK_COMMAND_AUDIT, "");
+	bool mine;
+	int err;
+
+	if (!command)
+		return STEK_ENOMEM;
+	command->limit = limit < STEK_AUDIT_KEPT ? limit : STEK_AUDIT_KEPT;
+	command->verify = whole;
+	err = stek__sync_call(farm->sync, command, timeout_ms, &mine);
+	if (!err) {
+		*out = command->audit;
+		memset(&command->audit, 0, sizeof(command->audit));
+	}
+	if (mine)
+		stek__command_free(command);
+	return err;
+}
+
+int stek_farm_key_reload(struct stek_farm *farm, const char *who, char *why,
+			 size_t why_len)
+{
+	struct stek_command *command = command_new(STEK_COMMAND_RELOAD, who);
+	bool mine;
+	int err;
+
+	if (!command)
+		return STEK_ENOMEM;
+	err = stek__sync_call(farm->sync, command, CALL_SLACK_MS, &mine);
+	if (why_len)
+		snprintf(why, why_len, "%s", !err ? "" :
+			 mine && command->why[0] ? command->why :
+						   stek_strerror(err));
+	if (mine)
+		stek__command_free(command);
+	return err;
+}
+
+void stek_farm_key_status(struct stek_farm *farm,
+			  struct stek_farm_key_status *out)
+{
+	pthread_mutex_lock(&farm->sync->lock);
+	*out = farm->sync->roll.told;
+	pthread_mutex_unlock(&farm->sync->lock);
 }

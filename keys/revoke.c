@@ -77,12 +77,29 @@ static int compose(struct stek_sync *sync, struct stek_command *command,
 		    stek__ring_revoked_at(ours, key) ||
 		    (!command->all && !named(command, key->id)))
 			continue;
+		memcpy(command->change.revoked_ids[n], key->id, STEK_ID_LEN);
 		bury(&stones[n++], key, now_ms);
 		command->replace = command->replace || key == sealing;
 	}
 	command->change.n_revoked = n;
 	return stek__ring_new(out, ours->version.epoch, NULL, 0, stones, n,
 			      command->all ? floor_of(ours, now_ms) : 0);
+}
+
+int stek__revoke_plan(struct stek_sync *sync, struct stek_command *command)
+{
+	struct stek_ring *revocation = NULL;
+	int err;
+
+	if (!all_known(command, stek__sync_ring(sync))) {
+		snprintf(command->change.detail,
+			 sizeof(command->change.detail),
+			 "the ring has no key of that id");
+		return STEK_ENOKEY;
+	}
+	err = compose(sync, command, &revocation);
+	stek__ring_unref(revocation);
+	return err;
 }
 
 int stek__revoke_here(struct stek_sync *sync, struct stek_command *command)

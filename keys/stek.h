@@ -39,6 +39,9 @@ extern "C" {
 #define STEK_NAME_MAX 63	/* farm and node names: [A-Za-z0-9._-]{1,63} */
 #define STEK_RING_KEYS_MAX 64
 #define STEK_MEMBERS_MAX 4096
+#define STEK_STORES_MAX 4
+#define STEK_FARM_KEY_ID_LEN 8
+#define STEK_FARM_KEYS_MAX 2
 #define STEK_PAYLOAD_MAX 1600	/* application bytes in a heartbeat */
 
 /*
@@ -63,6 +66,8 @@ enum stek_error {
 	STEK_ELIBRARY = -14,	/* TLS library differs from the one built for */
 	STEK_EFULL = -15,	/* the ring holds STEK_RING_KEYS_MAX keys */
 	STEK_ENOKEY = -16,	/* no such key in the ring */
+	STEK_EREUSED = -17,	/* a request's name was used for another one */
+	STEK_EBUSY = -18,	/* the request of that name is still under way */
 };
 
 STEK_API const char *stek_strerror(int error);
@@ -148,6 +153,8 @@ enum stek_event_kind {
 	STEK_EVENT_CLOCK,		/* offset to the store past 0.5 s */
 	STEK_EVENT_STATE_FILE,		/* the kept copy could not be read or written */
 	STEK_EVENT_SAME_NAME,		/* another process beats as this node */
+	STEK_EVENT_UNCONFIRMED,		/* a write stands, but too few replicas have it */
+	STEK_EVENT_FARM_KEY,		/* keys were read again, or the ring resealed */
 };
 
 STEK_API const char *stek_event_name(enum stek_event_kind kind);
@@ -160,18 +167,54 @@ struct stek_event {
 	const char *detail;		/* never NULL, valid during the call */
 };
 
+/* How a Redis is reached, beyond its URL and login. Zero: off. */
+struct stek_store_reach {
+	/* rediss:// and sentinels://: PEM files, read at every connection. */
+	const char *ca;			/* who signs the servers; required */
+	const char *certificate;	/* our own, with its chain */
+	const char *key;		/* of it; only its owner may read it */
+	const char *server_name;	/* expected; NULL: the URL's host */
+	/* The Sentinels' own login; NULL: none. */
+	const char *sentinel_user;
+	const char *sentinel_password_file;
+	/*
+	 * A new ring is awaited on so many replicas. It stands when fewer
+	 * confirm it, but that is told: STEK_EVENT_UNCONFIRMED, counted.
+	 */
+	uint32_t wait_replicas;		/* at most 16 */
+	uint32_t wait_ms;		/* for them; default 200, at most 800 */
+};
+
+/*
+ * One store. redis://HOST[:PORT][,HOST[:PORT]...][/DB], rediss:// (TLS),
+ * sentinel://HOST[:PORT][,HOST[:PORT]...]/MASTER[/DB], sentinels:// (TLS),
+ * unix:/PATH[?db=N], file:/DIRECTORY. Several hosts are tried in turn:
+ * Sentinels of one master, or nodes of one Cluster. User and password never
+ * stand in the URL.
+ */
+struct stek_store_config {
+	const char *url;		/* required */
+	const char *user;		/* NULL: Redis' default user */
+	const char *password_file;	/* NULL: none */
+	struct stek_store_reach reach;
+};
+
 struct stek_farm_options {
 	const char *farm;		/* name; required */
 	const char *node;		/* name; required, unique in the farm */
 	const char *farm_key_file;	/* see stek_farm_key_generate(); required */
 	const char *state_dir;		/* keeps the last ring, sealed; NULL: none */
 	/*
-	 * redis://HOST[:PORT][/DB], unix:/PATH[?db=N], file:/DIRECTORY.
-	 * User and password never stand in the URL.
+	 * Where the nodes meet: one store, by the four short members, or up
+	 * to STEK_STORES_MAX of them, each independent of the others. What
+	 * they hold is united; a change counts once one of them took it.
 	 */
-	const char *store_url;		/* required */
-	const char *store_user;		/* NULL: Redis' default user */
-	const char *store_password_file; /* NULL: none */
+	const char *store_url;
+	const char *store_user;
+	const char *store_password_file;
+	struct stek_store_reach store_reach;
+	const struct stek_store_config *stores;	/* NULL: the short members */
+	size_t n_stores;
 	struct stek_policy policy;
 	/*
 	 * Called on the sync thread; must not block, and must not call
@@ -232,16 +275,42 @@ enum stek_store_state {
 
 STEK_API const char *stek_store_state_name(enum stek_store_state state);
 
+/* One of a node's stores. */
+struct stek_store_status {
+	enum stek_store_state state;
+	int64_t since_ms;		/* farm time of the last change of state */
+	int64_t ok_at_ms;		/* last answer; 0: never */
+	char detail[160];		/* what it last said when not ok */
+	double clock_offset_ms;		/* its clock minus this wall clock */
+	bool clock_known;
+};
+
+/*
+ * Farm time follows the stores' clock up to the cap; past it keys would be
+ * paced wrongly, so such a node should not serve. Nor should one whose farm
+ * time still differs by more than tickets tolerate between two nodes.
+ */
+#define STEK_CLOCK_ALARM_MS 500
+#define STEK_CLOCK_CAP_MS 10000
+#define STEK_CLOCK_ERROR_MAX_MS 6000
+
 struct stek_status {
-	enum stek_store_state store;
+	enum stek_store_state store;	/* OK when one of the stores is */
 	int64_t store_since_ms;		/* farm time of the last change of state */
-	int64_t store_ok_at_ms;		/* last answer; 0: never */
-	char store_detail[160];		/* what it last said when not ok */
-	double clock_offset_ms;		/* store's clock minus this wall clock */
+	int64_t store_ok_at_ms;		/* last answer of any; 0: never */
+	char store_detail[160];		/* what one last said when none is ok */
+	size_t n_stores;
+	struct stek_store_status stores[STEK_STORES_MAX]; /* in their order */
+	double clock_offset_ms;		/* stores' clock minus this wall clock */
+	double clock_error_ms;		/* what of it farm time does not have */
+	double clock_spread_ms;		/* by which the stores' clocks differ */
 	bool clock_known;
 	uint64_t polls, poll_errors;
 	uint64_t published, conflicts, minted, restored, records_refused;
 	struct stek_version version;
+	uint32_t replicas_wanted;	/* for each write; 0: none awaited */
+	uint32_t replicas_confirmed;	/* that had the last write */
+	uint64_t unconfirmed;		/* writes that fewer had than wanted */
 };
 
 STEK_API void stek_farm_status(struct stek_farm *farm,
@@ -256,6 +325,10 @@ struct stek_member {
 	int64_t started_at_ms;
 	double clock_offset_ms;
 	struct stek_version version;	/* held by all workers of that node */
+	/* Ids of its farm keys in the order of its file; 0: an older release. */
+	size_t n_farm_keys;
+	size_t sealing_farm_key;	/* which of them */
+	uint8_t farm_keys[STEK_FARM_KEYS_MAX][STEK_FARM_KEY_ID_LEN];
 	size_t payload_len;
 	uint8_t payload[STEK_PAYLOAD_MAX];	/* from that node's on_beat */
 };
@@ -287,7 +360,10 @@ struct stek_change {
 	size_t n_acks;
 	struct stek_ack *acks;		/* live nodes; stek_change_clear() frees */
 	bool published;		/* false: revoked here only, the store is away */
+	bool dry_run;		/* nothing was changed: this is what would be */
+	bool replayed;		/* the answer to an earlier, equal request */
 	char detail[160];	/* on failure: why */
+	uint8_t revoked_ids[STEK_RING_KEYS_MAX][STEK_ID_LEN];	/* n_revoked */
 };
 
 STEK_API void stek_change_clear(struct stek_change *change);
@@ -296,6 +372,16 @@ struct stek_rotate {
 	bool force;		/* ignore the rate limit and lagging nodes */
 	const struct stek_version *expect;	/* NULL: any */
 	const char *who;	/* for the audit stream; required */
+	/*
+	 * Which request this is: at most 64 printable ASCII characters, NULL
+	 * for none. A second request of that name within 24 h gets the answer
+	 * of the first and changes nothing (STEK_EREUSED when it asks for
+	 * something else), also at another node if the store answers both
+	 * times. A request that was refused and changed nothing may come again.
+	 */
+	const char *request;
+	bool dry_run;		/* say what would happen, change nothing */
+	const char *from;	/* address of who asks, for the audit; or NULL */
 };
 
 /*
@@ -314,6 +400,9 @@ struct stek_revoke {
 	const uint8_t (*ids)[STEK_ID_LEN];
 	size_t n_ids;
 	const char *who;
+	const char *request;	/* as in struct stek_rotate */
+	bool dry_run;
+	const char *from;
 };
 
 /*
@@ -325,6 +414,61 @@ struct stek_revoke {
 STEK_API int stek_farm_revoke(struct stek_farm *farm,
 			      const struct stek_revoke *request,
 			      struct stek_change *out) STEK_CHECKED;
+
+/* One entry of the audit. */
+struct stek_audit_entry {
+	uint64_t seq;			/* 0: no entry at all */
+	uint8_t farm_key_id[STEK_FARM_KEY_ID_LEN];	/* it is sealed under */
+	char *text;			/* JSON; or what stands there */
+	char fault[128];		/* "" or what is wrong with it */
+};
+
+struct stek_audit_list {
+	size_t n;
+	struct stek_audit_entry *entries;	/* oldest first */
+	size_t n_checked;
+	bool broken;
+	uint64_t broken_seq;		/* of the first that is broken */
+	size_t broken_at;		/* its place, from the oldest kept */
+	char fault[128];		/* what is wrong with it */
+};
+
+/*
+ * The newest entries, at most `limit`; each is checked, and with `whole` every
+ * one that the store keeps, its beginning and its end too. `out` is written
+ * only on success (a broken chain is one) and ended by stek_audit_clear().
+ */
+STEK_API int stek_farm_audit(struct stek_farm *farm, size_t limit, bool whole,
+			     uint32_t timeout_ms, struct stek_audit_list *out)
+	STEK_CHECKED;
+STEK_API void stek_audit_clear(struct stek_audit_list *list);
+
+/* The farm keys of this node, and of the ring that the store holds. */
+struct stek_farm_key_status {
+	size_t n;
+	uint8_t ids[STEK_FARM_KEYS_MAX][STEK_FARM_KEY_ID_LEN];	/* by file */
+	size_t seals;		/* which of them */
+	bool ring_known;
+	uint8_t ring[STEK_FARM_KEY_ID_LEN];	/* seals the store's ring */
+	bool lacking;		/* that one is not held here */
+};
+
+STEK_API void stek_farm_key_status(struct stek_farm *farm,
+				   struct stek_farm_key_status *out);
+
+/*
+ * Reads the farm-key file again: all of it or nothing. On failure `why` names
+ * file and line and the old keys stay. STEK_EREFUSED: the file lacks the key
+ * under which the ring is sealed. To roll over, append the new key as last
+ * line on every node, reload each; once all live nodes hold it the ring is
+ * sealed under it, and the old line may go.
+ */
+STEK_API int stek_farm_key_reload(struct stek_farm *farm, const char *who,
+				  char *why, size_t why_len) STEK_CHECKED;
+
+/* As stek_farm_key_generate(), but adds the key as last line of a file. */
+STEK_API int stek_farm_key_append(const char *path, uint8_t id[8], char *why,
+				  size_t why_len) STEK_CHECKED;
 
 /*
  * Makes a farm key of 32 random bytes and writes it to `path`, mode 0600, in

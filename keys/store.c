@@ -64,13 +64,7 @@ int stek__store_open(struct stek_store **out,
 {
 	if (!strncmp(options->url, "file:", 5))
 		return stek__store_file_open(out, options, why, why_len);
-	if (!strncmp(options->url, "redis://", 8) ||
-	    !strncmp(options->url, "unix:", 5))
-		return stek__store_redis_open(out, options, why, why_len);
-	snprintf(why, why_len, "store url '%s': expected"
-		 " redis://HOST[:PORT][/DB], unix:/PATH[?db=N] or"
-		 " file:/DIRECTORY", options->url);
-	return STEK_EINVAL;
+	return stek__store_redis_open(out, options, why, why_len);
 }
 
 void stek__store_close(struct stek_store *store)

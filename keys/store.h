@@ -14,6 +14,9 @@
 
 #include "record.h"
 
+#define STEK_AUDIT_LINE_MAX (64 * 1024)
+#define STEK_AUDIT_KEPT 10000	/* lines; a store keeps no fewer */
+
 struct stek_store;
 
 struct stek_store_options {
@@ -22,6 +25,13 @@ struct stek_store_options {
 	const char *password_file;
 	const char *farm;
 	uint32_t timeout_ms;		/* per call; connecting included */
+	struct stek_store_reach reach;
+};
+
+/* What a store's replicas said to the last write that it took. */
+struct stek_replicas {
+	uint32_t wanted;		/* 0: none are asked */
+	uint32_t confirmed;
 };
 
 /* What a heartbeat's answer says beside "written". */
@@ -63,8 +73,18 @@ struct stek_store_ops {
 	int (*members)(struct stek_store *store, struct stek_raw_member **out,
 		       size_t *n, int64_t *store_now_ms);
 	int (*forget)(struct stek_store *store, const char *node);
-	/* Appends one line (UTF-8, no newline) to the audit stream. */
-	int (*audit)(struct stek_store *store, const char *line);
+	/*
+	 * Appends one line (UTF-8, no newline) to the audit stream if its last
+	 * line is `after` ("": it has none). STEK_ECONFLICT otherwise.
+	 */
+	int (*audit)(struct stek_store *store, const char *after,
+		     const char *line);
+	/*
+	 * The newest lines, at most `limit`, oldest first, each ended by a
+	 * newline; zero-terminated. STEK_EABSENT when there are none.
+	 */
+	int (*audit_read)(struct stek_store *store, size_t limit,
+			  struct stek_blob *out);
 	/*
 	 * A descriptor that becomes readable when another node has published,
 	 * or -1 while there is none; a hint only, it may change at each call.
@@ -73,6 +93,8 @@ struct stek_store_ops {
 	/* Drains it. True if there was a hint. */
 	bool (*hint_take)(struct stek_store *store);
 	const char *(*detail)(struct stek_store *store);
+	/* May be NULL: there are no replicas. Right after a publish. */
+	void (*replicas)(struct stek_store *store, struct stek_replicas *out);
 	void (*close)(struct stek_store *store);
 };
 

@@ -26,7 +26,6 @@
 #define TIME_LEN 8
 #define SUFFIX ".beat"
 #define FORGET_AFTER_MS (24 * 3600 * 1000LL)
-#define AUDIT_MAX (1024 * 1024)
 
 static struct stek_file *of(struct stek_store *store)
 {
@@ -290,35 +289,16 @@ static int file_forget(struct stek_store *store, const char *node)
 	return err;
 }
 
-/* One append of one write, so lines of several nodes do not mix. */
-static int file_audit(struct stek_store *store, const char *line)
+static int file_audit(struct stek_store *store, const char *after,
+		      const char *line)
 {
-	struct stek_file *s = of(store);
-	size_t len = strlen(line);
-	char *text = malloc(len + 2);
-	int dir, fd, err;
-	struct stat st;
+	return stek__file_audit(of(store), after, line);
+}
 
-	if (!text)
-		return STEK_ENOMEM;
-	memcpy(text, line, len);
-	text[len] = '\n';
-	err = stek__file_dir(s, &dir);
-	if (err) {
-		free(text);
-		return err;
-	}
-	if (fstatat(dir, "audit", &st, 0) == 0 && st.st_size > AUDIT_MAX)
-		(void)renameat(dir, "audit", dir, "audit.1");
-	fd = openat(dir, "audit", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
-		    O_NOFOLLOW, 0600);
-	if (fd < 0 || stek__disk_write(fd, (const uint8_t *)text, len + 1) < 0)
-		err = stek__file_failed(s, "audit");
-	if (fd >= 0)
-		close(fd);
-	close(dir);
-	free(text);
-	return err;
+static int file_audit_read(struct stek_store *store, size_t limit,
+			   struct stek_blob *out)
+{
+	return stek__file_audit_read(of(store), limit, out);
 }
 
 static int file_hint_fd(struct stek_store *store)
@@ -386,6 +366,7 @@ static const struct stek_store_ops file_ops = {
 	.members = file_members,
 	.forget = file_forget,
 	.audit = file_audit,
+	.audit_read = file_audit_read,
 	.hint_fd = file_hint_fd,
 	.hint_take = file_hint_take,
 	.detail = file_detail,

@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "redis_conn.h"
+#include "redis_audit.h"
 
 #define FORGET_AFTER_MS (24 * 3600 * 1000LL)
-#define AUDIT_LINES "10000"
 #define TIME_LEN 8
 
 struct redis_store {
@@ -21,7 +20,8 @@ struct redis_store {
 	struct stek_redis redis;
 	char ring[96], nodes[96], audit[96];	/* ring: the channel too */
 	struct stek_redis_hints hints;
-	struct stek_redis_script publish, beat;
+	struct stek_redis_script publish, beat, append;
+	uint32_t confirmed;	/* replicas that have the last ring */
 };
 
 /*
@@ -124,7 +124,12 @@ static int redis_publish(struct stek_store *store,
 		return stek__redis_odd(&s->redis, "publish", reply);
 	written = reply->integer;
 	freeReplyObject(reply);
-	return written ? 0 : STEK_ECONFLICT;
+	if (!written)
+		return STEK_ECONFLICT;
+	/* WAIT counts what its own connection wrote: nothing may come between. */
+	if (s->redis.place.wait_replicas)
+		s->confirmed = stek__redis_wait(&s->redis);
+	return 0;
 }
 
 /* A version that names nothing is left zero: nobody can expect it. */
@@ -292,35 +297,24 @@ static int redis_forget(struct stek_store *store, const char *node)
 	return forget(of(store), node, strlen(node));
 }
 
-static int redis_audit(struct stek_store *store, const char *line)
+static int redis_audit(struct stek_store *store, const char *after,
+		       const char *line)
 {
 	struct redis_store *s = of(store);
-	struct stek_redis_args args = { 0 };
-	redisReply *reply = NULL;
-	int err;
 
-	stek__redis_text(&args, "XADD");
-	stek__redis_text(&args, s->audit);
-	stek__redis_text(&args, "MAXLEN");
-	stek__redis_text(&args, "~");
-	stek__redis_text(&args, AUDIT_LINES);
-	stek__redis_text(&args, "*");
-	stek__redis_text(&args, "line");
-	stek__redis_text(&args, line);
-	err = stek__redis_call(&s->redis, &args, &reply);
-	if (!err)
-		freeReplyObject(reply);
-	return err;
+	return stek__redis_audit(&s->redis, &s->append, s->audit, after, line);
+}
+
+static int redis_audit_read(struct stek_store *store, size_t limit,
+			    struct stek_blob *out)
+{
+	return stek__redis_audit_read(&of(store)->redis, of(store)->audit,
+				      limit, out);
 }
 
 static int redis_hint_fd(struct stek_store *store)
 {
-	struct redis_store *s = of(store);
-
-	/* No attempt of its own while the server is not known to answer. */
-	if (!s->redis.conn && !s->hints.conn)
-		return -1;
-	return stek__redis_hints_fd(&s->hints);
+	return stek__redis_hints_fd(&of(store)->hints);
 }
 
 static bool redis_hint_take(struct stek_store *store)
@@ -331,6 +325,14 @@ static bool redis_hint_take(struct stek_store *store)
 static const char *redis_detail(struct stek_store *store)
 {
 	return of(store)->redis.detail;
+}
+
+static void redis_replicas(struct stek_store *store, struct stek_replicas *out)
+{
+	struct redis_store *s = of(store);
+
+	out->wanted = s->redis.place.wait_replicas;
+	out->confirmed = s->confirmed;
 }
 
 static void redis_close(struct stek_store *store)
@@ -350,9 +352,11 @@ static const struct stek_store_ops redis_ops = {
 	.members = redis_members,
 	.forget = redis_forget,
 	.audit = redis_audit,
+	.audit_read = redis_audit_read,
 	.hint_fd = redis_hint_fd,
 	.hint_take = redis_hint_take,
 	.detail = redis_detail,
+	.replicas = redis_replicas,
 	.close = redis_close,
 };
 
@@ -373,7 +377,8 @@ int stek__store_redis_open(struct stek_store **out,
 	s->base.ops = &redis_ops;
 	s->publish.text = publish_text;
 	s->beat.text = beat_text;
-	s->hints.place = &s->redis.place;
+	s->append.text = stek__redis_audit_text;
+	s->hints.redis = &s->redis;
 	s->hints.channel = s->ring;
 	snprintf(s->ring, sizeof(s->ring), "stek:{%s}:ring", options->farm);
 	snprintf(s->nodes, sizeof(s->nodes), "stek:{%s}:nodes", options->farm);

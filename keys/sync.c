@@ -35,7 +35,7 @@ uint32_t stek__sync_random(const struct stek_sync *sync, uint32_t bound)
 }
 
 /* This thread alone swaps it, so it may read it without the guard. */
-struct stek_ring *stek__sync_ring(struct stek_sync *sync)
+struct stek_ring *stek__sync_ring(const struct stek_sync *sync)
 {
 	return atomic_load_explicit(&sync->farm->guard.current,
 				    memory_order_relaxed);
@@ -75,55 +75,7 @@ void stek__sync_install(struct stek_sync *sync, struct stek_ring *ring)
 		sync->keep_due = true;
 	stek__ring_unref(stek__guard_swap(&sync->farm->guard, ring));
 	sync->next_event_ms = 0;
-}
-
-static enum stek_store_state state_of(int err)
-{
-	switch (err) {
-	case STEK_EUNAVAILABLE:
-	case STEK_ENOMEM:
-		return STEK_STORE_UNAVAILABLE;
-	case STEK_EREFUSED:
-		return STEK_STORE_REFUSED;
-	default:	/* absent, conflict, format: it answered */
-		return STEK_STORE_OK;
-	}
-}
-
-void stek__sync_answered(struct stek_sync *sync, int err)
-{
-	static const enum stek_event_kind kinds[] = {
-		[STEK_STORE_OK] = STEK_EVENT_STORE_UP,
-		[STEK_STORE_UNAVAILABLE] = STEK_EVENT_STORE_DOWN,
-		[STEK_STORE_REFUSED] = STEK_EVENT_STORE_REFUSED,
-	};
-	enum stek_store_state state = state_of(err);
-	const char *detail = state == STEK_STORE_OK ? "" :
-			     sync->store->ops->detail(sync->store);
-	struct stek_status *status = &sync->status;
-	bool changed = state != sync->state;
-	int64_t now_ms = stek__sync_farm_ms(sync);
-	size_t len = strlen(detail);
-
-	if (len >= sizeof(status->store_detail))
-		len = sizeof(status->store_detail) - 1;
-	pthread_mutex_lock(&sync->lock);
-	status->store = state;
-	if (changed)
-		status->store_since_ms = now_ms;
-	if (state == STEK_STORE_OK)
-		status->store_ok_at_ms = now_ms;
-	memcpy(status->store_detail, detail, len);
-	status->store_detail[len] = '\0';
-	pthread_mutex_unlock(&sync->lock);
-	sync->state = state;
-	if (state != STEK_STORE_OK)
-		sync->in_sync = false;
-	if (!changed)
-		return;
-	if (state == STEK_STORE_OK)
-		err = 0;
-	stek__sync_event(sync, kinds[state], err, NULL, detail);
+	stek__link_refresh(sync);
 }
 
 void stek__command_free(struct stek_command *command)
@@ -131,6 +83,7 @@ void stek__command_free(struct stek_command *command)
 	if (!command)
 		return;
 	stek_change_clear(&command->change);
+	stek_audit_clear(&command->audit);
 	free(command->members);
 	free(command->ids);
 	free(command);
@@ -226,6 +179,24 @@ static bool given_up(struct stek_sync *sync, struct stek_command *command)
 	return abandoned;
 }
 
+/* What needs no turn: it changes no ring. */
+static bool serve_at_once(struct stek_sync *sync,
+				struct stek_command *command,
+				struct stek_command **last)
+{
+	int result;
+
+	if (command->kind != STEK_COMMAND_AUDIT &&
+	    command->kind != STEK_COMMAND_RELOAD)
+		return false;
+	*last = command->next;
+	result = command->kind == STEK_COMMAND_AUDIT ?
+		stek__audit_serve(sync, command) :
+		stek__roll_reload(sync, command);
+	stek__sync_finish(sync, command, result);
+	return true;
+}
+
 /*
  * Answers the members at once; a change waits until the one before is done. A
  * store that hangs is waited for once, however many ask: a revocation may stand
@@ -246,6 +217,8 @@ static void serve(struct stek_sync *sync)
 			stek__sync_finish(sync, command, err);
 			continue;
 		}
+		if (serve_at_once(sync, command, last))
+			continue;
 		if (sync->current) {
 			last = &command->next;
 			continue;
@@ -306,10 +279,11 @@ static int64_t sooner(int64_t a, int64_t b)
 static int64_t idle_ms(const struct stek_sync *sync)
 {
 	int64_t mono_ms = stek__sync_mono(sync);
-	int64_t due_ms = sync->next_beat_ms, left_ms;
+	int64_t due_ms = stek__link_due_ms(sync), left_ms;
 
 	if (sync->mint_at_ms && sync->in_sync && !sync->current)
 		due_ms = sooner(due_ms, sync->mint_at_ms);
+	due_ms = sooner(due_ms, stek__roll_due_ms(sync));
 	due_ms = sooner(due_ms, stek__change_due_ms(sync));
 	left_ms = due_ms - mono_ms;
 	left_ms = sooner(left_ms,
@@ -320,8 +294,6 @@ static int64_t idle_ms(const struct stek_sync *sync)
 
 int64_t stek__sync_step(struct stek_sync *sync, bool hinted)
 {
-	int64_t mono_ms = stek__sync_mono(sync);
-
 	if (hinted)
 		sync->next_beat_ms = sooner(sync->next_beat_ms,
 					    sync->last_beat_ms + HINT_GAP_MS);
@@ -329,10 +301,10 @@ int64_t stek__sync_step(struct stek_sync *sync, bool hinted)
 	tell(sync);
 	pass_time(sync);
 	serve(sync);
-	if (mono_ms >= sync->next_beat_ms)
-		stek__member_beat(sync);
+	stek__link_beats(sync);
 	stek__change_step(sync);
 	stek__merge_mint(sync);
+	stek__roll_step(sync);
 	pass_time(sync);
 	stek__keep_write(sync);
 	tell(sync);
@@ -352,23 +324,35 @@ static bool stopping(struct stek_sync *sync)
 /* Sleeps; true if the store hinted. */
 static bool rest(struct stek_sync *sync, int64_t idle)
 {
-	struct pollfd pfds[2] = {
+	struct pollfd pfds[1 + STEK_STORES_MAX] = {
 		{ .fd = sync->wake_fd, .events = POLLIN },
-		{ .fd = -1, .events = POLLIN },
 	};
+	bool hinted = false;
 	uint64_t unused;
 	ssize_t n;
+	size_t i;
 
 	/* A store that does not answer is not asked for a subscription. */
-	if (sync->state == STEK_STORE_OK)
-		pfds[1].fd = sync->store->ops->hint_fd(sync->store);
-	if (poll(pfds, 2, (int)idle) <= 0)
+	for (i = 0; i < sync->n_links; i++) {
+		struct stek_store *store = sync->links[i].store;
+
+		pfds[i + 1].events = POLLIN;
+		pfds[i + 1].fd = sync->links[i].state == STEK_STORE_OK ?
+				 store->ops->hint_fd(store) : -1;
+	}
+	if (poll(pfds, 1 + sync->n_links, (int)idle) <= 0)
 		return false;
 	if (pfds[0].revents) {
 		n = read(sync->wake_fd, &unused, sizeof(unused));
 		(void)n;
 	}
-	return pfds[1].revents && sync->store->ops->hint_take(sync->store);
+	for (i = 0; i < sync->n_links; i++) {
+		struct stek_store *store = sync->links[i].store;
+
+		if (pfds[i + 1].revents && store->ops->hint_take(store))
+			hinted = true;
+	}
+	return hinted;
 }
 
 static void refuse_all(struct stek_sync *sync)
@@ -394,12 +378,17 @@ static void *run(void *arg)
 {
 	struct stek_sync *sync = arg;
 	bool hinted = false;
+	size_t i;
 
 	while (!stopping(sync))
 		hinted = rest(sync, stek__sync_step(sync, hinted));
 	refuse_all(sync);
-	if (sync->state == STEK_STORE_OK)
-		(void)sync->store->ops->forget(sync->store, sync->farm->node);
+	for (i = 0; i < sync->n_links; i++) {
+		struct stek_store *store = sync->links[i].store;
+
+		if (sync->links[i].state == STEK_STORE_OK)
+			(void)store->ops->forget(store, sync->farm->node);
+	}
 	return NULL;
 }
 
@@ -439,9 +428,11 @@ void stek__sync_free(struct stek_sync *sync)
 
 	if (!sync)
 		return;
-	stek__store_close(sync->store);
-	for (i = 0; i < sync->n_audit; i++)
-		free(sync->audit[i]);
+	for (i = 0; i < sync->n_links; i++)
+		stek__store_close(sync->links[i].store);
+	stek__audit_close(sync);
+	stek__idem_close(sync);
+	stek__roll_close(sync);
 	free(sync->state_dir);
 	free(sync->state_fault);
 	if (sync->wake_fd >= 0)
@@ -465,11 +456,12 @@ static int name_kept(struct stek_sync *sync,
 }
 
 int stek__sync_new(struct stek_sync **out, struct stek_farm *farm,
-		   struct stek_store *store,
+		   struct stek_store *const *stores, size_t n_stores,
 		   const struct stek_farm_options *options)
 {
 	struct stek_sync *sync = calloc(1, sizeof(*sync));
 	pthread_condattr_t attr;
+	size_t i;
 
 	if (!sync)
 		return STEK_ENOMEM;
@@ -488,7 +480,11 @@ int stek__sync_new(struct stek_sync **out, struct stek_farm *farm,
 		return STEK_ENOMEM;
 	}
 	sync->started_at_ms = stek__sync_farm_ms(sync);
-	sync->store = store;
+	sync->next_beat_ms = INT64_MAX;
+	for (i = 0; i < n_stores; i++)
+		sync->links[i].store = stores[i];
+	sync->n_links = sync->status.n_stores = n_stores;
+	sync->store = stores[0];
 	*out = sync;
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sync.h - the one thread of a farm that talks to the store, as its files share
- * it: sync.c is the loop, request.c what other threads ask for, pace.c the
- * clocks, merge.c what is fetched, merged and published, keep.c the copy on
+ * it: sync.c is the loop, link.c the stores, request.c what other threads ask
+ * for, pace.c the clocks, merge.c what is fetched and merged, publish.c what is written, keep.c the copy on
  * disk, member.c who is there, change.c and revoke.c rotation and revocation,
  * audit.c the record of them.
  *
@@ -12,12 +12,19 @@
 #ifndef STEK_SYNC_H
 #define STEK_SYNC_H
 
+#include "audit.h"
 #include "farm.h"
+#include "idem.h"
+#include "roll.h"
 
 #define STEK_WHO_MAX 128
-#define STEK_AUDIT_QUEUE 16
 #define STEK_OFFSETS 8
 #define STEK_STORE_TIMEOUT_MS 1000
+/*
+ * Entries past expiry are deleted from the stores this much later, when every
+ * clock agrees on it; else a slow node would put them back.
+ */
+#define STEK_PRUNE_GRACE_MS 30000
 #define STEK_REVOKE_WAIT_MS 10000
 #define STEK_REVERT_WAIT_MS 3000
 
@@ -25,6 +32,8 @@ enum stek_command_kind {
 	STEK_COMMAND_ROTATE,
 	STEK_COMMAND_REVOKE,
 	STEK_COMMAND_MEMBERS,
+	STEK_COMMAND_AUDIT,
+	STEK_COMMAND_RELOAD,
 };
 
 /*
@@ -49,10 +58,14 @@ struct stek_command {
 	struct stek_version expect;
 	uint8_t (*ids)[STEK_ID_LEN];
 	size_t n_ids;
-	char who[STEK_WHO_MAX];
+	char who[STEK_WHO_MAX], from[STEK_WHO_MAX];
+	char request[STEK_REQUEST_MAX + 1];	/* its name, or "" */
+	bool dry_run, verify;
+	size_t limit;
 
 	/* Progress; the sync thread's. Times of the monotonic clock. */
 	enum stek_phase phase;
+	bool asked;		/* its name stands in the audit */
 	uint64_t epoch_before;
 	bool replace;		/* the revoked key was the one that seals */
 	unsigned tries;
@@ -67,11 +80,32 @@ struct stek_command {
 	struct stek_change change;
 	struct stek_member *members;
 	size_t n_members;
+	struct stek_audit_list audit;
+	char why[256];
 	int result;
 
 	/* Under the sync's lock. The second of caller and thread frees. */
 	bool done;
 	bool abandoned;
+};
+
+/* One store. Each has a state of its own; what they hold is united. */
+struct stek_link {
+	struct stek_store *store;
+	enum stek_store_state state;
+	int64_t next_beat_ms;	/* monotonic, as all times here */
+	int64_t last_beat_ms;
+	int64_t ok_ms;		/* last answer */
+	unsigned failures;	/* beats without an answer in a row */
+	bool known;		/* what it holds is: */
+	bool empty;		/* no ring, */
+	struct stek_version held;	/* or this one */
+	struct stek_version told;	/* what our last heartbeat there said */
+	bool beaten;		/* it has a heartbeat of this process */
+	struct stek_version bad;	/* last refused version of the store */
+	bool has_bad;		/* it still holds that */
+	int64_t offsets_us[STEK_OFFSETS];
+	size_t n_offsets, next_offset;
 };
 
 struct stek_sync {
@@ -88,8 +122,10 @@ struct stek_sync {
 	struct stek_status status;
 
 	/* The rest is the sync thread's. */
-	struct stek_store *store;
-	enum stek_store_state state;
+	struct stek_link links[STEK_STORES_MAX];
+	size_t n_links;
+	struct stek_store *store;	/* the first that answers */
+	enum stek_store_state state;	/* of all: OK when one answers */
 	char *state_dir;		/* of the kept ring, or NULL */
 	char state_name[STEK_NAME_MAX + 8], state_aside[STEK_NAME_MAX + 16];
 	char *state_fault;		/* told by the first step, or NULL */
@@ -101,24 +137,21 @@ struct stek_sync {
 	size_t (*on_beat)(void *user, uint8_t *buf, size_t cap);
 	void *user;
 	int64_t started_at_ms;
-	bool beaten;		/* the store has a heartbeat of this process */
 	int64_t twin_ms;	/* started_at of who else beats as us; 0: none */
 
-	int64_t next_beat_ms;	/* monotonic, as all below */
-	int64_t last_beat_ms;
+	int64_t next_beat_ms;	/* monotonic: beat all then, not only who
+				   is due; INT64_MAX: no need */
+	int64_t last_beat_ms;	/* monotonic, as all below */
 	uint64_t beats;		/* exchanges so far */
-	unsigned failures;	/* beats without an answer in a row */
-	bool in_sync;		/* the store's version is ours */
-	bool absent;		/* the store has no ring, and neither have we */
-	struct stek_version bad;	/* last refused version of the store */
-	bool has_bad;
+	bool in_sync;		/* each store that answers holds our ring */
+	bool absent;		/* no store has a ring, and neither have we */
+	bool has_bad;		/* all that the stores hold does not open */
 	int64_t mint_at_ms;	/* a key is missing: when to make it; 0 none */
 	int64_t prune_after_ms;	/* not before: publish only to delete */
 
-	int64_t offsets_us[STEK_OFFSETS];
-	size_t n_offsets, next_offset;
-	bool clock_alarm;
-	int64_t slewed_at_ms;
+	bool clock_alarm, spread_alarm;
+	int64_t slewed_at_ms;	/* 0: never */
+	bool paced;	/* each store was asked once: no more steps */
 
 	struct stek_version told;	/* in the last event of a ring */
 	bool sealing_told;
@@ -127,13 +160,15 @@ struct stek_sync {
 
 	struct stek_command *queue;	/* taken from the inbox */
 	struct stek_command *current;	/* rotation or revocation under way */
-	char *audit[STEK_AUDIT_QUEUE];
-	size_t n_audit;
+	struct stek_audit audit;
+	struct stek_idem idem;
+	struct stek_roll roll;
 };
 
 /* sync.c */
+/* Takes over the stores when it returns 0. */
 int stek__sync_new(struct stek_sync **out, struct stek_farm *farm,
-		   struct stek_store *store,
+		   struct stek_store *const *stores, size_t n_stores,
 		   const struct stek_farm_options *options) STEK_CHECKED;
 int stek__sync_start(struct stek_sync *sync) STEK_CHECKED;
 void stek__sync_stop(struct stek_sync *sync);	/* joins; forgets the node */
@@ -161,11 +196,11 @@ void stek__command_free(struct stek_command *command);
 
 void stek__sync_event(struct stek_sync *sync, enum stek_event_kind kind,
 		      int error, const uint8_t *key_id, const char *detail);
-/* A call of the store ended with `err`: tells what changes by that. */
+/* A call of sync->store ended with `err`: tells what changes by that. */
 void stek__sync_answered(struct stek_sync *sync, int err);
 /* Adds to a counter of the status. */
 void stek__sync_count(struct stek_sync *sync, uint64_t *counter);
-struct stek_ring *stek__sync_ring(struct stek_sync *sync);
+struct stek_ring *stek__sync_ring(const struct stek_sync *sync);
 int64_t stek__sync_mono(const struct stek_sync *sync);
 int64_t stek__sync_farm_ms(const struct stek_sync *sync);
 uint32_t stek__sync_random(const struct stek_sync *sync, uint32_t bound);
@@ -176,25 +211,48 @@ uint32_t stek__sync_random(const struct stek_sync *sync, uint32_t bound);
  */
 void stek__sync_install(struct stek_sync *sync, struct stek_ring *ring);
 
+/* link.c */
+void stek__link_answered(struct stek_sync *sync, struct stek_link *link,
+			 int err);
+/* It holds this version; NULL: nothing. */
+void stek__link_holds(struct stek_sync *sync, struct stek_link *link,
+		      const struct stek_version *version);
+void stek__link_unknown(struct stek_sync *sync, struct stek_link *link);
+bool stek__link_in_sync(const struct stek_sync *sync,
+			const struct stek_link *link);
+/* What all links make of in_sync, absent, state and store. */
+void stek__link_refresh(struct stek_sync *sync);
+void stek__link_beats(struct stek_sync *sync);	/* those that are due */
+int64_t stek__link_due_ms(const struct stek_sync *sync);
+
 /* pace.c */
-void stek__pace_sample(struct stek_sync *sync, int64_t before_ms,
+void stek__pace_sample(struct stek_link *link, int64_t before_ms,
 		       int64_t after_ms, const struct stek_pulse *pulse);
+/* It answered: what was measured long ago is forgotten. */
+void stek__pace_answered(struct stek_sync *sync, struct stek_link *link);
 void stek__pace_slew(struct stek_sync *sync);
-int64_t stek__pace_offset_us(const struct stek_sync *sync);	/* median */
-void stek__pace_retry(struct stek_sync *sync);	/* sets next_beat_ms */
+/* The stores' clock minus ours: the median over the stores of medians. */
+int64_t stek__pace_offset_us(const struct stek_sync *sync);
+/* Sets next_beat_ms after a failure. */
+void stek__pace_retry(struct stek_sync *sync, struct stek_link *link);
 
 /* merge.c */
-/* Makes ours and the store's rings one; `pulse` is what the store just said. */
-void stek__merge(struct stek_sync *sync, const struct stek_pulse *pulse);
+/* Makes ours and a store's rings one; `pulse` is what it just said. */
+void stek__merge(struct stek_sync *sync, struct stek_link *link,
+		 const struct stek_pulse *pulse);
 /*
- * Publishes base and `extra` as base's epoch + 1, and installs that when the
- * store accepted it. `expect` is what the store holds; NULL: nothing.
+ * Publishes base and `extra` as base's epoch + 1 to every store that is in
+ * sync, and to `link` (or NULL), whose ring is part of base; installs that
+ * when one store accepted it.
  */
 int stek__merge_propose(struct stek_sync *sync, const struct stek_ring *base,
 			struct stek_key *const *extra, size_t n_extra,
-			const struct stek_version *expect) STEK_CHECKED;
-/* What the store holds while in sync. */
-const struct stek_version *stek__merge_expect(struct stek_sync *sync);
+			struct stek_link *link) STEK_CHECKED;
+/* Our ring as it is into a store that holds a part of it. */
+int stek__merge_copy(struct stek_sync *sync, struct stek_link *link)
+	STEK_CHECKED;
+/* Another node was first there. */
+void stek__merge_again_soon(struct stek_sync *sync, struct stek_link *link);
 /* Mints what the schedule misses, when in sync and due. */
 void stek__merge_mint(struct stek_sync *sync);
 /* Adds keys for what the schedule misses in `ring`; returns their number. */
@@ -209,7 +267,8 @@ void stek__keep_write(struct stek_sync *sync);
 /* member.c */
 int stek__member_list(struct stek_sync *sync, struct stek_member **out,
 		      size_t *n) STEK_CHECKED;
-void stek__member_beat(struct stek_sync *sync);	/* one exchange with the store */
+/* Exchanges with one store until both sides know the same. */
+void stek__member_beat(struct stek_sync *sync, struct stek_link *link);
 
 /* change.c */
 void stek__change_begin(struct stek_sync *sync, struct stek_command *command);
@@ -222,19 +281,25 @@ void stek__change_published(struct stek_sync *sync);
 /* In force on this node when it returns 0. */
 int stek__revoke_here(struct stek_sync *sync, struct stek_command *command)
 	STEK_CHECKED;
+/* Which keys it would revoke: only fills in the answer. */
+int stek__revoke_plan(struct stek_sync *sync, struct stek_command *command)
+	STEK_CHECKED;
 /* Keys that the current revocation adds to `base`; returns their number. */
 size_t stek__revoke_extra(struct stek_sync *sync, const struct stek_ring *base,
 			  struct stek_key *out[STEK_MISSING_MAX + 1]);
 
-/* audit.c */
-void stek__audit_add(struct stek_sync *sync,
-		     const struct stek_command *command);
-void stek__audit_flush(struct stek_sync *sync);
-
-/* farm.c, for tests: NULL for the real clocks, the store of the options. */
+/*
+ * farm.c, for tests: NULL for the real clocks, the stores of the options. The
+ * stores given are closed also when it fails.
+ */
 int stek__farm_open(struct stek_farm **out,
 		    const struct stek_farm_options *options,
 		    const struct stek_io *io, struct stek_store *store,
 		    char *why, size_t why_len) STEK_CHECKED;
+int stek__farm_open_at(struct stek_farm **out,
+		       const struct stek_farm_options *options,
+		       const struct stek_io *io,
+		       struct stek_store *const *stores, size_t n_stores,
+		       char *why, size_t why_len) STEK_CHECKED;
 
 #endif

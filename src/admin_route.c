@@ -3,6 +3,7 @@
  * admin_route.c - which request means what: the table of routes, methods and
  * content types. Called by admin.c with a whole request; knows no transport.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -19,34 +20,6 @@ struct route {
 	bool (*body)(json_t *body, struct admin_call *call,
 		     struct admin_answer *answer);
 };
-
-size_t admin_not_ready(struct node *node,
-		       const char *reasons[ADMIN_REASONS_MAX])
-{
-	size_t n = 0;
-
-	if (node->draining)
-		reasons[n++] = "draining";
-	return n;
-}
-
-size_t admin_degraded(struct node *node,
-		      const char *reasons[ADMIN_REASONS_MAX])
-{
-	struct stek_ring_info ring;
-	struct stek_status status;
-	size_t n = 0;
-
-	stek_farm_ring(node->farm, &ring);
-	stek_farm_status(node->farm, &status);
-	if (ring.n_keys == 0)
-		reasons[n++] = "no ring";
-	if (!stek_farm_can_seal(node->farm))
-		reasons[n++] = "no key may seal";
-	if (status.store != STEK_STORE_OK)
-		reasons[n++] = "store not reached";
-	return n;
-}
 
 static void plain(struct admin_answer *answer, unsigned status,
 		  const char *text)
@@ -85,25 +58,22 @@ static void run_healthz(struct node *node, const struct admin_call *call,
 static void run_readyz(struct node *node, const struct admin_call *call,
 		       struct admin_answer *answer)
 {
-	const char *reasons[ADMIN_REASONS_MAX];
-	size_t i, n = admin_not_ready(node, reasons);
-	char text[256] = "";
+	struct admin_reasons not_ready, degraded;
+	char text[2 * sizeof(not_ready.text)] = "";
+	size_t i, len = 0;
 
 	(void)call;
-	if (n == 0)
-		strcat(text, "ready\n");
-	answer->status = n == 0 ? 200 : 503;
-	for (i = 0; i < n; i++) {
-		strcat(text, reasons[i]);
-		strcat(text, "\n");
-	}
-	n = admin_degraded(node, reasons);
-	for (i = 0; i < n; i++) {
-		strcat(text, "degraded: ");
-		strcat(text, reasons[i]);
-		strcat(text, "\n");
-	}
-	plain(answer, answer->status, text);
+	admin_ready(node, &not_ready, &degraded);
+	if (not_ready.n == 0)
+		len += (size_t)snprintf(text, sizeof(text), "ready\n");
+	for (i = 0; i < not_ready.n; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\n",
+					not_ready.text[i]);
+	/* Room for all is certain but for the prefix of very long ones. */
+	for (i = 0; i < degraded.n && len < sizeof(text) - 128; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"degraded: %s\n", degraded.text[i]);
+	plain(answer, not_ready.n == 0 ? 200 : 503, text);
 }
 
 static const struct route routes[] = {

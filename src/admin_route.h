@@ -71,18 +71,32 @@ void admin_json(struct admin_answer *answer, json_t *json);
 /* Frees the body. */
 void admin_answer_clear(struct admin_answer *answer);
 
-/* Why this node should get no new connections; returns their number. */
-#define ADMIN_REASONS_MAX 3
-size_t admin_not_ready(struct node *node,
-		       const char *reasons[ADMIN_REASONS_MAX]);
+/* admin_ready.c */
+#define ADMIN_REASONS_MAX 8
+
+struct admin_reasons {
+	size_t n;
+	char text[ADMIN_REASONS_MAX][96];
+};
+
+struct admin_facts {
+	bool draining;
+	bool can_seal;
+	size_t n_keys;
+	struct stek_status status;
+};
 
 /*
- * What goes less well than it should while connections are still served. Such
- * a state often holds for the whole farm (after a revoke nobody seals for two
- * seconds): a balancer that took it for "not ready" would cut everybody off.
+ * Why a node should get no new connections; and what goes less well than it
+ * should while connections are still served. The latter often holds for the
+ * whole farm (after a revoke nobody seals for two seconds): a balancer that
+ * took it for "not ready" would cut everybody off.
  */
-size_t admin_degraded(struct node *node,
-		      const char *reasons[ADMIN_REASONS_MAX]);
+void admin_judge(const struct admin_facts *facts,
+		 struct admin_reasons *not_ready,
+		 struct admin_reasons *degraded);
+void admin_ready(struct node *node, struct admin_reasons *not_ready,
+		 struct admin_reasons *degraded);
 
 /* admin_json.c: values as the documents show them. */
 json_t *admin_hex(const uint8_t *bytes, size_t len);

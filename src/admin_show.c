@@ -12,16 +12,53 @@
 
 #define MEMBERS_TIMEOUT_MS 1000
 
-static json_t *store_json(struct node *node, const struct stek_status *status)
+static json_t *store_json(const struct settings_store *from,
+			  const struct stek_store_status *status)
 {
 	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:f, s:b}",
-			 "url", node->settings->store_url,
-			 "state", stek_store_state_name(status->store),
-			 "since_ms", (json_int_t)status->store_since_ms,
-			 "ok_at_ms", admin_time_or_null(status->store_ok_at_ms),
-			 "detail", admin_text(status->store_detail),
+			 "url", from->url,
+			 "state", stek_store_state_name(status->state),
+			 "since_ms", (json_int_t)status->since_ms,
+			 "ok_at_ms", admin_time_or_null(status->ok_at_ms),
+			 "detail", admin_text(status->detail),
 			 "clock_offset_ms", status->clock_offset_ms,
 			 "clock_known", status->clock_known);
+}
+
+/* The one that stands for all: the first that answers. */
+static json_t *first_store_json(struct node *node,
+				const struct stek_status *status)
+{
+	size_t i;
+
+	for (i = 0; i < status->n_stores; i++) {
+		if (status->stores[i].state == STEK_STORE_OK)
+			return store_json(&node->settings->stores[i],
+					  &status->stores[i]);
+	}
+	return store_json(&node->settings->stores[0], &status->stores[0]);
+}
+
+/* Each of them, in the order of the configuration. */
+static json_t *stores_json(struct node *node, const struct stek_status *status)
+{
+	const struct settings *settings = node->settings;
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < status->n_stores && i < settings->n_stores; i++)
+		json_array_append_new(list, store_json(&settings->stores[i],
+						       &status->stores[i]));
+	return list;
+}
+
+static json_t *clock_json(const struct stek_status *status)
+{
+	return json_pack("{s:b, s:f, s:f, s:f}",
+			 "known", status->clock_known,
+			 "offset_ms", status->clock_offset_ms,
+			 "error_ms", status->clock_error_ms,
+			 "spread_ms", status->clock_spread_ms);
 }
 
 static json_t *ring_json(const struct stek_ring_info *ring)
@@ -51,7 +88,7 @@ static json_t *ring_json(const struct stek_ring_info *ring)
 
 static json_t *counters_json(const struct stek_status *status)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "polls", (json_int_t)status->polls,
 			 "poll_errors", (json_int_t)status->poll_errors,
 			 "published", (json_int_t)status->published,
@@ -59,7 +96,12 @@ static json_t *counters_json(const struct stek_status *status)
 			 "minted", (json_int_t)status->minted,
 			 "restored", (json_int_t)status->restored,
 			 "records_refused",
-			 (json_int_t)status->records_refused);
+			 (json_int_t)status->records_refused,
+			 "replicas_wanted",
+			 (json_int_t)status->replicas_wanted,
+			 "replicas_confirmed",
+			 (json_int_t)status->replicas_confirmed,
+			 "unconfirmed", (json_int_t)status->unconfirmed);
 }
 
 static json_t *connections_json(const struct node *node)
@@ -75,13 +117,13 @@ static json_t *connections_json(const struct node *node)
 			 (json_int_t)sum.accepted);
 }
 
-static json_t *list_json(const char *const *texts, size_t n)
+static json_t *list_json(const struct admin_reasons *reasons)
 {
 	json_t *list = json_array();
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		json_array_append_new(list, json_string(texts[i]));
+	for (i = 0; i < reasons->n; i++)
+		json_array_append_new(list, json_string(reasons->text[i]));
 	return list;
 }
 
@@ -92,26 +134,28 @@ void admin_show_status(struct node *node, const struct admin_call *call,
 	struct stek_ring_info ring;
 	struct stek_status status;
 	char id[9];
-	const char *not_ready[ADMIN_REASONS_MAX], *degraded[ADMIN_REASONS_MAX];
-	size_t n_not_ready = admin_not_ready(node, not_ready);
+	struct admin_reasons not_ready, degraded;
 
 	(void)call;
+	admin_ready(node, &not_ready, &degraded);
 	stek_farm_ring(node->farm, &ring);
 	stek_farm_status(node->farm, &status);
 	snprintf(id, sizeof(id), "%08x", stek_farm_node_id(node->farm));
 	admin_json(answer, json_pack(
 		"{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:I}",
+		"s:o, s:o, s:o, s:I}",
 		"node", stek_farm_node(node->farm),
 		"node_id", id,
 		"farm", stek_farm_name(node->farm),
 		"version", stek_version_string(),
 		"uptime_s", (json_int_t)((now - node->started_at_ms) / 1000),
 		"now_ms", (json_int_t)now,
-		"ready", n_not_ready == 0,
-		"not_ready", list_json(not_ready, n_not_ready),
-		"degraded", list_json(degraded, admin_degraded(node, degraded)),
-		"store", store_json(node, &status),
+		"ready", not_ready.n == 0,
+		"not_ready", list_json(&not_ready),
+		"degraded", list_json(&degraded),
+		"store", first_store_json(node, &status),
+		"stores", stores_json(node, &status),
+		"clock", clock_json(&status),
 		"ring", ring_json(&ring),
 		"counters", counters_json(&status),
 		"connections", connections_json(node),

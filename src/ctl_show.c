@@ -3,6 +3,7 @@
  * The admin endpoint's answers, laid out for people. The JSON is taken as it
  * comes: what an older or newer daemon leaves out prints as "-".
  */
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -73,12 +74,36 @@ static void show_store(const json_t *store, int64_t now_ms, FILE *out)
 		ctl_string(store, "url"), ctl_string(store, "state"),
 		or_dash(when(since, store, "since_ms", now_ms)),
 		or_dash(when(ok_at, store, "ok_at_ms", now_ms)));
-	if (json_string_length(detail) > 0)
-		fprintf(out, "          %s\n", json_string_value(detail));
 	if (json_is_true(json_object_get(store, "clock_known")))
-		fprintf(out, "clock:    %+.1f ms to the store's\n",
+		fprintf(out, "          clock %+.1f ms to ours\n",
 			json_number_value(json_object_get(store,
 							  "clock_offset_ms")));
+	if (json_string_length(detail) > 0)
+		fprintf(out, "          %s\n", json_string_value(detail));
+}
+
+/* The stores' clock against this machine's, and what is left of it. */
+static void show_clock(const json_t *clock, FILE *out)
+{
+	if (!json_is_true(json_object_get(clock, "known")))
+		return;
+	fprintf(out, "clock:    %+.1f ms to the store's, farm time within "
+		"%.1f ms\n",
+		json_number_value(json_object_get(clock, "offset_ms")),
+		fabs(json_number_value(json_object_get(clock, "error_ms"))));
+}
+
+/* Only where the store is told to wait for replicas. */
+static void show_replicas(const json_t *counters, FILE *out)
+{
+	long long wanted = (long long)ctl_integer(counters, "replicas_wanted");
+
+	if (wanted == 0)
+		return;
+	fprintf(out, "replicas: %lld of %lld confirmed the last ring from "
+		     "here, too few for %lld rings\n",
+		(long long)ctl_integer(counters, "replicas_confirmed"), wanted,
+		(long long)ctl_integer(counters, "unconfirmed"));
 }
 
 void ctl_show_status(const json_t *status, FILE *out)
@@ -88,7 +113,7 @@ void ctl_show_status(const json_t *status, FILE *out)
 	const json_t *reasons = json_object_get(status, "not_ready");
 	char up[CTL_TEXT_LEN];
 	size_t i;
-	json_t *reason;
+	json_t *reason, *store;
 
 	ctl_duration(up, ctl_integer(status, "uptime_s") * 1000);
 	fprintf(out, "node:     %s (%s) of farm %s, stekd %s, up %s\n",
@@ -104,7 +129,10 @@ void ctl_show_status(const json_t *status, FILE *out)
 			or_dash(json_string_value(reason)));
 	fputc('\n', out);
 	show_ring(json_object_get(status, "ring"), now_ms, out);
-	show_store(json_object_get(status, "store"), now_ms, out);
+	json_array_foreach(json_object_get(status, "stores"), i, store)
+		show_store(store, now_ms, out);
+	show_clock(json_object_get(status, "clock"), out);
+	show_replicas(json_object_get(status, "counters"), out);
 	fprintf(out, "load:     %lld connections open, %lld accepted, "
 		     "%lld workers\n", (long long)ctl_integer(open, "open"),
 		(long long)ctl_integer(open, "accepted"),

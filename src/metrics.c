@@ -166,7 +166,7 @@ static void write_connections(FILE *out, const struct counters *c,
 static void write_ring(FILE *out, const struct stek_ring_info *ring)
 {
 	uint64_t by_state[STEK_GONE + 1] = { 0 };
-	int64_t next_ms = 0, until_ms = 0;
+	int64_t next_ms = 0, until_ms = 0, last_ms = 0;
 	size_t i;
 
 	for (i = 0; i < ring->n_keys; i++) {
@@ -177,6 +177,10 @@ static void write_ring(FILE *out, const struct stek_ring_info *ring)
 			next_ms = key->activate_at_ms;
 		if (key->state == STEK_ACTIVE)
 			until_ms = key->seal_until_ms;
+		if ((key->state == STEK_ACTIVE ||
+		     key->state == STEK_PENDING) &&
+		    key->seal_until_ms > last_ms)
+			last_ms = key->seal_until_ms;
 	}
 	gauge(out, "stekd_ring_epoch", (double)ring->version.epoch,
 	      "Epoch of the installed ring.");
@@ -190,12 +194,34 @@ static void write_ring(FILE *out, const struct stek_ring_info *ring)
 	gauge(out, "stekd_key_seal_until_timestamp_seconds",
 	      (double)until_ms / 1e3,
 	      "When the active key stops sealing; 0: no key is active.");
+	gauge(out, "stekd_key_last_seal_until_timestamp_seconds",
+	      (double)last_ms / 1e3,
+	      "Until when keys seal if no store takes another; 0: none does.");
+}
+
+/* By their place in the configuration, from 1. */
+static void write_stores(FILE *out, const struct stek_status *status)
+{
+	size_t i;
+
+	head(out, "stekd_store_reached", "gauge",
+	     "1 while this store answers.");
+	for (i = 0; i < status->n_stores; i++)
+		fprintf(out, "stekd_store_reached{store=\"%zu\"} %d\n", i + 1,
+			status->stores[i].state == STEK_STORE_OK);
+	head(out, "stekd_store_clock_offset_seconds", "gauge",
+	     "This store's clock minus this node's.");
+	for (i = 0; i < status->n_stores; i++)
+		fprintf(out, "stekd_store_clock_offset_seconds{store=\"%zu\"}"
+			" %.6f\n", i + 1,
+			status->stores[i].clock_offset_ms / 1e3);
 }
 
 static void write_sync(FILE *out, const struct stek_status *status)
 {
 	gauge(out, "stekd_store_up", status->store == STEK_STORE_OK,
-	      "1 while the store answers.");
+	      "1 while a store answers.");
+	write_stores(out, status);
 	gauge(out, "stekd_store_last_answer_timestamp_seconds",
 	      (double)status->store_ok_at_ms / 1e3,
 	      "When the store last answered; 0: never.");
@@ -212,11 +238,17 @@ static void write_sync(FILE *out, const struct stek_status *status)
 	total(out, "stekd_ring_records_refused_total",
 	      status->records_refused,
 	      "Documents of the store that were refused.");
+	total(out, "stekd_ring_unconfirmed_total", status->unconfirmed,
+	      "Rings that too few replicas of the store confirmed.");
 	total(out, "stekd_keys_minted_total", status->minted,
 	      "Keys that this node made.");
 	gauge(out, "stekd_clock_offset_seconds",
 	      status->clock_offset_ms / 1e3,
-	      "The store's clock minus this node's.");
+	      "The stores' clock minus this node's.");
+	gauge(out, "stekd_clock_error_seconds", status->clock_error_ms / 1e3,
+	      "What farm time still lacks of that.");
+	gauge(out, "stekd_clock_spread_seconds", status->clock_spread_ms / 1e3,
+	      "By which the stores' clocks differ.");
 	gauge(out, "stekd_clock_known", status->clock_known,
 	      "1 once the offset was measured.");
 }

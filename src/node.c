@@ -7,6 +7,7 @@
 #include "node.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,9 @@
 #include "worker.h"
 
 #define LEARN_TIMEOUT_MS 1000
+/* Turns between two questions to the store, doubling while ids stay unknown. */
+#define LEARN_GAP_FIRST 4
+#define LEARN_GAP_MOST 256
 
 struct node_name {
 	uint32_t id;
@@ -27,6 +31,9 @@ struct node_names {
 
 /* Taken for the few instructions of a look-up, never in a ticket callback. */
 static pthread_rwlock_t names_lock = PTHREAD_RWLOCK_INITIALIZER;
+
+/* Someone asked for a name that was not there. */
+static atomic_bool names_wanted;
 
 void node_counters(const struct node *node, struct counters *sum)
 {
@@ -80,6 +87,9 @@ void node_issuer_name(const struct node *node, uint32_t id, char *buf,
 				sizeof(key), compare_ids);
 	snprintf(buf, len, "%s", found ? found->name : "");
 	pthread_rwlock_unlock(&names_lock);
+	if (!found)
+		atomic_store_explicit(&names_wanted, true,
+				      memory_order_relaxed);
 }
 
 static struct node_names *take_names(const struct stek_member *members,
@@ -112,6 +122,29 @@ static void replace_names(struct node *node, struct node_names *names)
 	free(old);
 }
 
+/*
+ * True when the store is to be asked. All heartbeats of a farm come with the
+ * answer, so nodes that ask without need cost it the square of their number.
+ */
+static bool must_learn(struct node *node)
+{
+	if (node->learn_wait > 0) {
+		node->learn_wait--;
+		return false;
+	}
+	if (!atomic_exchange_explicit(&names_wanted, false,
+				      memory_order_relaxed)) {
+		node->learn_gap = 0;
+		return false;
+	}
+	node->learn_gap = node->learn_gap ? 2 * node->learn_gap :
+					    LEARN_GAP_FIRST;
+	if (node->learn_gap > LEARN_GAP_MOST)
+		node->learn_gap = LEARN_GAP_MOST;
+	node->learn_wait = node->learn_gap;
+	return true;
+}
+
 int node_learn_names(struct node *node)
 {
 	struct stek_member *members = NULL;
@@ -119,6 +152,8 @@ int node_learn_names(struct node *node)
 	size_t n = 0;
 	int ret;
 
+	if (!must_learn(node))
+		return 0;
 	ret = stek_farm_members(node->farm, LEARN_TIMEOUT_MS, &members, &n);
 	if (ret < 0)
 		return ret;

@@ -25,6 +25,7 @@ struct node {
 	int64_t started_at_ms;		/* farm time */
 	_Atomic bool draining;
 	struct node_names *names;	/* node.c's; NULL at first */
+	unsigned learn_wait, learn_gap;	/* the main thread's, in turns */
 };
 
 /* Sum over the workers. */
@@ -38,9 +39,10 @@ void node_issuer_name(const struct node *node, uint32_t id, char *buf,
 		      size_t len);
 
 /*
- * Learns the farm's names from the store; blocks for at most a second. One
- * thread, every few seconds; a failure keeps what was known. 0 or a negative
- * enum stek_error.
+ * One turn of learning the farm's names from the store: asks only if a name
+ * was missed since, and ever more rarely while that does not help; blocks for
+ * at most a second. One thread, every second; a failure keeps what was known.
+ * 0 or a negative enum stek_error.
  */
 int node_learn_names(struct node *node);
 

@@ -84,18 +84,48 @@ static void read_node(struct reading *r)
 		check_name(&at, r->out->node);
 }
 
-static void read_store(struct reading *r)
+/* Two links to one store would count its answer twice. */
+static void check_twice(struct reading *r, size_t i)
 {
-	const struct file_store *store = &r->file->store;
-	struct place at = place(r, "store.url", "store.url");
+	const struct file_store *stores = r->file->stores;
+	size_t j;
 
-	r->out->store_url = copy(r, store->url);
-	check_store_url(&at, store->url);
-	r->out->store_user = copy(r, store->user);
-	r->out->store_password_file = copy_path(r, store->password_file);
-	at = place(r, "store.password_file", "store.password_file");
-	if (r->out->store_password_file != NULL)
-		check_file(&at, r->out->store_password_file, true);
+	for (j = 0; j < i; j++) {
+		if (strcmp(stores[j].url, stores[i].url) == 0)
+			fault(&r->faults, doc_line(r->doc, "stores[%zu].url",
+						   i),
+			      "found the same URL twice in stores, expected "
+			      "each store once");
+	}
+}
+
+static void read_stores(struct reading *r)
+{
+	bool one = doc_line(r->doc, "store") != 0;
+	size_t i, n = one ? 1 : r->file->stores_count;
+	char name[32] = "store";
+
+	if (one == (r->file->stores_count > 0)) {
+		fault(&r->faults, doc_line(r->doc, one ? "stores" : "farm"),
+		      "found %s, expected one of store and stores",
+		      one ? "both store and stores" : "no store");
+		return;
+	}
+	r->out->stores = need(r, calloc(n, sizeof(*r->out->stores)));
+	if (r->out->stores == NULL)
+		return;
+	r->out->n_stores = n;
+	if (one) {
+		settings_store_read(&r->out->stores[0], &r->file->store,
+				    r->doc, name, r->dir, &r->faults);
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "stores[%zu]", i);
+		settings_store_read(&r->out->stores[i], &r->file->stores[i],
+				    r->doc, name, r->dir, &r->faults);
+		check_twice(r, i);
+	}
 }
 
 static void read_paths(struct reading *r)
@@ -390,7 +420,7 @@ static void convert(struct reading *r)
 {
 	read_node(r);
 	read_paths(r);
-	read_store(r);
+	read_stores(r);
 	read_numbers(r);
 	read_tls(r);
 	read_listeners(r);
@@ -459,9 +489,9 @@ void settings_free(struct settings *settings)
 	free(settings->node);
 	free(settings->farm_key);
 	free(settings->state_dir);
-	free(settings->store_url);
-	free(settings->store_user);
-	free(settings->store_password_file);
+	for (i = 0; i < settings->n_stores; i++)
+		settings_store_clear(&settings->stores[i]);
+	free(settings->stores);
 	free(settings->ciphers);
 	free(settings->groups);
 	free(settings->admin_socket);

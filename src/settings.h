@@ -43,10 +43,19 @@ struct settings_host {
 	bool send_proxy;	/* PROXY v2 with TLS TLVs towards the backend */
 };
 
+struct settings_store {
+	char *url;		/* never with a user or a password in it */
+	char *user, *password_file;	/* NULL: none, as all below */
+	char *ca, *certificate, *key, *server_name;
+	char *sentinel_user, *sentinel_password_file;
+	uint32_t wait_replicas, wait_ms;
+};
+
 struct settings {
 	char *farm, *node;
 	char *farm_key, *state_dir;
-	char *store_url, *store_user, *store_password_file;
+	struct settings_store *stores;	/* 1 to STEK_STORES_MAX */
+	size_t n_stores;
 	struct stek_policy policy;
 	unsigned workers;			/* 0 in the file: one per core */
 	enum log_level log_level;

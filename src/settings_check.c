@@ -231,19 +231,28 @@ bool check_directory(const struct place *at, const char *path)
 
 bool check_store_url(const struct place *at, const char *url)
 {
+	static const char *const prefixes[] = {
+		"redis://", "rediss://", "sentinel://", "sentinels://",
+		"unix:/", "file:/",
+	};
+	size_t i, len;
+
 	/* A URL with a password in it is not repeated in the message. */
-	if (strncmp(url, "redis://", 8) == 0 && strchr(url, '@') != NULL) {
+	if (strstr(url, "://") != NULL && strchr(url, '@') != NULL) {
 		fault(at->faults, at->line, "found a user or password in %s, "
 		      "expected them as store.user and store.password_file",
 		      at->name);
 		return false;
 	}
-	if ((strncmp(url, "redis://", 8) == 0 && url[8] != '\0') ||
-	    (strncmp(url, "unix:/", 6) == 0 && url[6] != '\0') ||
-	    (strncmp(url, "file:/", 6) == 0))
-		return true;
+	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		len = strlen(prefixes[i]);
+		if (strncmp(url, prefixes[i], len) == 0 &&
+		    (url[len] != '\0' || prefixes[i][0] == 'f'))
+			return true;
+	}
 	fault(at->faults, at->line, "found another form for %s, expected "
-	      "redis://HOST[:PORT][/DB], unix:/PATH[?db=N] or file:/DIRECTORY",
-	      at->name);
+	      "redis://HOST[:PORT][/DB], rediss://, "
+	      "sentinel://HOST[:PORT]/MASTER[/DB], sentinels://, "
+	      "unix:/PATH[?db=N] or file:/DIRECTORY", at->name);
 	return false;
 }

@@ -48,7 +48,34 @@ static const cyaml_schema_field_t store_fields[] = {
 	CYAML_FIELD_STRING_PTR("password_file", TEXT_OPTIONAL,
 			       struct file_store, password_file, 1,
 			       PATH_LEN_MAX),
+	CYAML_FIELD_STRING_PTR("ca", TEXT_OPTIONAL,
+			       struct file_store, ca, 1,
+			       PATH_LEN_MAX),
+	CYAML_FIELD_STRING_PTR("certificate", TEXT_OPTIONAL,
+			       struct file_store, certificate, 1,
+			       PATH_LEN_MAX),
+	CYAML_FIELD_STRING_PTR("key", TEXT_OPTIONAL,
+			       struct file_store, key, 1,
+			       PATH_LEN_MAX),
+	CYAML_FIELD_STRING_PTR("server_name", TEXT_OPTIONAL,
+			       struct file_store, server_name, 1,
+			       255),
+	CYAML_FIELD_STRING_PTR("sentinel_user", TEXT_OPTIONAL,
+			       struct file_store, sentinel_user, 1,
+			       127),
+	CYAML_FIELD_STRING_PTR("sentinel_password_file", TEXT_OPTIONAL,
+			       struct file_store, sentinel_password_file, 1,
+			       PATH_LEN_MAX),
+	CYAML_FIELD_UINT("wait_replicas", OPTIONAL, struct file_store,
+			 wait_replicas),
+	CYAML_FIELD_UINT("wait_ms", OPTIONAL, struct file_store,
+			 wait_ms),
 	CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t store_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_store,
+			    store_fields),
 };
 
 static const cyaml_schema_field_t keys_fields[] = {
@@ -160,8 +187,10 @@ static const cyaml_schema_field_t file_fields[] = {
 			       farm_key, 1, PATH_LEN_MAX),
 	CYAML_FIELD_STRING_PTR("state_dir", TEXT_OPTIONAL, struct file,
 			       state_dir, 1, PATH_LEN_MAX),
-	CYAML_FIELD_MAPPING("store", CYAML_FLAG_DEFAULT, struct file, store,
+	CYAML_FIELD_MAPPING("store", OPTIONAL, struct file, store,
 			    store_fields),
+	CYAML_FIELD_SEQUENCE("stores", TEXT_OPTIONAL, struct file, stores,
+			     &store_schema, 1, STEK_STORES_MAX),
 	CYAML_FIELD_MAPPING("keys", OPTIONAL, struct file, keys, keys_fields),
 	CYAML_FIELD_UINT("workers", OPTIONAL, struct file, workers),
 	CYAML_FIELD_MAPPING("log", OPTIONAL, struct file, log, log_fields),

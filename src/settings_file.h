@@ -12,10 +12,14 @@
 #include <stek.h>
 
 #include "log.h"
+#include "settings.h"
 #include "settings_doc.h"
 
 struct file_store {
 	char *url, *user, *password_file;
+	char *ca, *certificate, *key, *server_name;
+	char *sentinel_user, *sentinel_password_file;
+	uint32_t wait_replicas, wait_ms;
 };
 
 struct file_log {
@@ -63,7 +67,9 @@ struct file_metrics {
 
 struct file {
 	char *farm, *node, *farm_key, *state_dir;
-	struct file_store store;
+	struct file_store store;	/* or: */
+	struct file_store *stores;
+	uint32_t stores_count;
 	struct stek_policy keys;
 	uint32_t workers;
 	struct file_log log;
@@ -84,5 +90,15 @@ struct file {
 struct file *file_new(const char *text, size_t len, struct doc **doc,
 		      struct faults *faults);
 void file_free(struct file *file);
+
+/*
+ * settings_store.c: `name` is "store" or "stores[N]"; paths are of the
+ * directory `dir`, which is "" or ends with '/'.
+ */
+void settings_store_read(struct settings_store *out,
+			 const struct file_store *in, struct doc *doc,
+			 const char *name, const char *dir,
+			 struct faults *faults);
+void settings_store_clear(struct settings_store *store);
 
 #endif

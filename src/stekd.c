@@ -27,7 +27,7 @@
 #include "worker.h"
 
 #define DEFAULT_CONFIG "/etc/stekd/stekd.yaml"
-#define NAMES_EVERY_S 5
+#define NAMES_EVERY_S 1
 
 enum { EXIT_OK = 0, EXIT_START = 1, EXIT_CONFIG = 2 };
 
@@ -152,23 +152,45 @@ static size_t on_beat(void *user, uint8_t *buf, size_t cap)
 	return counters_pack(&sum, buf, cap);
 }
 
+static struct stek_store_reach store_reach(const struct settings_store *store)
+{
+	return (struct stek_store_reach){
+		.ca = store->ca,
+		.certificate = store->certificate,
+		.key = store->key,
+		.server_name = store->server_name,
+		.sentinel_user = store->sentinel_user,
+		.sentinel_password_file = store->sentinel_password_file,
+		.wait_replicas = store->wait_replicas,
+		.wait_ms = store->wait_ms,
+	};
+}
+
 static int open_farm(struct node *node, char *why, size_t why_len)
 {
 	const struct settings *settings = node->settings;
+	struct stek_store_config stores[STEK_STORES_MAX];
 	const struct stek_farm_options options = {
 		.farm = settings->farm,
 		.node = settings->node,
 		.farm_key_file = settings->farm_key,
 		.state_dir = settings->state_dir,
-		.store_url = settings->store_url,
-		.store_user = settings->store_user,
-		.store_password_file = settings->store_password_file,
+		.stores = stores,
+		.n_stores = settings->n_stores,
 		.policy = settings->policy,
 		.on_event = on_event,
 		.on_beat = on_beat,
 		.user = node,
 	};
+	size_t i;
 
+	for (i = 0; i < settings->n_stores; i++)
+		stores[i] = (struct stek_store_config){
+			.url = settings->stores[i].url,
+			.user = settings->stores[i].user,
+			.password_file = settings->stores[i].password_file,
+			.reach = store_reach(&settings->stores[i]),
+		};
 	return stek_farm_open(&node->farm, &options, why, why_len) == 0 ? 0
 								     : -1;
 }

@@ -59,7 +59,9 @@ static void name_files(struct admin_farm *farm)
 	sprintf(farm->token_file, "%s/token", farm->dir);
 	sprintf(farm->store_url, "file:%s/store", farm->dir);
 	sprintf(farm->farm_key, "%s/farm.key", farm->dir);
-	settings->store_url = farm->store_url;
+	farm->store.url = farm->store_url;
+	settings->stores = &farm->store;
+	settings->n_stores = 1;
 	settings->policy.rotate_interval_s = 60;
 	settings->policy.rotate_delay_ms = 400;
 	settings->policy.revoke_delay_ms = 400;

@@ -17,6 +17,7 @@
 struct admin_farm {
 	char dir[64];
 	char socket[96], token_file[96], store_url[96], farm_key[96];
+	struct settings_store store;
 	struct settings settings;
 	struct node node;
 };

@@ -43,10 +43,10 @@ static const struct naming {
 	const char *(*name)(int i);
 	int count;
 } namings[] = {
-	{ error_at, -STEK_ENOKEY + 1 },
+	{ error_at, -STEK_EBUSY + 1 },
 	{ state_at, STEK_GONE + 1 },
 	{ reason_at, STEK_MADE_BY_REVOKE + 1 },
-	{ event_at, STEK_EVENT_SAME_NAME + 1 },
+	{ event_at, STEK_EVENT_FARM_KEY + 1 },
 	{ store_at, STEK_STORE_REFUSED + 1 },
 	{ outcome_at, STEK_OUTCOMES },
 };

@@ -187,7 +187,7 @@ START_TEST(test_least_user)
 	ck_assert_int_eq(store->ops->members(store, &members, &n, &now_ms), 0);
 	ck_assert_uint_eq(n, 1);
 	free(members);
-	ck_assert_int_eq(store->ops->audit(store, "line"), 0);
+	ck_assert_int_eq(store->ops->audit(store, "", "line"), 0);
 	ck_assert_int_eq(store->ops->forget(store, "n"), 0);
 	ck_assert_int_ge(store->ops->hint_fd(store), 0);
 	stek__store_close(store);

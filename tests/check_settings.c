@@ -11,7 +11,7 @@ START_TEST(test_read_gives_defaults)
 	good(BASE);
 	ck_assert_str_eq(settings->farm, "example");
 	ck_assert_str_eq(settings->node, "node-1");
-	ck_assert_str_eq(settings->store_url, "file:/tmp");
+	ck_assert_str_eq(settings->stores[0].url, "file:/tmp");
 	ck_assert_str_eq(settings->farm_key, in_dir("farm.key"));
 	ck_assert_ptr_null(settings->state_dir);
 	ck_assert_uint_eq(settings->policy.period_s, 21600);
@@ -66,7 +66,7 @@ START_TEST(test_read_takes_everything)
 	     "admin: { socket: admin.sock, listen: \"127.0.0.1:0\",\n"
 	     "  token_file: token }\n"
 	     "metrics: { listen: \"0.0.0.0:9105\" }\n");
-	ck_assert_str_eq(settings->store_user, "stekd");
+	ck_assert_str_eq(settings->stores[0].user, "stekd");
 	ck_assert_str_eq(settings->state_dir, in_dir("state"));
 	ck_assert_uint_eq(settings->policy.chain_s, 80);
 	ck_assert_uint_eq(settings->policy.rotate_interval_s, 7);

@@ -146,8 +146,9 @@ START_TEST(test_audit)
 	char text[64] = "", path[128];
 	FILE *f;
 
-	ck_assert_int_eq(store->ops->audit(store, "{\"n\":1}"), 0);
-	ck_assert_int_eq(store->ops->audit(store, "{\"n\":2}"), 0);
+	ck_assert_int_eq(store->ops->audit(store, "", "{\"n\":1}"), 0);
+	ck_assert_int_eq(store->ops->audit(store, "{\"n\":1}",
+					    "{\"n\":2}"), 0);
 	if (kind == REDIS_STORE) {
 		const char *argv[] = { "XRANGE", "stek:{farm}:audit", "-",
 				       "+" };

@@ -17,21 +17,30 @@ static struct sim_node *node_of(struct stek_store *store)
 	return ((struct sim_link *)store)->node;
 }
 
-/* What the link answers before the store is even asked. */
-static int fault(struct sim_node *node)
+static struct sim_store *store_of(struct stek_store *store)
 {
-	node->store->calls++;
-	node->sim->now_ms += node->store->delay_ms;
+	struct sim_link *link = (struct sim_link *)store;
+
+	return link->second ? link->node->second : link->node->store;
+}
+
+/* What the link answers before the store is even asked. */
+static int fault(struct stek_store *store)
+{
+	struct sim_node *node = node_of(store);
+	struct sim_store *s = store_of(store);
+
+	s->calls++;
+	node->sim->now_ms += s->delay_ms;
 	if (node->fail_call && --node->fail_call == 0)
 		return STEK_EUNAVAILABLE;
-	return node->store->answer;
+	return s->answer;
 }
 
 static int sim_load(struct stek_store *store, struct stek_blob *doc)
 {
-	struct sim_node *node = node_of(store);
-	struct sim_store *s = node->store;
-	int err = fault(node);
+	struct sim_store *s = store_of(store);
+	int err = fault(store);
 
 	if (err)
 		return err;
@@ -63,8 +72,8 @@ static int sim_publish(struct stek_store *store,
 {
 	void (*before)(struct sim_node *);
 	struct sim_node *node = node_of(store);
-	struct sim_store *s = node->store;
-	int err = fault(node);
+	struct sim_store *s = store_of(store);
+	int err = fault(store);
 	size_t i;
 
 	if (err)
@@ -79,7 +88,8 @@ static int sim_publish(struct stek_store *store,
 	hold(s, next, doc, len);
 	s->publishes++;
 	for (i = 0; i < node->sim->n; i++) {
-		if (node->sim->nodes[i].store == s)
+		if (node->sim->nodes[i].store == s ||
+		    node->sim->nodes[i].second == s)
 			node->sim->nodes[i].hint = true;
 	}
 	if (node->lose_answer) {
@@ -89,22 +99,22 @@ static int sim_publish(struct stek_store *store,
 	return 0;
 }
 
-static int64_t store_now_ms(struct sim_node *node)
+static int64_t store_now_ms(struct stek_store *store)
 {
-	return node->sim->now_ms + node->store->skew_ms;
+	return node_of(store)->sim->now_ms + store_of(store)->skew_ms;
 }
 
 static int sim_pulse(struct stek_store *store, struct stek_pulse *out)
 {
-	struct sim_node *node = node_of(store);
-	int err = fault(node);
+	const struct sim_store *s = store_of(store);
+	int err = fault(store);
 
 	if (err)
 		return err;
-	out->store_now_ms = store_now_ms(node);
+	out->store_now_ms = store_now_ms(store);
 	out->store_now_us_part = 0;
-	out->has_ring = node->store->has_ring;
-	out->version = node->store->version;
+	out->has_ring = s->has_ring;
+	out->version = s->version;
 	return 0;
 }
 
@@ -122,8 +132,7 @@ static struct stek_raw_member *member_of(struct sim_store *s, const char *name)
 static int sim_beat(struct stek_store *store, const char *name,
 		    const uint8_t *data, size_t len, struct stek_pulse *out)
 {
-	struct sim_node *node = node_of(store);
-	struct sim_store *s = node->store;
+	struct sim_store *s = store_of(store);
 	struct stek_raw_member *member = member_of(s, name);
 	int err = sim_pulse(store, out);
 
@@ -134,7 +143,7 @@ static int sim_beat(struct stek_store *store, const char *name,
 		member = &s->members[s->n_members++];
 	}
 	snprintf(member->name, sizeof(member->name), "%s", name);
-	member->seen_at_ms = store_now_ms(node);
+	member->seen_at_ms = store_now_ms(store);
 	member->len = len;
 	memcpy(member->data, data, len);
 	return 0;
@@ -143,9 +152,8 @@ static int sim_beat(struct stek_store *store, const char *name,
 static int sim_members(struct stek_store *store, struct stek_raw_member **out,
 		       size_t *n, int64_t *now_ms)
 {
-	struct sim_node *node = node_of(store);
-	struct sim_store *s = node->store;
-	int err = fault(node);
+	struct sim_store *s = store_of(store);
+	int err = fault(store);
 
 	if (err)
 		return err;
@@ -153,30 +161,59 @@ static int sim_members(struct stek_store *store, struct stek_raw_member **out,
 	ck_assert_ptr_nonnull(*out);
 	memcpy(*out, s->members, sizeof(s->members));
 	*n = s->n_members;
-	*now_ms = store_now_ms(node);
+	*now_ms = store_now_ms(store);
 	return 0;
 }
 
 static int sim_forget(struct stek_store *store, const char *name)
 {
-	struct sim_node *node = node_of(store);
-	struct stek_raw_member *member = member_of(node->store, name);
+	struct sim_store *s = store_of(store);
+	struct stek_raw_member *member = member_of(s, name);
 
 	if (member)
-		*member = node->store->members[--node->store->n_members];
+		*member = s->members[--s->n_members];
 	return 0;
 }
 
-static int sim_audit(struct stek_store *store, const char *line)
+static const char *last_audit(const struct sim_store *s)
 {
-	struct sim_node *node = node_of(store);
-	int err = fault(node);
+	return s->n_audit ? s->audit[s->n_audit - 1] : "";
+}
+
+static int sim_audit(struct stek_store *store, const char *after,
+		     const char *line)
+{
+	struct sim_store *s = store_of(store);
+	int err = fault(store);
 
 	if (err)
 		return err;
-	if (node->store->n_audit == SIM_AUDIT)
-		free(node->store->audit[--node->store->n_audit]);
-	node->store->audit[node->store->n_audit++] = strdup(line);
+	if (strcmp(after, last_audit(s)))
+		return STEK_ECONFLICT;
+	ck_assert_uint_lt(s->n_audit, SIM_AUDIT);
+	s->audit[s->n_audit++] = strdup(line);
+	return 0;
+}
+
+static int sim_audit_read(struct stek_store *store, size_t limit,
+			  struct stek_blob *out)
+{
+	struct sim_store *s = store_of(store);
+	int err = fault(store);
+	size_t i = s->n_audit > limit ? s->n_audit - limit : 0;
+	char *text = NULL;
+	FILE *f;
+
+	if (err)
+		return err;
+	if (s->n_audit == 0)
+		return STEK_EABSENT;
+	f = open_memstream(&text, &out->len);
+	ck_assert_ptr_nonnull(f);
+	for (; i < s->n_audit; i++)
+		fprintf(f, "%s\n", s->audit[i]);
+	fclose(f);
+	out->data = (uint8_t *)text;
 	return 0;
 }
 
@@ -194,7 +231,7 @@ static bool sim_hint_take(struct stek_store *store)
 
 static const char *sim_detail(struct stek_store *store)
 {
-	return node_of(store)->store->answer == STEK_EREFUSED ? "NOPERM" :
+	return store_of(store)->answer == STEK_EREFUSED ? "NOPERM" :
 								"no answer";
 }
 
@@ -206,7 +243,7 @@ static void sim_link_close(struct stek_store *store)
 static const struct stek_store_ops sim_ops = {
 	.load = sim_load, .publish = sim_publish, .beat = sim_beat,
 	.pulse = sim_pulse, .members = sim_members, .forget = sim_forget,
-	.audit = sim_audit, .hint_fd = sim_hint_fd,
+	.audit = sim_audit, .audit_read = sim_audit_read, .hint_fd = sim_hint_fd,
 	.hint_take = sim_hint_take, .detail = sim_detail,
 	.close = sim_link_close,
 };
@@ -249,10 +286,21 @@ static size_t on_beat(void *user, uint8_t *buf, size_t cap)
 	return 4;
 }
 
+static struct stek_store *make_link(struct sim_node *node, bool second)
+{
+	struct sim_link *link = calloc(1, sizeof(*link));
+
+	ck_assert_ptr_nonnull(link);
+	link->base.ops = &sim_ops;
+	link->node = node;
+	link->second = second;
+	return &link->base;
+}
+
 void sim_open(struct sim *sim, size_t i)
 {
 	struct sim_node *node = &sim->nodes[i];
-	struct sim_link *link = calloc(1, sizeof(*link));
+	struct stek_store *links[2] = { make_link(node, false), NULL };
 	const struct stek_io io = { wall_ms, mono_ms, random_below, node };
 	struct stek_farm_options options = {
 		.farm = "farm", .node = node->name,
@@ -263,11 +311,11 @@ void sim_open(struct sim *sim, size_t i)
 	};
 	char why[256] = "";
 
-	ck_assert_ptr_nonnull(link);
-	link->base.ops = &sim_ops;
-	link->node = node;
-	ck_assert_msg(!stek__farm_open(&node->farm, &options, &io, &link->base,
-				       why, sizeof(why)), "%s", why);
+	if (node->second)
+		links[1] = make_link(node, true);
+	ck_assert_msg(!stek__farm_open_at(&node->farm, &options, &io, links,
+					  node->second ? 2 : 1, why,
+					  sizeof(why)), "%s", why);
 	node->due_ms = 0;
 }
 
@@ -321,6 +369,7 @@ static void step(struct sim_node *node)
 	int64_t idle_ms;
 
 	node->hint = false;
+	node->steps++;
 	idle_ms = stek__sync_step(node->farm->sync, hinted);
 	node->due_ms = node->sim->now_ms + idle_ms;
 }
@@ -453,6 +502,11 @@ void sim_assert_same(struct sim *sim)
 					     &sim_ring(sim, 0)->version));
 		ck_assert(sim->nodes[i].store->has_ring);
 		ck_assert(stek_version_equal(&sim->nodes[i].store->version,
+					     &sim_ring(sim, 0)->version));
+		if (!sim->nodes[i].second)
+			continue;
+		ck_assert(sim->nodes[i].second->has_ring);
+		ck_assert(stek_version_equal(&sim->nodes[i].second->version,
 					     &sim_ring(sim, 0)->version));
 	}
 }

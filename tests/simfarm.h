@@ -10,8 +10,8 @@
 #include "sync.h"
 
 #define SIM_NODES 4
-#define SIM_STORES 2
-#define SIM_AUDIT 16
+#define SIM_STORES 3
+#define SIM_AUDIT 64
 #define SIM_EVENTS 16
 
 /* A store's state; nodes reach it through their own sim_link. */
@@ -36,18 +36,21 @@ struct sim_node;
 struct sim_link {
 	struct stek_store base;
 	struct sim_node *node;
+	bool second;
 };
 
 struct sim_node {
 	struct sim *sim;
 	struct stek_farm *farm;
 	struct sim_store *store;	/* where its link leads now */
+	struct sim_store *second;	/* of a node with two; before sim_open() */
 	char name[32];
 	char state_dir[64];	/* "": none */
 	int64_t skew_ms;	/* of its wall clock */
 	bool frozen;		/* not stepped: stopped, but beating just before */
 	bool hint;
 	int64_t due_ms;
+	size_t steps;
 	unsigned fail_call;	/* the n-th call of its store fails; 0 none */
 	bool lose_answer;	/* the next publish works, its answer is lost */
 	void (*before_publish)(struct sim_node *node);	/* once */

@@ -1,0 +1,574 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * simworld_rules.c - what must hold in a simulated world after every step. The
+ * rules are DESIGN.md's, written down a second time and without the code under
+ * test: what seals, what opens, what may never be forgotten, and how soon all
+ * nodes agree. A node is connected when it runs, its link leads to a store that
+ * answers, and neither has been disturbed for WORLD_GRACE_MS since its first
+ * good exchange; it is settled when its clock's offset is measured.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "simworld.h"
+
+#define CALM_MS 6000		/* after which the pending keys are there */
+#define SILENT_MS 15000		/* and a key seals */
+
+static size_t store_at(const struct world_node *node)
+{
+	return (size_t)(node->store - node->world->stores);
+}
+
+static bool awake(const struct world_node *node)
+{
+	return node->farm && !node->frozen;
+}
+
+bool world_settled(const struct world_node *node)
+{
+	return !node->need_beats && node->world->now_ms >= node->settle_ms;
+}
+
+static int64_t since(const struct world_node *node)
+{
+	return node->cut_ms > node->store->cut_ms ? node->cut_ms :
+						    node->store->cut_ms;
+}
+
+bool world_connected(const struct world_node *node)
+{
+	return awake(node) && !node->link_down && !node->store->answer &&
+	       !node->cut &&
+	       node->world->now_ms - since(node) >= WORLD_GRACE_MS;
+}
+
+static struct stek_ring *ring_of(const struct world_node *node)
+{
+	return atomic_load(&node->farm->guard.current);
+}
+
+static const char *hex(const uint8_t *id)
+{
+	static char text[4][9];
+	static unsigned next;
+	char *at = text[next++ % 4];
+
+	snprintf(at, 9, "%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
+	return at;
+}
+
+/* ---- what is known of keys --------------------------------------------------- */
+
+static size_t note_key(struct world *world, const struct stek_key *from)
+{
+	size_t k = world_key(world, from->id);
+	struct world_key *key = &world->keys[k];
+
+	key->activate_at_ms = from->activate_at_ms;
+	if (key->expire_at_ms && key->made_at_ms &&
+	    key->expire_at_ms != from->expire_at_ms)
+		world_fail(world, "key %s was lengthened", hex(key->id));
+	key->expire_at_ms = from->expire_at_ms;
+	key->made_at_ms = from->made_at_ms;
+	return k;
+}
+
+void world_note_ring(struct world *world, const struct stek_ring *ring)
+{
+	size_t i;
+
+	for (i = 0; i < ring->n_keys; i++)
+		world->keys[note_key(world, ring->keys[i])].accepted = true;
+}
+
+static bool knows_dead(const struct world_node *node, size_t k)
+{
+	const struct world_key *key = &node->world->keys[k];
+
+	return node->dead[k] ||
+	       (key->made_at_ms && key->made_at_ms < node->floor_ms);
+}
+
+/* Old enough that no ticket under it lives, whatever clock one looks at. */
+static bool ending(const struct world *world, const struct world_key *key)
+{
+	return world->now_ms >= key->expire_at_ms - WORLD_ASTRAY_MS;
+}
+
+static void remember(struct world_node *node, const struct stek_ring *ring)
+{
+	struct world *world = node->world;
+	size_t i, k;
+
+	for (i = 0; i < ring->n_keys; i++) {
+		k = note_key(world, ring->keys[i]);
+		/* Of what expired long ago the world itself knows no more. */
+		if (!world->keys[k].accepted && !ending(world, &world->keys[k]))
+			world_fail(world, "%s holds key %s, which no store"
+				   " ever took", node->label,
+				   hex(ring->keys[i]->id));
+		node->holds[k] = true;
+	}
+	for (i = 0; i < ring->n_tombstones; i++) {
+		const struct stek_tombstone *stone = &ring->tombstones[i];
+
+		k = world_key(world, stone->id);
+		if (!world->keys[k].expire_at_ms)
+			world->keys[k].expire_at_ms = stone->expire_at_ms;
+		if (!node->dead[k])
+			node->learned_ms = world->now_ms;
+		node->dead[k] = true;
+	}
+	if (node->floor_ms != ring->revoked_before_ms)
+		node->learned_ms = world->now_ms;
+	node->floor_ms = ring->revoked_before_ms;
+	node->version = ring->version;
+	for (k = 0; k < WORLD_KEYS; k++) {
+		if (world->keys[k].used && knows_dead(node, k))
+			world->keys[k].revoked = true;
+	}
+}
+
+/* A node only ever learns. */
+static void check_memory(struct world_node *node, const struct stek_ring *ring)
+{
+	struct world *world = node->world;
+	const struct stek_key *key;
+	size_t k;
+
+	if (ring->version.epoch < node->version.epoch)
+		world_fail(world, "%s: the epoch fell from %" PRIu64 " to %"
+			   PRIu64, node->label, node->version.epoch,
+			   ring->version.epoch);
+	if (ring->revoked_before_ms < node->floor_ms)
+		world_fail(world, "%s: the floor fell", node->label);
+	for (k = 0; k < WORLD_KEYS; k++) {
+		if (!world->keys[k].used || ending(world, &world->keys[k]))
+			continue;
+		if (node->dead[k] &&
+		    !stek__ring_tombstone(ring, world->keys[k].id))
+			world_fail(world, "%s forgot that key %s is revoked",
+				   node->label, hex(world->keys[k].id));
+		if (!node->holds[k] || knows_dead(node, k))
+			continue;
+		key = stek__ring_find(ring, world->keys[k].id);
+		if (!key || (!key->secret &&
+			     !stek__ring_revoked_at(ring, key)))
+			world_fail(world, "%s forgot the live key %s",
+				   node->label, hex(world->keys[k].id));
+	}
+}
+
+static void look(struct world_node *node)
+{
+	const struct stek_ring *ring = ring_of(node);
+
+	if (ring == node->ring &&
+	    !memcmp(&ring->version, &node->version, sizeof(node->version)))
+		return;
+	check_memory(node, ring);
+	if (memcmp(&ring->version, &node->version, sizeof(node->version)))
+		node->store->changed_ms = node->world->now_ms;
+	remember(node, ring);
+	node->ring = ring;
+}
+
+/* ---- sealing ------------------------------------------------------------------- */
+
+static int64_t seal_until(const struct world *world, int64_t expire_at_ms)
+{
+	return expire_at_ms -
+	       ((int64_t)world->policy.lifetime_s + STEK_SKEW_GRACE_S) * 1000;
+}
+
+static int64_t revoked_at(const struct stek_ring *ring, const uint8_t *id,
+			  int64_t made_at_ms)
+{
+	int64_t at = 0;
+	size_t i;
+
+	for (i = 0; i < ring->n_tombstones; i++) {
+		if (!memcmp(ring->tombstones[i].id, id, STEK_ID_LEN))
+			at = ring->tombstones[i].revoked_at_ms;
+	}
+	if (made_at_ms < ring->revoked_before_ms &&
+	    (!at || ring->revoked_before_ms < at))
+		at = ring->revoked_before_ms;
+	return at;
+}
+
+struct choice {
+	const uint8_t *id;
+	int64_t activate_at_ms, expire_at_ms;
+	bool revoked;
+};
+
+static void weigh(struct choice *best, const uint8_t *id, int64_t now_ms,
+		  int64_t activate_at_ms, int64_t expire_at_ms, int64_t revoked)
+{
+	if (activate_at_ms > now_ms || (revoked && revoked < activate_at_ms))
+		return;
+	if (best->id && (activate_at_ms < best->activate_at_ms ||
+			 (activate_at_ms == best->activate_at_ms &&
+			  memcmp(id, best->id, STEK_ID_LEN) < 0)))
+		return;
+	*best = (struct choice){ id, activate_at_ms, expire_at_ms,
+				 revoked != 0 };
+}
+
+/* The id of the key that DESIGN.md lets seal at `now_ms`, or NULL. */
+static const uint8_t *may_seal(const struct world *world,
+			       const struct stek_ring *ring, int64_t now_ms)
+{
+	struct choice best = { NULL, 0, 0, false };
+	size_t i;
+
+	for (i = 0; i < ring->n_keys; i++) {
+		const struct stek_key *key = ring->keys[i];
+
+		weigh(&best, key->id, now_ms, key->activate_at_ms,
+		      key->expire_at_ms,
+		      revoked_at(ring, key->id, key->made_at_ms));
+	}
+	/* A tombstone of a key that is there was counted with it. */
+	for (i = 0; i < ring->n_tombstones; i++) {
+		const struct stek_tombstone *stone = &ring->tombstones[i];
+
+		if (!stek__ring_find(ring, stone->id))
+			weigh(&best, stone->id, now_ms, stone->activate_at_ms,
+			      stone->expire_at_ms, stone->revoked_at_ms);
+	}
+	if (!best.id || best.revoked ||
+	    now_ms >= seal_until(world, best.expire_at_ms))
+		return NULL;
+	return best.id;
+}
+
+static const struct stek_key *sealing(const struct world_node *node)
+{
+	return stek__schedule_sealing(ring_of(node), &node->farm->policy,
+				      stek_farm_now_ms(node->farm));
+}
+
+static bool same_id(const uint8_t *a, const uint8_t *b)
+{
+	return a && b ? !memcmp(a, b, STEK_ID_LEN) : a == b;
+}
+
+static void check_seal(struct world_node *node)
+{
+	struct world *world = node->world;
+	const struct stek_ring *ring = ring_of(node);
+	const struct stek_key *key = sealing(node);
+	const uint8_t *id = key ? key->id : NULL, *due;
+	int64_t now_ms = world->now_ms;
+
+	if (key && knows_dead(node, world_key(world, key->id)))
+		world_fail(world, "%s seals under the revoked key %s",
+			   node->label, hex(id));
+	if (!world_settled(node)) {
+		if (key && (key->activate_at_ms > now_ms + WORLD_ASTRAY_MS ||
+			    seal_until(world, key->expire_at_ms) <=
+				    now_ms - WORLD_ASTRAY_MS))
+			world_fail(world, "%s seals under key %s, far from"
+				   " its time", node->label, hex(id));
+		return;
+	}
+	due = may_seal(world, ring, now_ms);
+	if (same_id(id, due) ||
+	    same_id(id, may_seal(world, ring, now_ms - WORLD_TOLERANCE_MS)) ||
+	    same_id(id, may_seal(world, ring, now_ms + WORLD_TOLERANCE_MS)))
+		return;
+	/* One of two whose times come in the same moment. */
+	if (key && key->activate_at_ms >= now_ms - WORLD_TOLERANCE_MS &&
+	    key->activate_at_ms <= now_ms + WORLD_TOLERANCE_MS &&
+	    same_id(id, may_seal(world, ring, key->activate_at_ms)))
+		return;
+	world_fail(world, "%s seals under %s, the rules say %s", node->label,
+		   id ? hex(id) : "none", due ? hex(due) : "none");
+}
+
+/* ---- opening ------------------------------------------------------------------- */
+
+/* As the ticket callback looks a key up. */
+static const struct stek_key *opens(const struct world_node *node,
+				    const uint8_t *id)
+{
+	const struct stek_ring *ring = ring_of(node);
+	const struct stek_key *key = stek__ring_find(ring, id);
+
+	if (!key || !key->secret)
+		return NULL;
+	switch (stek__schedule_state(ring, &node->farm->policy, key,
+				     stek_farm_now_ms(node->farm))) {
+	case STEK_PENDING:
+	case STEK_ACTIVE:
+	case STEK_RETIRED:
+		return key;
+	default:
+		return NULL;
+	}
+}
+
+/* True if every connected node must open tickets under the key. */
+static bool owed(const struct world_node *node, size_t k)
+{
+	const struct world *world = node->world;
+	const struct world_key *key = &world->keys[k];
+	int64_t held_ms = key->held_ms[store_at(node)];
+
+	return world_connected(node) && !key->revoked && held_ms &&
+	       !ending(world, key) &&
+	       world->now_ms - held_ms >= WORLD_GRACE_MS;
+}
+
+static void check_open(struct world_node *node, size_t k)
+{
+	struct world *world = node->world;
+	const struct world_key *key = &world->keys[k];
+	int64_t late_ms = world_settled(node) ? WORLD_TOLERANCE_MS :
+						WORLD_ASTRAY_MS;
+	int64_t dead_ms = key->dead_ms[store_at(node)];
+	bool open = opens(node, key->id) != NULL;
+
+	if (open && knows_dead(node, k))
+		world_fail(world, "%s opens under key %s, which it knows is"
+			   " revoked", node->label, hex(key->id));
+	if (open && world->now_ms > key->expire_at_ms + late_ms)
+		world_fail(world, "%s opens under the expired key %s",
+			   node->label, hex(key->id));
+	if (!open && owed(node, k))
+		world_fail(world, "%s is connected and does not open under"
+			   " the live key %s", node->label, hex(key->id));
+	if (open && world_connected(node) && dead_ms && !ending(world, key) &&
+	    world->now_ms - dead_ms >= WORLD_GRACE_MS)
+		world_fail(world, "%s is connected and has not heard that key"
+			   " %s is revoked", node->label, hex(key->id));
+}
+
+/* Since when somebody who is connected to store `s` knows of the key. */
+static void spread(struct world *world, size_t k, size_t s)
+{
+	struct world_key *key = &world->keys[k];
+	bool held = false, dead = false;
+	size_t i;
+
+	for (i = 0; i < world->n; i++) {
+		const struct world_node *node = &world->nodes[i];
+
+		if (store_at(node) != s || !world_connected(node))
+			continue;
+		held = held || node->holds[k];
+		dead = dead || knows_dead(node, k);
+	}
+	if (!held || !key->held_ms[s])
+		key->held_ms[s] = held ? world->now_ms : 0;
+	if (!dead || !key->dead_ms[s])
+		key->dead_ms[s] = dead ? world->now_ms : 0;
+}
+
+/* ---- agreement ----------------------------------------------------------------- */
+
+/* Two keys ahead; a slot that has just begun leaves a moment to mint. */
+static void check_pending(struct world_node *node)
+{
+	struct world *world = node->world;
+	const struct stek_ring *ring = ring_of(node);
+	int64_t period = (int64_t)world->policy.period_s * 1000;
+	int64_t slot = (world->now_ms - CALM_MS) / period;
+	uint32_t ahead, found = 0;
+	size_t i;
+
+	for (ahead = 1; ahead <= 2; ahead++) {
+		for (i = 0; i < ring->n_keys; i++) {
+			const struct stek_key *key = ring->keys[i];
+
+			if (key->activate_at_ms == (slot + ahead) * period &&
+			    !revoked_at(ring, key->id, key->made_at_ms))
+				break;
+		}
+		found += i < ring->n_keys;
+	}
+	if (found < 2)
+		world_fail(world, "%s has %u of 2 pending keys", node->label,
+			   found);
+}
+
+static void check_agreement(struct world_node *node)
+{
+	struct world *world = node->world;
+	int64_t calm_ms = world->now_ms - since(node), quiet_ms;
+
+	if (!world_connected(node))
+		return;
+	quiet_ms = world->now_ms - node->store->changed_ms;
+	if (quiet_ms >= WORLD_GRACE_MS &&
+	    (!node->store->ring.present ||
+	     memcmp(&ring_of(node)->version, &node->store->ring.version,
+		    sizeof(struct stek_version))))
+		world_fail(world, "%s is connected and holds another ring than"
+			   " the store", node->label);
+	if (world->now_ms - node->learned_ms < calm_ms)
+		calm_ms = world->now_ms - node->learned_ms;
+	if (world->now_ms - world->command_ms < calm_ms)
+		calm_ms = world->now_ms - world->command_ms;
+	if (calm_ms >= CALM_MS && world_settled(node))
+		check_pending(node);
+	if (calm_ms >= SILENT_MS && world_settled(node) && !sealing(node))
+		world_fail(world, "%s is connected and has no key to seal"
+			   " with", node->label);
+}
+
+/* ---- real tickets -------------------------------------------------------------- */
+
+static void seal_one(struct world *world, const struct world_node *node)
+{
+	struct world_ticket *t =
+		&world->tickets[world_below(world, WORLD_TICKETS)];
+	const struct stek_key *key = sealing(node);
+	struct stek_ticket_own own = {
+		.sealed_at_ms = world->now_ms, .chain_start_ms = world->now_ms,
+	};
+	uint8_t state[64] = "a session";
+
+	if (!key)
+		return;
+	t->used = !stek__ticket_seal(&t->ticket, key, &world->aad, &own, state,
+				     sizeof(state));
+	t->sealed_at_ms = world->now_ms;
+	t->key = world_key(world, key->id);
+	world->sum.sealed++;
+	if (!t->used)
+		world_fail(world, "%s cannot seal a ticket", node->label);
+}
+
+static void open_one(struct world *world, const struct world_node *node)
+{
+	const struct world_ticket *t =
+		&world->tickets[world_below(world, WORLD_TICKETS)];
+	const struct stek_key *key;
+	struct stek_ticket_own own;
+	uint8_t state[STEK_TICKET_STATE_MAX];
+
+	if (!t->used)
+		return;
+	key = opens(node, t->ticket.key_name);
+	if (!key) {
+		world->sum.refused++;
+		return;
+	}
+	world->sum.opened++;
+	if (stek__ticket_open(&t->ticket, key, &world->aad, &own, state) ||
+	    own.sealed_at_ms != t->sealed_at_ms ||
+	    strcmp((char *)state, "a session"))
+		world_fail(world, "%s has another secret for key %s",
+			   node->label, hex(t->ticket.key_name));
+}
+
+/* ---- all of them --------------------------------------------------------------- */
+
+void world_check(struct world *world)
+{
+	size_t i, k, s;
+
+	for (i = 0; i < world->n; i++) {
+		if (world->nodes[i].farm)
+			look(&world->nodes[i]);
+	}
+	for (k = 0; k < WORLD_KEYS; k++) {
+		if (!world->keys[k].used)
+			continue;
+		for (s = 0; s < (world->split ? 2 : 1); s++)
+			spread(world, k, s);
+		for (i = 0; i < world->n; i++) {
+			if (awake(&world->nodes[i]))
+				check_open(&world->nodes[i], k);
+		}
+	}
+	for (i = 0; i < world->n; i++) {
+		if (!awake(&world->nodes[i]))
+			continue;
+		check_seal(&world->nodes[i]);
+		check_agreement(&world->nodes[i]);
+	}
+	i = world_below(world, (uint32_t)world->n);
+	if (world->step % 8 == 0 && awake(&world->nodes[i]))
+		seal_one(world, &world->nodes[i]);
+	if (world->step % 8 == 4 && awake(&world->nodes[i]))
+		open_one(world, &world->nodes[i]);
+}
+
+/* A heartbeat says what the workers hold, at the moment in which it is sent. */
+void world_check_beat(struct world_node *node, const uint8_t *data, size_t len)
+{
+	struct world *world = node->world;
+	const struct stek_ring *ring;
+	struct stek_beat beat;
+	unsigned slot;
+
+	if (stek__beat_open(&beat, world->farm_keys, "farm", node->name, data,
+			    len)) {
+		world_fail(world, "%s sends a heartbeat that does not open",
+			   node->label);
+		return;
+	}
+	ring = stek__guard_enter(&node->farm->guard, &slot);
+	if (memcmp(&beat.version, &ring->version, sizeof(beat.version)))
+		world_fail(world, "%s acknowledges epoch %" PRIu64 ", its"
+			   " workers hold %" PRIu64, node->label,
+			   beat.version.epoch, ring->version.epoch);
+	stek__guard_leave(&node->farm->guard, slot);
+}
+
+/* The one node of that name that has run since `from_ms`, or NULL. */
+static struct world_node *acked(struct world *world, const char *name,
+				int64_t from_ms)
+{
+	struct world_node *found = NULL;
+	size_t i;
+
+	for (i = 0; i < world->n; i++) {
+		struct world_node *node = &world->nodes[i];
+
+		if (strcmp(node->name, name))
+			continue;
+		if (found || !awake(node) || node->opened_ms > from_ms)
+			return NULL;
+		found = node;
+	}
+	return found;
+}
+
+/* What is confirmed is in force. */
+void world_check_command(struct world_node *by)
+{
+	const struct stek_change *change = &by->command->change;
+	const struct stek_key *key;
+	struct world *world = by->world;
+	size_t i;
+
+	if (by->command->result)
+		return;
+	for (i = 0; i < change->n_acks; i++) {
+		struct world_node *node = acked(world, change->acks[i].name,
+						world->now_ms - 15000);
+
+		if (!change->acks[i].acknowledged || !node)
+			continue;
+		if (by->command_named && opens(node, by->command_id) &&
+		    !ending(world, &world->keys[world_key(world,
+							  by->command_id)]))
+			world_fail(world, "%s confirmed a revocation and opens"
+				   " under the key", node->label);
+		if (by->command->kind != STEK_COMMAND_ROTATE)
+			continue;
+		key = stek__ring_find(ring_of(node), change->key_id);
+		if (!key && !stek__ring_tombstone(ring_of(node),
+						  change->key_id))
+			world_fail(world, "%s confirmed a rotation and lacks"
+				   " the key", node->label);
+	}
+}
