@@ -181,7 +181,12 @@ step_tsan()
 
 step_distcheck()
 {
-	release && cd "$builds/gcc" && make -j"$jobs" distcheck
+	local status=0
+
+	release && cd "$builds/gcc" || return
+	make -j"$jobs" distcheck || status=$?
+	[ $status = 0 ] || cat stekd-*/_build/sub/test-suite.log
+	return $status
 }
 
 # What a user of libstek does: pkg-config, compile, link, run.
