@@ -46,7 +46,7 @@ control()
 	local wanted
 
 	mkfifo "$work/hold.in"
-	exec {hold_in}<>"$work/hold.in"
+	exec 9<>"$work/hold.in"
 	# shellcheck disable=SC2016 # for the inner shell
 	run hold sh -c 'exec "$@" <"$0"' "$work/hold.in" "$memory" "$farm" \
 		"$work/farm.key" "$work/ring.live" - hold
@@ -74,14 +74,13 @@ cores_here()
 	rm -f "$work"/cores/*
 }
 
+gone() { ! alive node-1; }
+
 abort_node()
 {
-	local gone
-
 	grep -q '^Max core file size *0 *0 ' "/proc/$(pid_of node-1)/limits" ||
 		fall_short "the limit of cores is not 0"
 	kill -ABRT "$(pid_of node-1)"
-	gone() { ! alive node-1; }
 	await 10 "node-1 to die" gone
 	rm -f "$work/pid/node-1"
 	[ -z "$(core_files)" ] || fall_short "a core: $(core_files)"
