@@ -110,7 +110,7 @@ START_TEST(test_read_refuses)
 	    "twice");
 	bad(FARM "stores:\n  - { url: file:/1 }\n  - { url: file:/2 }\n"
 	    "  - { url: file:/3 }\n  - { url: file:/4 }\n"
-	    "  - { url: file:/5 }\n", 4, "stores");
+	    "  - { url: file:/5 }\n", 5, "5 entries");
 	bad(FARM "stores:\n  - { user: me }\n", 5, "no 'url'");
 	bad(FARM "stores:\n  - { url: file:/a }\n  - { url: http://b/ }\n", 6,
 	    "redis://");
