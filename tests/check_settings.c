@@ -188,6 +188,10 @@ END_TEST
 START_TEST(test_read_takes_everything)
 {
 	good(BASE "  user: stekd\n  password_file: password\n"
+	     "  ca: a.pem\n  certificate: a.pem\n  key: password\n"
+	     "  server_name: r.test\n  sentinel_user: s\n"
+	     "  sentinel_password_file: password\n"
+	     "  wait_replicas: 2\n  wait_ms: 300\n"
 	     "state_dir: state\n"
 	     "keys: { period_s: 60, lifetime_s: 70, chain_s: 80, pending: 3,\n"
 	     "  rotate_delay_ms: 500, revoke_delay_ms: 600,\n"
@@ -206,6 +210,12 @@ START_TEST(test_read_takes_everything)
 	     "  token_file: token }\n"
 	     "metrics: { listen: \"0.0.0.0:9105\" }\n");
 	ck_assert_str_eq(settings->stores[0].user, "stekd");
+	ck_assert_str_eq(settings->stores[0].ca, in_dir("a.pem"));
+	ck_assert_str_eq(settings->stores[0].key, in_dir("password"));
+	ck_assert_str_eq(settings->stores[0].server_name, "r.test");
+	ck_assert_str_eq(settings->stores[0].sentinel_user, "s");
+	ck_assert_uint_eq(settings->stores[0].wait_replicas, 2);
+	ck_assert_uint_eq(settings->stores[0].wait_ms, 300);
 	ck_assert_str_eq(settings->state_dir, in_dir("state"));
 	ck_assert_uint_eq(settings->policy.chain_s, 80);
 	ck_assert_uint_eq(settings->policy.rotate_interval_s, 7);
@@ -301,6 +311,11 @@ static const struct wrong values[] = {
 	  "redis://HOST" },
 	{ BASE "  password_file: none\n", 6, "No such file" },
 	{ BASE "  password_file: a.pem\n", 6, "expected 0600" },
+	{ BASE "  ca: none\n", 6, "No such file" },
+	{ BASE "  key: a.pem\n", 6, "expected 0600" },
+	{ BASE "  sentinel_password_file: a.pem\n", 6, "expected 0600" },
+	{ BASE "  wait_replicas: 17\n", 6, "at most 16" },
+	{ BASE "  wait_ms: 801\n", 6, "at most 800" },
 	{ BASE "state_dir: none\n", 6, "No such file" },
 	{ BASE "state_dir: farm.key\n", 6, "a directory" },
 	{ BASE "listen:\n  - address: localhost:80\n" HOST, 7, "IPV4:PORT" },

@@ -78,8 +78,10 @@ counter() { ctl "$1" --json status | jq ".counters.$2"; }
 # nothing_refused CLI...: the farm's user was refused no command.
 nothing_refused()
 {
-	[ -z "$("$@" ACL LOG | grep -A1 '^username$' | grep '^stekd$')" ] ||
-		{ "$@" ACL LOG >&2; fall_short "the ACL lacks a command"; }
+	"$@" ACL LOG >"$work/log/acl"
+	if grep -A1 '^username$' "$work/log/acl" | grep -q '^stekd$'; then
+		fall_short "the ACL lacks a command"
+	fi
 }
 
 start_lame()
