@@ -52,6 +52,10 @@ static bool follows(const struct seen *before, const struct seen *after)
 		       STEK_DIGEST_LEN);
 }
 
+/*
+ * An entry that leads to a broken one is not named: the broken one is, and a
+ * row of entries ends at one whose tag can be checked, or at a broken one.
+ */
 static void vouch(struct seen *seen, size_t n)
 {
 	size_t i;
@@ -60,7 +64,6 @@ static void vouch(struct seen *seen, size_t n)
 		seen[i].vouched = !seen[i].parsed &&
 			(seen[i].tag == 0 ||
 			 (i + 1 < n && seen[i].tag == STEK_ENOKEY &&
-			  seen[i + 1].vouched &&
 			  follows(&seen[i], &seen[i + 1])));
 }
 

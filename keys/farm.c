@@ -341,6 +341,20 @@ static void name_lacking(char *out, size_t len, const uint8_t *id)
 		 hex);
 }
 
+/* Which of several stores it was shows when its ring opens. */
+static void refuse_stores(struct stek_status *out)
+{
+	size_t i;
+
+	for (i = 0; i < out->n_stores; i++) {
+		if (out->stores[i].state != STEK_STORE_OK)
+			continue;
+		out->stores[i].state = STEK_STORE_REFUSED;
+		snprintf(out->stores[i].detail, sizeof(out->stores[i].detail),
+			 "%s", out->store_detail);
+	}
+}
+
 void stek_farm_status(struct stek_farm *farm, struct stek_status *out)
 {
 	const struct stek_ring *ring;
@@ -352,6 +366,7 @@ void stek_farm_status(struct stek_farm *farm, struct stek_status *out)
 		out->store = STEK_STORE_REFUSED;
 		name_lacking(out->store_detail, sizeof(out->store_detail),
 			     farm->sync->roll.told.ring);
+		refuse_stores(out);
 	}
 	pthread_mutex_unlock(&farm->sync->lock);
 	ring = stek__guard_enter(&farm->guard, &slot);

@@ -13,9 +13,10 @@
 
 void stek__redis_close(struct stek_redis *s)
 {
-	if (s->conn)
-		redisFree(s->conn);
+	redisFree(s->conn);
 	s->conn = NULL;
+	redisFree(s->sentinel);
+	s->sentinel = NULL;
 }
 
 /* The connection is unusable: its next reply would be an old command's. */
@@ -88,6 +89,7 @@ static int exchange(struct stek_redis *s, const struct stek_redis_args *args,
 {
 	int err = 0;
 
+	stek__redis_follow(s, deadline_ms);
 	if (!s->conn)
 		err = stek__redis_find(s, deadline_ms);
 	if (err)

@@ -142,6 +142,8 @@ struct stek_redis {
 	bool detour;		/* the last answer came from elsewhere (ASK) */
 	unsigned connects;	/* so far */
 	size_t first;		/* of the place's addresses to try */
+	redisContext *sentinel;	/* that is asked now and then, or NULL */
+	int64_t follow_ms;	/* not before */
 	char detail[160];	/* what went wrong last */
 };
 
@@ -154,6 +156,12 @@ struct stek_redis_script {
 /* redis_find.c: connects, asking the Sentinels or trying each server. */
 int stek__redis_find(struct stek_redis *redis, int64_t deadline_ms)
 	STEK_CHECKED;
+
+/*
+ * Asks a Sentinel, when it is time, whether the server that we are connected
+ * to is still the primary; closes the connection when it names another.
+ */
+void stek__redis_follow(struct stek_redis *redis, int64_t deadline_ms);
 
 /* Where a Cluster says to go. */
 struct stek_redis_redirect {

@@ -91,7 +91,7 @@ int stek__random(void *p, size_t len)
 }
 
 /*
- * After fork the pages are missing in the child (MADV_DONTFORK): a shared
+ * After fork secretmem pages are missing in the child (MADV_DONTFORK): a shared
  * mapping cannot be wiped by the kernel as a private one can. Zero pages are
  * put in their place, so that a child which closes its farm does not crash,
  * and one which seals finds a zero secret and refuses.
@@ -153,9 +153,13 @@ static void *map_locked(size_t len)
 static void *map_pages(size_t len)
 {
 	void *base = map_secretmem(len);
+	int in_child = MADV_DONTFORK;
 
-	if (base == MAP_FAILED)
+	/* The kernel wipes private pages in every child, clone()d ones too. */
+	if (base == MAP_FAILED) {
 		base = map_locked(len);
+		in_child = MADV_WIPEONFORK;
+	}
 	if (base == MAP_FAILED)
 		return NULL;
 	/*
@@ -163,7 +167,7 @@ static void *map_pages(size_t len)
 	 * then rather no memory.
 	 */
 	if (madvise(base, len, MADV_DONTDUMP) != 0 ||
-	    madvise(base, len, MADV_DONTFORK) != 0) {
+	    madvise(base, len, in_child) != 0) {
 		munmap(base, len);
 		return NULL;
 	}

@@ -51,7 +51,8 @@ static const char beat_text[] =
 	"    struct.pack('>I8', ms) .. ARGV[2]) "
 	"end "
 	"local v = redis.call('HMGET', KEYS[1], 'epoch', 'digest') "
-	"return {t[1], t[2], redis.call('EXISTS', KEYS[1]),"
+	"local there = v[1] and 1 or redis.call('EXISTS', KEYS[1]) "
+	"return {t[1], t[2], there,"
 	" v[1] or '', v[2] or ''}";
 
 static struct redis_store *of(struct stek_store *store)

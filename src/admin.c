@@ -177,6 +177,15 @@ static struct admin_request describe(const struct endpoint *endpoint,
 		.method = method,
 		.path = path,
 		.content_type = header(connection, "Content-Type"),
+		.from = endpoint->kind == ENDPOINT_UNIX ? "unix"
+							: "loopback TCP",
+		.request = header(connection, "Idempotency-Key"),
+		.limit = MHD_lookup_connection_value(connection,
+						     MHD_GET_ARGUMENT_KIND,
+						     "limit"),
+		.verify = MHD_lookup_connection_value(connection,
+						      MHD_GET_ARGUMENT_KIND,
+						      "verify"),
 		.open_only = endpoint->kind == ENDPOINT_OPEN,
 	};
 }

@@ -98,11 +98,12 @@ static bool expectation(json_t *expect, struct admin_call *call,
 bool admin_body_rotate(json_t *body, struct admin_call *call,
 		       struct admin_answer *answer)
 {
-	static const char *const known[] = { "force", "expect", NULL };
+	static const char *const known[] = { "force", "expect", "dry_run", NULL };
 	json_t *expect = json_object_get(body, "expect");
 
 	return members_known(body, known, answer) &&
 	       flag(body, "force", &call->force, answer) &&
+	       flag(body, "dry_run", &call->dry_run, answer) &&
 	       (expect == NULL || expectation(expect, call, answer));
 }
 
@@ -132,11 +133,12 @@ static bool key_ids(json_t *keys, struct admin_call *call,
 bool admin_body_revoke(json_t *body, struct admin_call *call,
 		       struct admin_answer *answer)
 {
-	static const char *const known[] = { "all", "keys", NULL };
+	static const char *const known[] = { "all", "keys", "dry_run", NULL };
 	json_t *keys = json_object_get(body, "keys");
 
 	if (!members_known(body, known, answer) ||
-	    !flag(body, "all", &call->all, answer))
+	    !flag(body, "all", &call->all, answer) ||
+	    !flag(body, "dry_run", &call->dry_run, answer))
 		return false;
 	if (call->all == (keys != NULL)) {
 		admin_problem(answer, 400, NULL, "expected either \"all\": "
@@ -144,4 +146,13 @@ bool admin_body_revoke(json_t *body, struct admin_call *call,
 		return false;
 	}
 	return keys == NULL || key_ids(keys, call, answer);
+}
+
+bool admin_body_empty(json_t *body, struct admin_call *call,
+		      struct admin_answer *answer)
+{
+	static const char *const known[] = { NULL };
+
+	(void)call;
+	return members_known(body, known, answer);
 }

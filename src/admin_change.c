@@ -43,8 +43,11 @@ static void late_names(const struct stek_change *change, char *buf, size_t len)
 
 static json_t *change_json(const struct stek_change *change)
 {
-	return json_pack("{s:o, s:I, s:I, s:o, s:o}",
-			 "key", admin_hex(change->key_id, STEK_ID_LEN),
+	return json_pack("{s:b, s:b, s:o, s:I, s:I, s:o, s:o}",
+			 "dry_run", change->dry_run,
+			 "replayed", change->replayed,
+			 "key", change->dry_run || !change->activate_at_ms
+			 ? json_null() : admin_hex(change->key_id, STEK_ID_LEN),
 			 "activate_at_ms", (json_int_t)change->activate_at_ms,
 			 "epoch", (json_int_t)change->version.epoch,
 			 "digest", admin_hex(change->version.digest,
@@ -128,6 +131,12 @@ static void rotate_failed(struct node *node, const struct admin_call *call,
 	case STEK_EFULL:
 		admin_problem(answer, 409, NULL, "%s", detail);
 		return;
+	case STEK_EREUSED:
+		admin_problem(answer, 422, NULL, "%s", detail);
+		return;
+	case STEK_EBUSY:
+		admin_problem(answer, 409, NULL, "%s", detail);
+		return;
 	default:
 		admin_problem(answer, 500, NULL, "%s", detail);
 	}
@@ -153,6 +162,9 @@ void admin_change_rotate(struct node *node, const struct admin_call *call,
 		.force = call->force,
 		.expect = call->has_expect ? &call->expect : NULL,
 		.who = call->who,
+		.from = call->from,
+		.request = call->request,
+		.dry_run = call->dry_run,
 	};
 	struct stek_change change;
 	int error;
@@ -190,7 +202,12 @@ static void revoke_failed(struct admin_answer *answer, int error,
 			      "spreads when the store is back: %s",
 			      change->detail);
 		return;
+	case STEK_EREUSED:
+		json_decref(members);
+		admin_problem(answer, 422, NULL, "%s", change->detail);
+		return;
 	case STEK_EFULL:
+	case STEK_EBUSY:
 	case STEK_ECONFLICT:
 		admin_problem(answer, 409, members, "%s", change->detail);
 		return;
@@ -201,6 +218,17 @@ static void revoke_failed(struct admin_answer *answer, int error,
 	}
 }
 
+static json_t *revoked_json(const struct stek_change *change)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < change->n_revoked; i++)
+		json_array_append_new(list, admin_hex(change->revoked_ids[i],
+						      STEK_ID_LEN));
+	return list;
+}
+
 void admin_change_revoke(struct node *node, const struct admin_call *call,
 			 struct admin_answer *answer)
 {
@@ -209,6 +237,9 @@ void admin_change_revoke(struct node *node, const struct admin_call *call,
 		.ids = call->ids,
 		.n_ids = call->n_ids,
 		.who = call->who,
+		.from = call->from,
+		.request = call->request,
+		.dry_run = call->dry_run,
 	};
 	struct stek_change change;
 	json_t *json;
@@ -220,6 +251,8 @@ void admin_change_revoke(struct node *node, const struct admin_call *call,
 		json = change_json(&change);
 		json_object_set_new(json, "revoked",
 				    json_integer((json_int_t)change.n_revoked));
+		json_object_set_new(json, "revoked_keys",
+				    revoked_json(&change));
 		json_object_set_new(json, "published",
 				    json_boolean(change.published));
 		admin_json(answer, json);

@@ -80,6 +80,10 @@ static const struct route routes[] = {
 	{ "/healthz", false, true, run_healthz, NULL },
 	{ "/metrics", false, true, run_metrics, NULL },
 	{ "/readyz", false, true, run_readyz, NULL },
+	{ "/v1/audit", false, false, admin_audit_show, NULL },
+	{ "/v1/farm-key", false, false, admin_farm_key_show, NULL },
+	{ "/v1/farm-key/reload", true, false, admin_farm_key_reload,
+	  admin_body_empty },
 	{ "/v1/keys", false, false, admin_show_keys, NULL },
 	{ "/v1/nodes", false, false, admin_show_nodes, NULL },
 	{ "/v1/revoke", true, false, admin_change_revoke, admin_body_revoke },
@@ -177,6 +181,10 @@ bool admin_parse(const struct admin_request *request, struct admin_call *call,
 	route = find(request, answer);
 	call->run = route->run;
 	call->who = request->who;
+	call->from = request->from;
+	call->request = request->request;
+	if (!admin_audit_query(request, call, answer))
+		return false;
 	if (route->body != NULL) {
 		body = body_object(request, answer);
 		good = body != NULL && route->body(body, call, answer);

@@ -23,6 +23,9 @@ struct admin_request {
 	const char *body;
 	size_t body_len;
 	const char *who;	/* for the audit stream */
+	const char *from;	/* the same: "unix" or an address; or NULL */
+	const char *request;	/* Idempotency-Key, or NULL */
+	const char *limit, *verify;	/* of the query, or NULL */
 	bool open_only;		/* the tokenless listener */
 };
 
@@ -39,8 +42,9 @@ struct admin_answer {
 struct admin_call {
 	void (*run)(struct node *node, const struct admin_call *call,
 		    struct admin_answer *answer);
-	const char *who;
-	bool force, all, has_expect;
+	const char *who, *from, *request;
+	bool force, all, has_expect, dry_run, verify;
+	unsigned limit;
 	struct stek_version expect;
 	uint8_t ids[ADMIN_KEYS_MAX][STEK_ID_LEN];
 	size_t n_ids;
@@ -109,6 +113,20 @@ bool admin_body_rotate(json_t *body, struct admin_call *call,
 		       struct admin_answer *answer);
 bool admin_body_revoke(json_t *body, struct admin_call *call,
 		       struct admin_answer *answer);
+
+/* admin_audit.c */
+bool admin_audit_query(const struct admin_request *request,
+		       struct admin_call *call, struct admin_answer *answer);
+void admin_audit_show(struct node *node, const struct admin_call *call,
+		      struct admin_answer *answer);
+
+/* admin_farm_key.c */
+bool admin_body_empty(json_t *body, struct admin_call *call,
+		      struct admin_answer *answer);
+void admin_farm_key_show(struct node *node, const struct admin_call *call,
+			 struct admin_answer *answer);
+void admin_farm_key_reload(struct node *node, const struct admin_call *call,
+			   struct admin_answer *answer);
 
 /* admin_show.c, admin_stats.c, admin_change.c: what the routes run. */
 void admin_show_status(struct node *node, const struct admin_call *call,

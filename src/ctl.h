@@ -66,6 +66,11 @@ void ctl_token_wipe(struct ctl_target *target);
 enum ctl_exit ctl_request(const struct ctl_target *target, const char *path,
 			  const json_t *body, struct ctl_reply *out, char *why,
 			  size_t why_len);
+/* The same under a name: a second one of that name changes nothing. */
+enum ctl_exit ctl_request_named(const struct ctl_target *target,
+				const char *path, const char *name,
+				const json_t *body, struct ctl_reply *out,
+				char *why, size_t why_len);
 void ctl_reply_clear(struct ctl_reply *reply);
 
 /* ctl_format.c */
@@ -107,6 +112,11 @@ void ctl_show_change(const json_t *change, FILE *out);
 
 /* A refusal: title and detail, and the nodes that were late. */
 void ctl_show_problem(const struct ctl_reply *reply, FILE *out);
+
+/* ctl_audit.c */
+
+void ctl_show_audit(const json_t *audit, FILE *out);
+void ctl_show_farm_key(const json_t *answer, FILE *out);
 
 /* ctl_stats.c */
 

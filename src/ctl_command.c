@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <stek.h>
 
@@ -14,13 +15,22 @@
 static const char usage[] =
 	"usage: stekctl [OPTION...] COMMAND\n"
 	"\n"
-	"  keygen FILE              make a farm key (needs no daemon)\n"
+	"  keygen FILE | --append FILE\n"
+	"                           make a farm key, or one more in the file\n"
+	"                           (needs no daemon)\n"
 	"  status                   this node; exit 4 when it is not ready\n"
 	"  keys                     the keys of the ring, never their secrets\n"
 	"  nodes                    the members of the farm\n"
 	"  stats                    handshakes and resumption\n"
 	"  rotate [--force]         a new key now; waits for every live node\n"
 	"  revoke KEYID... | --all  keys that open nothing from now on\n"
+	"     both: --dry-run       say what would happen, change nothing\n"
+	"           --idempotency-key NAME\n"
+	"                           a second request of that name within 24 h\n"
+	"                           gets the first answer and changes nothing\n"
+	"  audit [--limit N] [--verify]\n"
+	"                           who changed what; exit 1 when it is broken\n"
+	"  farm-key [status|reload] roll over to another farm key\n"
 	"  watch [--interval SECONDS] [--count N]\n"
 	"\n"
 	"  --socket PATH            admin socket ($STEKCTL_SOCKET, else\n"
@@ -38,6 +48,9 @@ struct invocation {
 	const char *token_file;
 	struct ctl_watch watch;
 	bool json, force, all, interval_given, count_given;
+	bool append, dry_run, verify, limit_given;
+	unsigned limit;
+	const char *name;	/* --idempotency-key */
 	char **args;		/* the command's operands */
 	int n_args;
 };
@@ -57,12 +70,21 @@ static enum ctl_exit usage_error(const char *what)
 static enum ctl_exit run_keygen(const struct invocation *call)
 {
 	uint8_t id[8];
-	char hex[2 * sizeof(id) + 1];
+	char hex[2 * sizeof(id) + 1], why[512] = "";
 	int error;
 
 	if (call->n_args != 1)
 		return usage_error("keygen needs the FILE to write");
-	error = stek_farm_key_generate(call->args[0], id);
+	if (call->append) {
+		error = stek_farm_key_append(call->args[0], id, why,
+					     sizeof(why));
+		if (error != STEK_OK) {
+			fprintf(stderr, "stekctl: %s\n", why);
+			return CTL_REFUSED;
+		}
+	} else {
+		error = stek_farm_key_generate(call->args[0], id);
+	}
 	if (error == STEK_EREFUSED) {
 		fprintf(stderr, "stekctl: %s exists; a farm key is never "
 				"overwritten\n", call->args[0]);
@@ -93,8 +115,9 @@ static enum ctl_exit ask(const struct invocation *call, const char *path,
 	enum ctl_exit result;
 	char why[512];
 
-	result = ctl_request(&call->target, path, body, &reply, why,
-			     sizeof(why));
+	result = ctl_request_named(&call->target, path,
+				   body ? call->name : NULL, body, &reply, why,
+				   sizeof(why));
 	if (result != CTL_OK) {
 		fprintf(stderr, "stekctl: %s\n", why);
 		return result;
@@ -114,7 +137,8 @@ static enum ctl_exit ask(const struct invocation *call, const char *path,
 		putchar('\n');
 	}
 	if (ready)
-		*ready = json_is_true(json_object_get(reply.body, "ready"));
+		*ready = json_is_true(json_object_get(reply.body, strncmp(
+				path, "/v1/audit", 9) ? "ready" : "good"));
 	ctl_reply_clear(&reply);
 	return result;
 }
@@ -150,6 +174,8 @@ static enum ctl_exit run_rotate(const struct invocation *call)
 
 	if (call->force)
 		json_object_set_new(body, "force", json_true());
+	if (call->dry_run)
+		json_object_set_new(body, "dry_run", json_true());
 	result = ask(call, "/v1/rotate", body, ctl_show_change, NULL);
 	json_decref(body);
 	return result;
@@ -176,6 +202,8 @@ static enum ctl_exit run_revoke(const struct invocation *call)
 	body = json_object();
 	if (call->all)
 		json_object_set_new(body, "all", json_true());
+	if (call->dry_run)
+		json_object_set_new(body, "dry_run", json_true());
 	keys = json_array();
 	for (int i = 0; i < call->n_args; i++)
 		json_array_append_new(keys, json_string(call->args[i]));
@@ -183,6 +211,36 @@ static enum ctl_exit run_revoke(const struct invocation *call)
 		json_object_set(body, "keys", keys);
 	result = ask(call, "/v1/revoke", body, ctl_show_change, NULL);
 	json_decref(keys);
+	json_decref(body);
+	return result;
+}
+
+static enum ctl_exit run_audit(const struct invocation *call)
+{
+	enum ctl_exit result;
+	bool good = false;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/v1/audit?limit=%u&verify=%d",
+		 call->limit_given ? call->limit : 50, call->verify);
+	result = ask(call, path, NULL, ctl_show_audit, &good);
+	return result == CTL_OK && !good ? CTL_REFUSED : result;
+}
+
+static enum ctl_exit run_farm_key(const struct invocation *call)
+{
+	const char *what = call->n_args > 0 ? call->args[0] : "status";
+	enum ctl_exit result;
+	json_t *body;
+
+	if (strcmp(what, "status") == 0)
+		return ask(call, "/v1/farm-key", NULL, ctl_show_farm_key,
+			   NULL);
+	if (strcmp(what, "reload") != 0)
+		return usage_error("farm-key takes status or reload");
+	body = json_object();
+	result = ask(call, "/v1/farm-key/reload", body, ctl_show_farm_key,
+		     NULL);
 	json_decref(body);
 	return result;
 }
@@ -196,6 +254,7 @@ static enum ctl_exit run_watch(const struct invocation *call)
 }
 
 static const struct command commands[] = {
+	{"audit", 0, run_audit},     {"farm-key", 1, run_farm_key},
 	{"keygen", 1, run_keygen},   {"status", 0, run_status},
 	{"keys", 0, run_keys},	     {"nodes", 0, run_nodes},
 	{"stats", 0, run_stats},     {"rotate", 0, run_rotate},
@@ -211,6 +270,11 @@ enum {
 	OPT_ALL,
 	OPT_INTERVAL,
 	OPT_COUNT,
+	OPT_APPEND,
+	OPT_DRY_RUN,
+	OPT_IDEMPOTENCY_KEY,
+	OPT_LIMIT,
+	OPT_VERIFY,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -224,6 +288,11 @@ static const struct option long_options[] = {
 	{"all", no_argument, NULL, OPT_ALL},
 	{"interval", required_argument, NULL, OPT_INTERVAL},
 	{"count", required_argument, NULL, OPT_COUNT},
+	{"append", no_argument, NULL, OPT_APPEND},
+	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
+	{"idempotency-key", required_argument, NULL, OPT_IDEMPOTENCY_KEY},
+	{"limit", required_argument, NULL, OPT_LIMIT},
+	{"verify", no_argument, NULL, OPT_VERIFY},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{NULL, 0, NULL, 0},
@@ -238,6 +307,17 @@ static bool take_number(const char *text, unsigned *out)
 		return false;
 	*out = (unsigned)value;
 	return true;
+}
+
+static bool name_valid(const char *name)
+{
+	size_t i;
+
+	for (i = 0; name[i]; i++) {
+		if (name[i] <= ' ' || name[i] > '~')
+			return false;
+	}
+	return i > 0 && i <= 64;
 }
 
 static bool take_option(struct invocation *call, int option)
@@ -261,6 +341,22 @@ static bool take_option(struct invocation *call, int option)
 	case OPT_ALL:
 		call->all = true;
 		return true;
+	case OPT_APPEND:
+		call->append = true;
+		return true;
+	case OPT_DRY_RUN:
+		call->dry_run = true;
+		return true;
+	case OPT_VERIFY:
+		call->verify = true;
+		return true;
+	case OPT_IDEMPOTENCY_KEY:
+		call->name = optarg;
+		return name_valid(optarg);
+	case OPT_LIMIT:
+		call->limit_given = true;
+		return take_number(optarg, &call->limit) &&
+		       call->limit <= 10000;
 	case OPT_INTERVAL:
 		call->interval_given = true;
 		return take_number(optarg, &call->watch.interval_s);
@@ -310,16 +406,35 @@ static int parse(struct invocation *call, int argc, char **argv)
 static bool options_fit(const struct invocation *call, const char *name)
 {
 	bool watch = strcmp(name, "watch") == 0;
+	bool audit = strcmp(name, "audit") == 0;
+	bool change = strcmp(name, "rotate") == 0 ||
+		      strcmp(name, "revoke") == 0;
 
+	if ((call->append && strcmp(name, "keygen") != 0) ||
+	    ((call->dry_run || call->name) && !change) ||
+	    ((call->verify || call->limit_given) && !audit))
+		return false;
 	return (!call->force || strcmp(name, "rotate") == 0) &&
 	       (!call->all || strcmp(name, "revoke") == 0) &&
 	       ((!call->interval_given && !call->count_given) || watch);
 }
 
+/* One name an invocation: a repeated attempt is the caller's, by the option. */
+static bool make_name(char *out, size_t len)
+{
+	uint8_t bytes[16];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return false;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(out + 2 * i, len - 2 * i, "%02x", bytes[i]);
+	return true;
+}
+
 static enum ctl_exit run(struct invocation *call, const char *name)
 {
 	const struct command *command = NULL;
-	char why[512];
+	char why[512], own[40];
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(commands[i].name, name) == 0)
@@ -342,6 +457,8 @@ static enum ctl_exit run(struct invocation *call, const char *name)
 		fprintf(stderr, "stekctl: %s\n", why);
 		return CTL_USAGE;
 	}
+	if (!call->name && make_name(own, sizeof(own)))
+		call->name = own;
 	return command->run(call);
 }
 

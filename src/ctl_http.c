@@ -151,7 +151,7 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *text)
 }
 
 static struct curl_slist *make_headers(const struct ctl_target *target,
-				       bool post)
+				       bool post, const char *name)
 {
 	char line[CTL_TOKEN_MAX + 32];
 	struct curl_slist *list;
@@ -160,6 +160,10 @@ static struct curl_slist *make_headers(const struct ctl_target *target,
 				"application/problem+json");
 	if (list && post)
 		list = add_header(list, "Content-Type: application/json");
+	if (list && name) {
+		snprintf(line, sizeof(line), "Idempotency-Key: %s", name);
+		list = add_header(list, line);
+	}
 	if (list && target->url && target->token[0]) {
 		snprintf(line, sizeof(line), "Authorization: Bearer %s",
 			 target->token);
@@ -222,9 +226,10 @@ static CURLcode set_up(CURL *curl, const struct ctl_target *target,
 	return CURLE_OK;
 }
 
-enum ctl_exit ctl_request(const struct ctl_target *target, const char *path,
-			  const json_t *body, struct ctl_reply *out, char *why,
-			  size_t why_len)
+enum ctl_exit ctl_request_named(const struct ctl_target *target,
+				const char *path, const char *name,
+				const json_t *body, struct ctl_reply *out,
+				char *why, size_t why_len)
 {
 	const char *base = target->url ? target->url : "http://localhost";
 	char url[512], detail[CURL_ERROR_SIZE] = "";
@@ -240,7 +245,7 @@ enum ctl_exit ctl_request(const struct ctl_target *target, const char *path,
 	snprintf(url, sizeof(url), "%.*s%s", (int)base_len, base, path);
 	if (body)
 		text = json_dumps(body, JSON_COMPACT);
-	headers = make_headers(target, body != NULL);
+	headers = make_headers(target, body != NULL, name);
 	if (curl && headers && (!body || text)) {
 		code = set_up(curl, target, url, text, headers, &answer,
 			      detail);
@@ -264,6 +269,13 @@ enum ctl_exit ctl_request(const struct ctl_target *target, const char *path,
 	free(text);
 	curl_easy_cleanup(curl);
 	return code == CURLE_OK ? CTL_OK : CTL_UNREACHABLE;
+}
+
+enum ctl_exit ctl_request(const struct ctl_target *target, const char *path,
+			  const json_t *body, struct ctl_reply *out, char *why,
+			  size_t why_len)
+{
+	return ctl_request_named(target, path, NULL, body, out, why, why_len);
 }
 
 void ctl_reply_clear(struct ctl_reply *reply)

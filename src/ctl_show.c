@@ -248,6 +248,12 @@ void ctl_show_change(const json_t *change, FILE *out)
 	time_t at_s = (time_t)(ctl_integer(change, "activate_at_ms") / 1000);
 	struct tm at;
 
+	if (json_is_true(json_object_get(change, "dry_run")))
+		fputs("dry run:  nothing was changed; this would happen\n",
+		      out);
+	if (json_is_true(json_object_get(change, "replayed")))
+		fputs("repeated: the answer to an earlier, equal request\n",
+		      out);
 	if (revoked)
 		fprintf(out, "revoked:  %lld keys\n",
 			(long long)json_integer_value(revoked));

@@ -28,6 +28,9 @@ static const struct {
 	[STEK_EVENT_CLOCK] = { LOG_WARN, "clock differs from the farm's" },
 	[STEK_EVENT_STATE_FILE] = { LOG_WARN,
 		"the kept copy of the ring fails" },
+	[STEK_EVENT_UNCONFIRMED] = { LOG_WARN,
+		"too few replicas hold the ring" },
+	[STEK_EVENT_FARM_KEY] = { LOG_INFO, "farm keys" },
 	[STEK_EVENT_SAME_NAME] = { LOG_ERROR, "node name used twice" },
 };
 

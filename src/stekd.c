@@ -274,6 +274,17 @@ static void dismantle(struct node *node, struct admin *admin)
 	wolfSSL_Cleanup();
 }
 
+/* SIGHUP: the farm keys alone are read again, the configuration never is. */
+static void reload(struct node *node)
+{
+	char why[512] = "";
+	int error = stek_farm_key_reload(node->farm, "SIGHUP", why,
+					 sizeof(why));
+
+	log_event(error == 0 ? LOG_INFO : LOG_ERROR, "farm keys reloaded",
+		  "who", LOG_STR, "SIGHUP", "detail", LOG_STR, why, NULL);
+}
+
 /* Until SIGTERM or SIGINT; meanwhile learns who else is in the farm. */
 static void serve(struct node *node, const sigset_t *signals)
 {
@@ -286,8 +297,7 @@ static void serve(struct node *node, const sigset_t *signals)
 		if (got == SIGTERM || got == SIGINT)
 			break;
 		if (got == SIGHUP) {
-			log_event(LOG_WARN, "SIGHUP ignored: the configuration "
-				  "is read at start only", NULL);
+			reload(node);
 			continue;
 		}
 		node_learn_names(node);

@@ -95,6 +95,138 @@ START_TEST(test_bad_state_file)
 }
 END_TEST
 
+static void restart_alone(bool with_state)
+{
+	size_t i;
+
+	for (i = 0; i < sim->n; i++)
+		sim_close(sim, i);
+	if (!with_state)
+		sim->nodes[0].state_dir[0] = '\0';
+	sim_open(sim, 0);
+}
+
+static bool opens_any(const struct stek_ring *old)
+{
+	size_t i;
+
+	for (i = 0; i < old->n_keys; i++) {
+		const struct stek_key *key = stek__ring_find(sim_ring(sim, 0),
+							     old->keys[i]->id);
+
+		if (key && key->secret)
+			return true;
+	}
+	return false;
+}
+
+/* Revokes all, stops all nodes, and puts the old ring into the store. */
+static struct stek_ring *roll_back(uint64_t *epoch)
+{
+	struct stek_command *command;
+	struct stek_ring *old;
+
+	make_dirs();
+	sim_run(sim, 3 * SEC);
+	old = sim_stored(sim, &sim->stores[0]);
+	command = sim_revoke(sim, 1, true, NULL);
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	stek__command_free(command);
+	sim_run(sim, 3 * SEC);
+	*epoch = sim_ring(sim, 0)->version.epoch;
+	ck_assert_uint_gt(*epoch, old->version.epoch);
+	sim_plant(sim, &sim->stores[0], old);
+	return old;
+}
+
+/*
+ * REQ-32: a node that restarts against an old copy, with nobody left to tell
+ * it better, knows its high-water mark: epoch, tombstones, floor.
+ */
+START_TEST(test_restart_against_old_copy)
+{
+	struct stek_ring *old, *stored;
+	uint64_t epoch;
+	int i;
+
+	old = roll_back(&epoch);
+	restart_alone(true);
+	for (i = 0; i < 50; i++) {
+		ck_assert(!opens_any(old));
+		ck_assert_uint_ge(sim_ring(sim, 0)->version.epoch, epoch);
+		sim_run(sim, SEC / 10);
+	}
+	ck_assert_ptr_nonnull(sim_sealing(sim, 0));
+	/* And the store was told: within a poll it holds the union. */
+	stored = sim_stored(sim, &sim->stores[0]);
+	ck_assert_uint_gt(stored->version.epoch, epoch);
+	ck_assert_int_gt(stored->revoked_before_ms, 0);
+	stek__ring_unref(stored);
+	stek__ring_unref(old);
+}
+END_TEST
+
+/* Without a state directory such a node is fooled: that is what it is for. */
+START_TEST(test_restart_without_state_is_fooled)
+{
+	struct stek_ring *old;
+	uint64_t epoch;
+
+	old = roll_back(&epoch);
+	restart_alone(false);
+	sim_run(sim, 3 * SEC);
+	ck_assert(opens_any(old));
+	stek__ring_unref(old);
+}
+END_TEST
+
+/* REQ-32: of a copy 24 h old nothing opens; its keys' own times say so. */
+START_TEST(test_day_old_copy)
+{
+	struct stek_ring *old;
+	size_t i;
+
+	make_dirs();
+	sim_run(sim, 3 * SEC);
+	old = sim_stored(sim, &sim->stores[0]);
+	sim_run(sim, 24 * 3600 * SEC);
+	sim_plant(sim, &sim->stores[0], old);
+	restart_alone(false);
+	for (i = 0; i < 50; i++) {
+		ck_assert(!opens_any(old));
+		sim_run(sim, SEC / 10);
+	}
+	ck_assert_ptr_nonnull(sim_sealing(sim, 0));
+	stek__ring_unref(old);
+}
+END_TEST
+
+/* A revocation without a store outlives the process that was told it. */
+START_TEST(test_revocation_outlives_a_crash)
+{
+	struct stek_command *command;
+	struct stek_ring *old;
+
+	make_dirs();
+	sim_run(sim, 3 * SEC);
+	old = sim_stored(sim, &sim->stores[0]);
+	sim->stores[0].answer = STEK_EUNAVAILABLE;
+	sim_run(sim, 10 * SEC);
+	command = sim_revoke(sim, 0, true, NULL);
+	sim_await(sim, command, 15 * SEC);
+	ck_assert(!command->change.published);
+	stek__command_free(command);
+	restart_alone(true);
+	ck_assert(!opens_any(old));
+	sim->stores[0].answer = 0;
+	sim_run(sim, 10 * SEC);
+	ck_assert(!opens_any(old));
+	ck_assert_ptr_nonnull(sim_sealing(sim, 0));
+	stek__ring_unref(old);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("keep");
@@ -106,6 +238,10 @@ int main(void)
 	tcase_add_checked_fixture(farm, begin, end);
 	tcase_add_test(farm, test_restart_without_store);
 	tcase_add_test(farm, test_bad_state_file);
+	tcase_add_test(farm, test_restart_against_old_copy);
+	tcase_add_test(farm, test_restart_without_state_is_fooled);
+	tcase_add_test(farm, test_day_old_copy);
+	tcase_add_test(farm, test_revocation_outlives_a_crash);
 	suite_add_tcase(suite, farm);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -134,6 +134,76 @@ START_TEST(test_hollow_document_is_filled)
 }
 END_TEST
 
+/* REQ-28: what the cap leaves is told, as is what is not yet caught up. */
+START_TEST(test_clock_error)
+{
+	struct stek_status status;
+
+	sim->nodes[1].skew_ms = 12000;
+	sim_run(sim, 2 * SEC);
+	sim_status(sim, 0, &status);
+	ck_assert(status.clock_offset_ms == 0.0);
+	ck_assert(status.clock_error_ms == 0.0);
+	sim_status(sim, 1, &status);
+	ck_assert(status.clock_offset_ms == -12000.0);
+	ck_assert(status.clock_error_ms == -2000.0);
+	ck_assert_int_eq(stek_farm_now_ms(sim->nodes[1].farm),
+			 sim->now_ms + 2000);
+	/* A clock set by 9 s at run time: farm time catches up slowly. */
+	sim->nodes[0].skew_ms = 9000;
+	sim_run(sim, 8 * SEC);
+	sim_status(sim, 0, &status);
+	ck_assert(status.clock_offset_ms == -9000.0);
+	ck_assert(status.clock_error_ms < -8000.0);
+	sim_run(sim, 180 * SEC);
+	sim_status(sim, 0, &status);
+	ck_assert(status.clock_error_ms == 0.0);
+	ck_assert_int_eq(stek_farm_now_ms(sim->nodes[0].farm), sim->now_ms);
+}
+END_TEST
+
+/* The alarm is raised once, past 0.5 s, and again only after calm. */
+START_TEST(test_clock_alarm)
+{
+	unsigned *alarms = &sim->nodes[0].events[STEK_EVENT_CLOCK];
+
+	sim->stores[0].skew_ms = 500;
+	sim_run(sim, 20 * SEC);
+	ck_assert_uint_eq(*alarms, 0);
+	sim->stores[0].skew_ms = 501;
+	sim_run(sim, 20 * SEC);
+	ck_assert_uint_eq(*alarms, 1);
+	sim->stores[0].skew_ms = 450;
+	sim_run(sim, 20 * SEC);
+	sim->stores[0].skew_ms = 600;
+	sim_run(sim, 20 * SEC);
+	ck_assert_uint_eq(*alarms, 1);
+	sim->stores[0].skew_ms = 300;
+	sim_run(sim, 20 * SEC);
+	sim->stores[0].skew_ms = 600;
+	sim_run(sim, 20 * SEC);
+	ck_assert_uint_eq(*alarms, 2);
+}
+END_TEST
+
+/* After an outage the samples of before say nothing: the clock may be set. */
+START_TEST(test_old_samples_are_dropped)
+{
+	struct stek_status status;
+
+	sim_run(sim, 20 * SEC);
+	sim->stores[0].answer = STEK_EUNAVAILABLE;
+	sim_run(sim, 3600 * SEC);
+	sim_status(sim, 0, &status);
+	ck_assert(status.clock_known && status.clock_offset_ms == 0.0);
+	sim->nodes[0].skew_ms = 2000;
+	sim->stores[0].answer = 0;
+	sim_run(sim, 4 * SEC);
+	sim_status(sim, 0, &status);
+	ck_assert(status.clock_offset_ms == -2000.0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pace");
@@ -147,6 +217,9 @@ int main(void)
 	tcase_add_test(farm, test_clock_median);
 	tcase_add_loop_test(farm, test_clock_jump, 0, 3);
 	tcase_add_test(farm, test_hollow_document_is_filled);
+	tcase_add_test(farm, test_clock_error);
+	tcase_add_test(farm, test_clock_alarm);
+	tcase_add_test(farm, test_old_samples_are_dropped);
 	suite_add_tcase(suite, farm);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

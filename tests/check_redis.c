@@ -179,7 +179,7 @@ START_TEST(test_least_user)
 	redis_server_tell(&server, "ACL SETUSER stekd on >" PASSWORD
 			  " ~stek:{farm}:* &stek:{farm}:* -@all +eval +evalsha"
 			  " +script|load +hget +hset +hmget +hgetall +hdel"
-			  " +exists +time +publish +subscribe +xadd");
+			  " +exists +time +publish +subscribe +xadd +xrevrange");
 	write_password(PASSWORD "\n", 0600);
 	store = open_at(server.url, "stekd", true);
 	ck_assert_int_eq(store->ops->beat(store, "n", NULL, 0, &out), 0);

@@ -49,6 +49,10 @@ END_TEST
 START_TEST(test_read_takes_everything)
 {
 	good(BASE "  user: stekd\n  password_file: password\n"
+	     "  ca: a.pem\n  certificate: a.pem\n  key: password\n"
+	     "  server_name: r.test\n  sentinel_user: s\n"
+	     "  sentinel_password_file: password\n"
+	     "  wait_replicas: 2\n  wait_ms: 300\n"
 	     "state_dir: state\n"
 	     "keys: { period_s: 60, lifetime_s: 70, chain_s: 80, pending: 3,\n"
 	     "  rotate_delay_ms: 500, revoke_delay_ms: 600,\n"
@@ -67,6 +71,12 @@ START_TEST(test_read_takes_everything)
 	     "  token_file: token }\n"
 	     "metrics: { listen: \"0.0.0.0:9105\" }\n");
 	ck_assert_str_eq(settings->stores[0].user, "stekd");
+	ck_assert_str_eq(settings->stores[0].ca, in_dir("a.pem"));
+	ck_assert_str_eq(settings->stores[0].key, in_dir("password"));
+	ck_assert_str_eq(settings->stores[0].server_name, "r.test");
+	ck_assert_str_eq(settings->stores[0].sentinel_user, "s");
+	ck_assert_uint_eq(settings->stores[0].wait_replicas, 2);
+	ck_assert_uint_eq(settings->stores[0].wait_ms, 300);
 	ck_assert_str_eq(settings->state_dir, in_dir("state"));
 	ck_assert_uint_eq(settings->policy.chain_s, 80);
 	ck_assert_uint_eq(settings->policy.rotate_interval_s, 7);

@@ -114,41 +114,6 @@ START_TEST(test_idle_costs_one_call)
 }
 END_TEST
 
-/* Without a store: rotation for 12 h, then no sealing, nothing minted. */
-START_TEST(test_long_outage)
-{
-	struct stek_ring *ring;
-	uint64_t minted;
-	size_t i;
-
-	settle();
-	minted = TOTAL(minted);
-	sim->stores[0].answer = STEK_EUNAVAILABLE;
-	sim_run(sim, 12 * HOUR);
-	ck_assert_ptr_nonnull(sim_sealing(sim, 0));
-	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_STORE_DOWN], 1);
-	sim_run(sim, 18 * HOUR + 600 * SEC);
-	for (i = 0; i < sim->n; i++) {
-		ck_assert_ptr_null(sim_sealing(sim, i));
-		ck_assert(!stek_farm_can_seal(sim->nodes[i].farm));
-		ck_assert_uint_ge(
-			sim->nodes[i].events[STEK_EVENT_NO_ACTIVE_KEY], 2);
-	}
-	ck_assert_uint_eq(TOTAL(minted), minted);
-	/* Their time is over: the secrets went without any store's help. */
-	ring = sim_ring(sim, 0);
-	for (i = 0; i < ring->n_keys; i++)
-		ck_assert(ring->keys[i]->expire_at_ms > sim->now_ms ||
-			  !ring->keys[i]->secret);
-	sim->check = false;
-	sim->stores[0].answer = 0;
-	sim_run(sim, 10 * SEC);
-	sim_assert_same(sim);
-	for (i = 0; i < sim->n; i++)
-		ck_assert_ptr_nonnull(sim_sealing(sim, i));
-}
-END_TEST
-
 /* Absent, unavailable and refused are three states with three events. */
 START_TEST(test_refused_is_not_unavailable)
 {
@@ -194,7 +159,7 @@ START_TEST(test_wiped_store_is_refilled)
 }
 END_TEST
 
-/* A store set back in time is merged, never adopted: revoked stays revoked. */
+/* REQ-32: a store set back in time is merged, never adopted. */
 START_TEST(test_restored_store_is_merged)
 {
 	struct stek_ring *old;
@@ -225,7 +190,7 @@ START_TEST(test_restored_store_is_merged)
 }
 END_TEST
 
-/* Two primaries that both minted: after the heal all keys are everywhere. */
+/* REQ-31: two primaries minted; after the heal all keys are everywhere. */
 START_TEST(test_split_brain_heals)
 {
 	struct stek_ring *a, *b;
@@ -415,7 +380,6 @@ int main(void)
 	tcase_add_test(farm, test_first_keys);
 	tcase_add_test(farm, test_three_days);
 	tcase_add_test(farm, test_idle_costs_one_call);
-	tcase_add_test(farm, test_long_outage);
 	tcase_add_test(farm, test_refused_is_not_unavailable);
 	tcase_add_test(farm, test_wiped_store_is_refilled);
 	tcase_add_test(farm, test_restored_store_is_merged);

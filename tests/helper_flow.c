@@ -26,7 +26,8 @@
 #include "conn.h"
 
 #define NODES_MAX 16
-#define SESSIONS 512
+#define SESSIONS 4096	/* of a version: spent only tens of seconds later */
+#define PACE_MS 2	/* between connections: time, not number, is wanted */
 #define FULL_ONE_IN 16	/* such a share of full handshakes brings new tickets */
 
 struct kept {
@@ -179,7 +180,7 @@ static bool obey(struct flow *flow)
 	size_t i;
 
 	/* While no node is connected there is nothing but to wait. */
-	if (poll(&input, 1, flow->n_used ? 0 : -1) <= 0)
+	if (poll(&input, 1, flow->n_used ? PACE_MS : -1) <= 0)
 		return true;
 	if (!fgets(line, sizeof(line), stdin) || line[0] == 'e')
 		return false;

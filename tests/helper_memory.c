@@ -112,10 +112,14 @@ static void look_at_all(struct look *look, FILE *smaps, int mem)
 	char line[4096], perms[8];
 
 	while (fgets(line, sizeof(line), smaps)) {
+		unsigned long from, to;
 		int name = 0;
 
-		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %n", &m->from, &m->to,
+		/* "Anonymous:" begins with a hexadecimal digit too. */
+		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %n", &from, &to,
 			   perms, &name) == 3 && name > 0) {
+			m->from = from;
+			m->to = to;
 			m->readable = perms[0] == 'r';
 			line[strcspn(line, "\n")] = '\0';
 			snprintf(m->name, sizeof(m->name), "%.200s",

@@ -9,7 +9,7 @@ set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 prefix=$("$repo/deploy/deps.sh" --print-prefix)
-seeds=10 steps=100000 first=1 alone=''
+seeds=10 steps=100000 first=1 alone='' more=()
 # A fault has this many seeds and steps to show itself.
 budget=(--seeds 12 --steps 40000)
 while [ $# -gt 0 ]; do
@@ -17,7 +17,7 @@ while [ $# -gt 0 ]; do
 	--long) seeds=100 steps=1000000 ;;
 	--seed) first=$2 seeds=1 alone=yes && shift ;;
 	--steps) steps=$2 && shift ;;
-	--loud) loud=--loud ;;
+	--loud) more+=(--loud) ;;
 	*) echo "usage: ${0##*/} [--long] [--seed N] [--steps N] [--loud]" >&2
 		exit 2 ;;
 	esac
@@ -27,9 +27,9 @@ done
 work=$(mktemp -d "${TMPDIR:-/tmp}/stekd-world.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
-archive() {
-	find "$prefix/lib" /usr/lib -name "lib$1.a" 2>/dev/null | head -n 1
-}
+
+archive() { find "$prefix/lib" /usr/lib -name "lib$1.a" 2>/dev/null | head -n 1; }
+
 wolfssl=$(archive wolfssl)
 hiredis=$(archive hiredis)
 flags=(-std=c11 -D_GNU_SOURCE -O1 -I"$prefix/include" -I"$repo/tests")
@@ -63,7 +63,8 @@ for file in "${sources[@]}" "$repo"/tests/simworld*.c \
 done
 link "$work/world" "$work"/objects/*.o
 began=$SECONDS
-"$work/world" --seed "$first" --seeds "$seeds" --steps "$steps" ${loud-}
+"$work/world" --seed "$first" --seeds "$seeds" --steps "$steps" \
+	"${more[@]}"
 echo "$((seeds * steps)) steps in $((SECONDS - began)) s"
 [ -z "$alone" ] || exit 0
 

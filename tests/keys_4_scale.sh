@@ -180,5 +180,5 @@ awk 'NR == 1 { c = $2; b = $4; C = $5; B = $7 }
 	fall_short "load per node grows with the farm"
 echo "keys-4: $processes processes acknowledge in $median ms (median of" \
 	"$rotations), $idle commands/s and $bytes bytes/s per idle node," \
-	"$(awk '{ printf "%s%s at %s", NR > 1 ? ", " : "", $2 "/" $4, $1 }' \
+	"$(awk '{ printf "%s%s/%s at %s", (NR > 1 ? ", " : ""), $2, $4, $1 }' \
 		"$work/flat") members"

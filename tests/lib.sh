@@ -215,8 +215,8 @@ make_farm_key()
 }
 
 # write_config N [HOST]: $work/node-N.yaml, for a node that terminates TLS for
-# HOST and answers with the built-in page. `keys_yaml` may hold further lines of
-# the keys section, `more_yaml` further sections.
+# HOST and answers with the built-in page. `store_yaml` and `keys_yaml` may hold
+# further lines of these sections, `more_yaml` further sections.
 write_config()
 {
 	local n=$1 host=${2:-www.example.test}
@@ -234,6 +234,7 @@ write_config()
 	state_dir: $work/state-$n
 	store:
 	  url: ${store_url:-file:$work/store}
+	${store_yaml:-}
 	keys:
 	  beat_ms: 200
 	${keys_yaml:-}

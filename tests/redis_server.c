@@ -39,18 +39,36 @@ static int free_port(void)
 	return ntohs(addr.sin_port);
 }
 
+/* Sentinel insists on a file that it can write to. */
+static void write_conf(const struct redis_server *server)
+{
+	char path[96];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/redis.conf", server->dir);
+	f = fopen(path, "w");
+	if (!f)
+		_exit(127);
+	fprintf(f, "port %d\nbind 127.0.0.1\nunixsocket %s\ndir %s\n",
+		server->port, server->socket, server->dir);
+	if (!server->sentinel)
+		fprintf(f, "save \"\"\nappendonly no\nrdbcompression no\n");
+	if (server->cluster)
+		fprintf(f, "cluster-enabled yes\n");
+	fclose(f);
+}
+
 static void run(const struct redis_server *server)
 {
-	char port[16];
 	int null = open("/dev/null", O_RDWR);
+	char path[96];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(null, 1);
-	snprintf(port, sizeof(port), "%d", server->port);
-	execlp("redis-server", "redis-server", "--port", port, "--bind",
-	       "127.0.0.1", "--unixsocket", server->socket, "--save", "",
-	       "--appendonly", "no", "--rdbcompression", "no", "--dir",
-	       server->dir, (char *)NULL);
+	write_conf(server);
+	snprintf(path, sizeof(path), "%s/redis.conf", server->dir);
+	execlp("redis-server", "redis-server", path,
+	       server->sentinel ? "--sentinel" : (char *)NULL, (char *)NULL);
 	_exit(127);
 }
 
@@ -83,9 +101,8 @@ void redis_server_restart(struct redis_server *server)
 	ck_assert_msg(i < READY_TRIES, "redis-server did not come up");
 }
 
-void redis_server_start(struct redis_server *server, bool tcp)
+static void start(struct redis_server *server, bool tcp)
 {
-	memset(server, 0, sizeof(*server));
 	strcpy(server->dir, "/tmp/stek-redis-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(server->dir));
 	snprintf(server->socket, sizeof(server->socket), "%s/sock",
@@ -94,6 +111,26 @@ void redis_server_start(struct redis_server *server, bool tcp)
 	server->port = tcp ? free_port() : 0;
 	signal(SIGPIPE, SIG_IGN);
 	redis_server_restart(server);
+}
+
+void redis_server_start(struct redis_server *server, bool tcp)
+{
+	memset(server, 0, sizeof(*server));
+	start(server, tcp);
+}
+
+void redis_server_start_sentinel(struct redis_server *server)
+{
+	memset(server, 0, sizeof(*server));
+	server->sentinel = true;
+	start(server, true);
+}
+
+void redis_server_start_cluster(struct redis_server *server)
+{
+	memset(server, 0, sizeof(*server));
+	server->cluster = true;
+	start(server, true);
 }
 
 void redis_server_kill(struct redis_server *server)

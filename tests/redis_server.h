@@ -16,12 +16,16 @@ struct redis_server {
 	char socket[96];
 	char url[128];		/* unix:/... */
 	int port;		/* 0: none */
+	bool sentinel, cluster;
 };
 
 /* True if there is a redis-server to run. */
 bool redis_server_exists(void);
 /* Ends the test when the server does not answer within ten seconds. */
 void redis_server_start(struct redis_server *server, bool tcp);
+/* With a TCP port: a Sentinel that watches nothing yet, a node of a Cluster. */
+void redis_server_start_sentinel(struct redis_server *server);
+void redis_server_start_cluster(struct redis_server *server);
 /* After redis_server_kill(): empty, at the same place. */
 void redis_server_restart(struct redis_server *server);
 void redis_server_kill(struct redis_server *server);	/* SIGKILL, reaped */

@@ -36,7 +36,8 @@ default_steps()
 	cat <<-'EOF'
 	gcc 1200 gcc, warnings as errors: build, make check
 	EOF
-	farm_steps
+	script_steps farm
+	script_steps keys
 	cat <<-'EOF'
 	shellcheck 300 every script
 	configure 600 configure refuses a wolfSSL that lacks something, by its name
@@ -56,16 +57,16 @@ sentence_of()
 		END { sub(/\. .*/, "", text); sub(/^ */, "", text); print text }' "$1"
 }
 
-# tests/farm_N_WHAT.sh is the step farm-N.
-farm_steps()
+# script_steps GROUP: tests/GROUP_N_WHAT.sh is the step GROUP-N.
+script_steps()
 {
-	local file number
+	local group=$1 file number
 
-	for file in "$repo"/tests/farm_[0-9]*_*.sh; do
+	for file in "$repo/tests/${group}"_[0-9]*_*.sh; do
 		[ -f "$file" ] || continue
-		number=${file##*/farm_}
+		number=${file##*/"${group}"_}
 		number=${number%%_*}
-		echo "farm-$number 1200 $(sentence_of "$file")"
+		echo "$group-$number 1200 $(sentence_of "$file")"
 	done | sort -t- -k2n
 }
 
@@ -274,12 +275,13 @@ step_shellcheck()
 			--exclude=SC2120
 }
 
-step_farm()
+# step_script GROUP N: with the programs of the release build.
+step_script()
 {
 	local file
 
 	release_quietly || return
-	file=$(find "$repo/tests" -maxdepth 1 -name "farm_$1_*.sh")
+	file=$(find "$repo/tests" -maxdepth 1 -name "$1_$2_*.sh")
 	STEKD_BUILD=$builds/gcc PATH=$builds/gcc:$PATH "$file"
 }
 
@@ -334,7 +336,7 @@ step_long()
 if [ "${1-}" = --step ]; then
 	wolfssl=$("$repo/deploy/deps.sh" --print-prefix)
 	case $2 in
-	farm-*) step_farm "${2#farm-}" ;;
+	farm-* | keys-*) step_script "${2%%-*}" "${2#*-}" ;;
 	long-*) step_long "${2#long-}" ;;
 	*) "step_$2" ;;
 	esac
@@ -357,7 +359,7 @@ run_step()
 	esac
 	printf '%-12s %5d s  %s\n' "$name" $((SECONDS - began)) "$verdict"
 	if [ $status = 0 ]; then
-		case $name in farm-* | long-*) tail -n 1 "$log" ;; esac
+		case $name in farm-* | keys-* | long-*) tail -n 1 "$log" ;; esac
 		return
 	fi
 	failed=$((failed + 1))

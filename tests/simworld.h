@@ -99,6 +99,7 @@ struct world_node {
 	struct stek_command *command;
 	uint8_t command_id[STEK_ID_LEN];
 	bool command_named;
+	int64_t command_ms;	/* when it was asked */
 
 	/* What it has seen, and must not forget. */
 	const struct stek_ring *ring;

@@ -52,6 +52,7 @@ static struct stek_command *command_of(struct world_node *node,
 		abort();
 	node->command = command;
 	node->command_named = false;
+	node->command_ms = node->world->now_ms;
 	node->due_ms = node->world->now_ms;
 	return command;
 }

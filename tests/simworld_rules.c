@@ -550,6 +550,12 @@ void world_check_command(struct world_node *by)
 	struct world *world = by->world;
 	size_t i;
 
+	/* In force where it was asked for, whatever came of it elsewhere. */
+	if (by->command->kind == STEK_COMMAND_REVOKE && by->command->all &&
+	    ring_of(by)->revoked_before_ms <
+		    by->command_ms - WORLD_ASTRAY_MS)
+		world_fail(world, "%s revoked all keys, and a key made before"
+			   " would live", by->label);
 	if (by->command->result)
 		return;
 	for (i = 0; i < change->n_acks; i++) {

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * admin_audit.c - GET /v1/audit: the newest entries, each checked, and with
+ * verify=1 the whole chain. Called by admin_route.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin_route.h"
+
+#define LIMIT_DEFAULT 50
+#define LIMIT_MAX 10000
+#define TIMEOUT_MS 10000
+
+static bool name_good(const char *name)
+{
+	size_t i;
+
+	for (i = 0; name[i] != '\0'; i++)
+		if (name[i] <= ' ' || name[i] > '~')
+			return false;
+	return i > 0 && i <= 64;
+}
+
+bool admin_audit_query(const struct admin_request *request,
+		       struct admin_call *call, struct admin_answer *answer)
+{
+	unsigned long limit = LIMIT_DEFAULT;
+	char *end = NULL;
+
+	if (call->request != NULL && !name_good(call->request)) {
+		admin_problem(answer, 400, NULL, "Idempotency-Key must be 1 to "
+			      "64 printable ASCII characters without blanks");
+		return false;
+	}
+	if (request->limit != NULL) {
+		limit = strtoul(request->limit, &end, 10);
+		if (request->limit[0] < '0' || request->limit[0] > '9' ||
+		    *end != '\0' || limit < 1 || limit > LIMIT_MAX) {
+			admin_problem(answer, 400, NULL,
+				      "limit must be 1 to %d", LIMIT_MAX);
+			return false;
+		}
+	}
+	if (request->verify != NULL && strcmp(request->verify, "0") != 0 &&
+	    strcmp(request->verify, "1") != 0) {
+		admin_problem(answer, 400, NULL, "verify must be 0 or 1");
+		return false;
+	}
+	call->limit = (unsigned)limit;
+	call->verify = request->verify != NULL && request->verify[0] == '1';
+	return true;
+}
+
+static json_t *entry_json(const struct stek_audit_entry *entry)
+{
+	json_t *says = json_loads(entry->text, 0, NULL);
+
+	if (says == NULL)
+		says = admin_text(entry->text);
+	return json_pack("{s:I, s:o, s:b, s:s, s:o}",
+			 "seq", (json_int_t)entry->seq,
+			 "farm_key", admin_hex(entry->farm_key_id,
+					       STEK_FARM_KEY_ID_LEN),
+			 "good", entry->fault[0] == '\0',
+			 "fault", entry->fault, "entry", says);
+}
+
+void admin_audit_show(struct node *node, const struct admin_call *call,
+		      struct admin_answer *answer)
+{
+	struct stek_audit_list list = { .n = 0 };
+	json_t *entries, *broken = json_null();
+	size_t i;
+	int error = stek_farm_audit(node->farm, call->limit, call->verify,
+				    TIMEOUT_MS, &list);
+
+	if (error != 0) {
+		admin_problem(answer, 503, NULL, "the store does not give the "
+			      "audit: %s", stek_strerror(error));
+		return;
+	}
+	entries = json_array();
+	for (i = 0; i < list.n; i++)
+		json_array_append_new(entries, entry_json(&list.entries[i]));
+	if (list.broken)
+		broken = json_pack("{s:I, s:I, s:s}",
+				   "seq", (json_int_t)list.broken_seq,
+				   "place", (json_int_t)list.broken_at + 1,
+				   "fault", list.fault);
+	admin_json(answer, json_pack("{s:b, s:I, s:b, s:o, s:o}",
+				     "whole", call->verify,
+				     "checked", (json_int_t)list.n_checked,
+				     "good", !list.broken,
+				     "broken", broken, "entries", entries));
+	stek_audit_clear(&list);
+}

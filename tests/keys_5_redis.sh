@@ -1,0 +1,353 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Redis as operators run it: TLS with client certificates and what it refuses,
+# a Sentinel failover under resumed load, a Cluster that points elsewhere.
+# Against real servers, with the files of deploy/redis.
+. "$(dirname "$0")/lib.sh"
+need jq redis-server redis-cli
+
+conf=$repo/deploy/redis
+sni=www.example.test
+figures=()
+
+# fill FILE NAME=VALUE...: the file with its @NAME@s filled in.
+fill()
+{
+	local file=$1 pair args=()
+
+	shift
+	for pair in "$@"; do
+		args+=(-e "s|@${pair%%=*}@|${pair#*=}|g")
+	done
+	sed "${args[@]}" "$file"
+}
+
+# secret NAME: a random password in $work/NAME.password.
+secret() { openssl rand -hex 16 >"$work/$1.password"; }
+word() { cat "$work/$1.password"; }
+sha_of() { printf %s "$(word "$1")" | sha256sum | cut -d' ' -f1; }
+
+# cli SERVER WORD...: redis-cli at a server, as its administrator.
+cli()
+{
+	local server=$1
+
+	shift
+	REDISCLI_AUTH=$(word admin) redis-cli --user admin --no-auth-warning \
+		-p "${at[$server]}" "$@"
+}
+
+declare -A at	# ports of servers by name
+
+users()
+{
+	fill "$conf/users.acl" "FARM=$farm" "PASSWORD_SHA256=$(sha_of stekd)"
+	fill "$conf/users-replica.acl" "REPLICA_SHA256=$(sha_of replica)" \
+		"SENTINEL_SHA256=$(sha_of sentinel)"
+	echo "user admin on #$(sha_of admin) ~* &* +@all"
+}
+
+# server NAME CONF [LINE...]: by a file of deploy/redis and further lines.
+server()
+{
+	local name=$1 file=$2 dir=$work/$1
+
+	shift 2
+	free_port
+	at[$name]=$port
+	mkdir "$dir"
+	cp "$work/ca.pem" "$dir/ca.pem"
+	cp "$work/redis.example.test.pem" "$dir/redis.pem"
+	cp "$work/redis.example.test.key" "$dir/redis.key"
+	users >"$dir/redis.acl"
+	{
+		fill "$conf/$file" "PORT=$port" "DIR=$dir"
+		printf '%s\n' "$@"
+	} >"$dir/redis.conf"
+	run "$name" redis-server "$dir/redis.conf"
+}
+
+store() { ctl "$1" --json status | jq -r ".stores[0].$2"; }
+store_is() { [ "$(store "$1" state)" = "$2" ]; }
+store_says() { store "$1" detail | grep -q "$2"; }
+epoch() { ctl "$1" --json status | jq .ring.epoch; }
+same_epoch() { [ "$(epoch "$1")" = "$(epoch "$2")" ]; }
+counter() { ctl "$1" --json status | jq ".counters.$2"; }
+
+# nothing_refused CLI...: the farm's user was refused no command.
+nothing_refused()
+{
+	"$@" ACL LOG >"$work/log/acl"
+	if grep -A1 '^username$' "$work/log/acl" | grep -q '^stekd$'; then
+		fall_short "the ACL lacks a command"
+	fi
+}
+
+start_lame()
+{
+	write_config "$1" "$sni"
+	run "node-$1" "$STEKD_BUILD/stekd" -c "$work/node-$1.yaml"
+	await_of "node-$1" 20 "node-$1 to answer" store "$1" state
+}
+
+# refused NODE WHAT: it gets no ring from the store, and says why.
+refused()
+{
+	start_lame "$1"
+	await_of "node-$1" 20 "node-$1 to tell of $2" store_says "$1" "$2"
+	store_is "$1" ok && fall_short "node-$1 was served in spite of $2"
+	[ "$(epoch "$1")" = 0 ] || fall_short "node-$1 has a ring"
+	echo "node-$1: $(store "$1" detail)" >>"$work/log/refused"
+	stop_node "$1"
+}
+
+make_ca; make_ca other
+make_certificate "$sni"
+make_certificate redis.example.test
+make_certificate node.example.test
+make_certificate stranger.example.test other
+make_farm_key
+for name in stekd replica sentinel own admin; do secret $name; done
+
+# options NAME=VALUE...: lines of the store section, beside the farm's login.
+options()
+{
+	local pair
+
+	for pair in user=stekd "password_file=$work/stekd.password" "$@"; do
+		echo "  ${pair%%=*}: ${pair#*=}"
+	done
+}
+
+# ---- TLS -------------------------------------------------------------------------
+
+part_tls()
+{
+	local ca="ca=$work/ca.pem" name=server_name=redis.example.test own n
+	local stranger=$work/stranger.example.test
+
+	own=("certificate=$work/node.example.test.pem"
+		"key=$work/node.example.test.key")
+	server tls redis-tls.conf
+	store_url=rediss://127.0.0.1:${at[tls]}/0
+	tls_cli() {
+		cli tls --tls --cacert "$work/ca.pem" --cert "$work/node.example.test.pem" \
+			--key "$work/node.example.test.key" "$@"
+	}
+	await_of tls 10 "redis-server" tls_cli PING
+	store_yaml=$(options "$ca" "${own[@]}" $name)
+	start_node 1 "$sni"
+	# By address, which the certificate has as well.
+	store_yaml=$(options "$ca" "${own[@]}")
+	start_node 2 "$sni"
+	store_url=rediss://localhost:${at[tls]}/0
+	start_node 3 "$sni"
+	ctl 1 rotate >>"$work/log/rotate" || fall_short "rotation over TLS"
+	await_of node-3 10 "the nodes to agree" same_epoch 1 3
+
+	store_url=rediss://127.0.0.1:${at[tls]}/0
+	store_yaml=$(options "ca=$work/other.pem" "${own[@]}" $name)
+	refused 4 'TLS: '
+	store_yaml=$(options "$ca" "${own[@]}" server_name=elsewhere.test)
+	refused 5 'TLS: '
+	store_yaml=$(options "$ca" "${own[@]}" server_name=127.0.0.2)
+	refused 6 'not for 127.0.0.2'
+	store_yaml=$(options "$ca" $name)
+	refused 7 .
+	store_yaml=$(options "$ca" "certificate=$stranger.pem" \
+		"key=$stranger.key" $name)
+	refused 8 .
+	store_yaml=$(options)
+	store_url=redis://127.0.0.1:${at[tls]}
+	refused 9 .
+	store_is 1 ok || fall_short "the good node has lost the store"
+	nothing_refused tls_cli
+	for n in 1 2 3; do stop_node $n; done
+	end tls
+	figures+=("TLS: 3 nodes joined, 6 of 6 bad ones refused")
+}
+
+# ---- Sentinel --------------------------------------------------------------------
+
+sentinel()
+{
+	local n=$1
+
+	free_port
+	at[sentinel-$n]=$port
+	mkdir "$work/sentinel-$n"
+	fill "$conf/sentinel.conf" "PORT=$port" "DIR=$work/sentinel-$n" \
+		"SENTINEL_OWN_PASSWORD=$(word own)" PRIMARY_HOST=127.0.0.1 \
+		"PRIMARY_PORT=${at[one]}" "SENTINEL_PASSWORD=$(word sentinel)" |
+		sed -e 's/\(down-after.* \)3000/\11000/' \
+			-e 's/\(failover-timeout.* \)15000/\15000/' \
+			>"$work/sentinel-$n/sentinel.conf"
+	run "sentinel-$n" redis-server "$work/sentinel-$n/sentinel.conf" \
+		--sentinel
+}
+
+ask_sentinel()
+{
+	local n=$1
+
+	shift
+	REDISCLI_AUTH=$(word own) redis-cli --no-auth-warning \
+		-p "${at[sentinel-$n]}" SENTINEL "$@"
+}
+
+# Each Sentinel knows the replica and the two others.
+sentinel_knows()
+{
+	ask_sentinel "$1" master stekd | paste - - |
+		awk '$1 == "num-slaves" { s = $2 } $1 == "flags" { f = $2 }
+			$1 == "num-other-sentinels" { o = $2 }
+			END { exit !(s == 1 && o == 2 && f == "master") }'
+}
+
+is_primary() { [ "$(cli "$1" ROLE | head -n 1)" = master ]; }
+beats_at() { [ "$(cli "$1" HEXISTS "stek:{$farm}:nodes" "node-$2")" = 1 ]; }
+replicates() { cli two INFO replication | grep -q '^master_link_status:up'; }
+ring_at() { [ "$(cli "$1" HGET "stek:{$farm}:ring" epoch)" = "$(epoch "$2")" ]; }
+
+part_sentinel()
+{
+	local replication n dead pid began healed epoch_before
+
+	replication=$(fill "$conf/replica.conf" \
+		"REPLICA_PASSWORD=$(word replica)")
+	server one redis.conf "$replication"
+	await_of one 10 "the primary" cli one PING
+	server two redis.conf "$replication" "replicaof 127.0.0.1 ${at[one]}"
+	await_of two 20 "the replica" replicates
+	for n in 1 2 3; do sentinel $n; done
+	for n in 1 2 3; do
+		await_of "sentinel-$n" 30 "Sentinel $n" sentinel_knows $n
+	done
+	# Nobody answers at the first of the Sentinels.
+	free_port
+	dead=$port
+	store_url=sentinel://127.0.0.1:$dead,127.0.0.1:${at[sentinel-1]}
+	store_url+=,127.0.0.1:${at[sentinel-2]},127.0.0.1:${at[sentinel-3]}/stekd
+	store_yaml=$(options "sentinel_password_file=$work/own.password" \
+		wait_replicas=1 wait_ms=500)
+	start_node 11 "$sni"
+	start_node 12 "$sni"
+	ctl 11 rotate >>"$work/log/rotate" || fall_short "rotation by Sentinel"
+	[ "$(counter 11 replicas_confirmed)" = 1 ] ||
+		fall_short "the replica did not confirm the ring"
+	[ "$(counter 11 unconfirmed)" = 0 ] || fall_short "it is counted"
+	epoch_before=$(epoch 11)
+
+	probe load --connect "127.0.0.1:${tls_port[11]},127.0.0.1:${tls_port[12]}" \
+		--sni "$sni" --ca "$work/ca.pem" --json --duration 12 \
+		--concurrency 4 --rate 200 --tls both --resume 100 --progress \
+		>"$work/load.json" 2>"$work/progress" &
+	pid=$!
+	await 20 "the load to begin" test -s "$work/progress"
+	began=$(now_ms)
+	kill -9 "$(pid_of one)"
+	await_of two 30 "the failover" is_primary two
+	for n in 11 12; do
+		await_of node-$n 20 "node-$n to follow" store_is $n ok
+		await_of node-$n 20 "node-$n's heartbeat at the new primary" \
+			beats_at two $n
+	done
+	await_of two 10 "the ring at the new primary" ring_at two 12
+	healed=$(($(now_ms) - began))
+	[ "$(epoch 12)" -ge "$epoch_before" ] || fall_short "the epoch fell"
+	ctl 12 rotate --force >>"$work/log/rotate" ||
+		fall_short "rotation after the failover"
+	# No replica is left to confirm it.
+	[ "$(counter 12 unconfirmed)" -ge 1 ] ||
+		fall_short "an unconfirmed ring was not counted"
+	grep -q unconfirmed "$work/log/node-12" ||
+		fall_short "an unconfirmed ring was not told"
+	await_of node-11 10 "both nodes to agree" same_epoch 11 12
+	wait $pid || { cat "$work/load.json" >&2; fall_short "the load"; }
+	jq -e '.failed == 0 and .resumed == .offered' "$work/load.json" \
+		>/dev/null || {
+		cat "$work/load.json" >&2
+		fall_short "resumptions were lost"
+	}
+	nothing_refused cli two
+	for n in node-11 node-12 sentinel-1 sentinel-2 sentinel-3 two; do
+		end $n
+	done
+	figures+=("$(jq -r --arg ms "$healed" '"Sentinel: followed \($ms) ms " +
+		"after kill -9, \(.resumed) of \(.offered) resumed"' \
+		"$work/load.json")")
+}
+
+# ---- Cluster ---------------------------------------------------------------------
+
+settled()
+{
+	cli "$1" CLUSTER INFO | grep -q '^cluster_state:ok' &&
+		[ "$(cli "$1" CLUSTER NODES | grep -c ' connected')" = 3 ]
+}
+
+asked() { cli "$1" INFO commandstats | grep -q '^cmdstat_asking'; }
+
+part_cluster()
+{
+	local name slot owner='' wrong='' key="stek:{$farm}:ring" id_owner id_wrong
+
+	for name in a b c; do
+		server $name redis.conf "cluster-enabled yes" \
+			"cluster-node-timeout 2000"
+	done
+	for name in a b c; do
+		await_of $name 10 "server $name" cli $name PING
+	done
+	cli a --cluster create "127.0.0.1:${at[a]}" "127.0.0.1:${at[b]}" \
+		"127.0.0.1:${at[c]}" --cluster-yes >>"$work/log/cluster" 2>&1 ||
+		fall_short "redis-cli --cluster create"
+	for name in a b c; do
+		await_of $name 30 "the cluster" settled $name
+	done
+	slot=$(cli a CLUSTER KEYSLOT "$key")
+	for name in a b c; do
+		if cli $name EXISTS "$key" | grep -q MOVED; then
+			wrong=$name
+		else
+			owner=$name
+		fi
+	done
+	store_url=redis://127.0.0.1:${at[$wrong]}
+	store_yaml=$(options)
+	start_node 21 "$sni"
+	start_node 22 "$sni"
+	await_of "$owner" 10 "the ring at the slot's owner" ring_at "$owner" 21
+
+	# The slot moves to the server that the nodes were told of.
+	id_owner=$(cli "$owner" CLUSTER MYID)
+	id_wrong=$(cli "$wrong" CLUSTER MYID)
+	cli "$wrong" CLUSTER SETSLOT "$slot" IMPORTING "$id_owner"
+	cli "$owner" CLUSTER SETSLOT "$slot" MIGRATING "$id_wrong"
+	until [ -z "$(cli "$owner" CLUSTER GETKEYSINSLOT "$slot" 10)" ]; do
+		# shellcheck disable=SC2046 # its words are the keys
+		cli "$owner" MIGRATE 127.0.0.1 "${at[$wrong]}" '' 0 1000 REPLACE \
+			AUTH2 admin "$(word admin)" KEYS \
+			$(cli "$owner" CLUSTER GETKEYSINSLOT "$slot" 10)
+	done >>"$work/log/cluster"
+	await_of "$wrong" 20 "a node to ask where the slot goes" asked "$wrong"
+	for name in 21 22; do
+		await_of node-$name 20 "node-$name to follow" store_is $name ok
+	done
+	for name in $wrong $owner; do
+		cli "$name" CLUSTER SETSLOT "$slot" NODE "$id_wrong"
+	done >>"$work/log/cluster"
+	await_of "$wrong" 20 "the ring at its new owner" ring_at "$wrong" 22
+	ctl 22 rotate >>"$work/log/rotate" || fall_short "rotation in a cluster"
+	await_of node-21 10 "both nodes to agree" same_epoch 21 22
+	for name in a b c; do nothing_refused cli $name; done
+	for name in node-21 node-22 a b c; do end $name; done
+	figures+=("Cluster: MOVED and ASK followed")
+}
+
+part_tls
+part_sentinel
+part_cluster
+figure=$(printf '%s; ' "${figures[@]}")
+echo "keys-5: ${figure%; }"
