@@ -108,10 +108,10 @@ static void start(struct redis_server *server, bool tcp)
 	snprintf(server->socket, sizeof(server->socket), "%s/sock",
 		 server->dir);
 	snprintf(server->url, sizeof(server->url), "unix:%s", server->socket);
-	/* The members of a cluster talk on a port 10000 above that one. */
+	/* A member of a cluster, if it becomes one, takes port + 10000 too. */
 	do
 		server->port = tcp ? free_port() : 0;
-	while (server->cluster && server->port > 65535 - 10000);
+	while (server->port > 65535 - 10000);
 	signal(SIGPIPE, SIG_IGN);
 	redis_server_restart(server);
 }
