@@ -75,15 +75,16 @@ ring="stek:{$farm}:ring"
 # a format byte, the epoch, the digest.
 move_ring()
 {
-	local file=$work/store/ring epoch
+	local file epoch
 
+	file=$(find "$work/store" -name "*ring*" -type f | head -n 1)
 	epoch=$(od -An -tu8 --endian=big -j1 -N8 "$file" | tr -d ' ')
 	redis hset "$ring" epoch "$epoch" >/dev/null
 	dd if="$file" bs=1 skip=9 count=32 status=none | redis -x hset "$ring" digest >/dev/null
 	tail -c +42 "$file" | redis -x hset "$ring" doc >/dev/null
 }
 copy_ring() { redis dump "$ring" | head -c -1 >"$1"; }
-restore() { redis -x restore "$ring" 0 replace <"$1" >"$work/restored"; }
+restore() { redis -X COPY restore "$ring" 0 COPY replace <"$1" >"$work/restored"; }
 epoch_there() { redis hget "$ring" epoch | tr -d '"'; }
 epoch_of() { ctl "$1" --json keys | jq .epoch; }
 # shellcheck disable=SC2317 # by await
