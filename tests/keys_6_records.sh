@@ -133,8 +133,8 @@ for kind in $kinds; do
 		redis hdel "$ring" epoch digest >/dev/null
 	else
 		mangle "$kind" >"$work/bad" || fall_short "no $kind"
+		# shellcheck disable=SC2016 # the protocol has dollars
 		{
-			# shellcheck disable=SC2016 # the protocol has dollars
 			printf '*6\r\n$4\r\nHSET\r\n$%d\r\n%s\r\n$6\r\ndigest\r\n' \
 				${#ring} "$ring"
 			printf '$32\r\n%032d\r\n$3\r\ndoc\r\n$%d\r\n' \
