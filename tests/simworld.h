@@ -7,9 +7,10 @@
  * world's, all of them from one seed, so a run can be repeated to the step.
  *
  * simworld.c moves time and nodes, simworld_store.c is the store,
- * simworld_fault.c what goes wrong, simworld_rules.c what must hold all the
- * same. A program that uses it is linked with -Wl,--wrap=stek__random: key ids
- * and nonces come from the seed too.
+ * simworld_fault.c what goes wrong, simworld_rules.c and
+ * simworld_proof.c what must hold all the same. A program that uses it is
+ * linked with -Wl,--wrap=stek__random: key ids and nonces come from the seed
+ * too.
  */
 #ifndef STEK_TESTS_SIMWORLD_H
 #define STEK_TESTS_SIMWORLD_H
@@ -177,9 +178,20 @@ void world_fault(struct world *world);
 /* simworld_rules.c */
 void world_note_ring(struct world *world, const struct stek_ring *ring);
 void world_check(struct world *world);
-void world_check_beat(struct world_node *node, const uint8_t *data, size_t len);
-void world_check_command(struct world_node *node);
+bool world_awake(const struct world_node *node);
+/* Old enough that no ticket under it lives, whatever clock one looks at. */
+bool world_ending(const struct world *world, const struct world_key *key);
+const struct stek_key *world_sealing(const struct world_node *node);
+/* The key under which the node opens such a ticket, or NULL. */
+const struct stek_key *world_opens(const struct world_node *node,
+				   const uint8_t *id);
+const char *world_hex(const uint8_t *id);	/* its beginning */
 bool world_settled(const struct world_node *node);
 bool world_connected(const struct world_node *node);
+
+/* simworld_proof.c */
+void world_check_tickets(struct world *world);
+void world_check_beat(struct world_node *node, const uint8_t *data, size_t len);
+void world_check_command(struct world_node *node);
 
 #endif

@@ -22,7 +22,7 @@ static size_t store_at(const struct world_node *node)
 	return (size_t)(node->store - node->world->stores);
 }
 
-static bool awake(const struct world_node *node)
+bool world_awake(const struct world_node *node)
 {
 	return node->farm && !node->frozen;
 }
@@ -40,7 +40,7 @@ static int64_t since(const struct world_node *node)
 
 bool world_connected(const struct world_node *node)
 {
-	return awake(node) && !node->link_down && !node->store->answer &&
+	return world_awake(node) && !node->link_down && !node->store->answer &&
 	       !node->cut &&
 	       node->world->now_ms - since(node) >= WORLD_GRACE_MS;
 }
@@ -50,7 +50,7 @@ static struct stek_ring *ring_of(const struct world_node *node)
 	return atomic_load(&node->farm->guard.current);
 }
 
-static const char *hex(const uint8_t *id)
+const char *world_hex(const uint8_t *id)
 {
 	static char text[4][9];
 	static unsigned next;
@@ -70,7 +70,7 @@ static size_t note_key(struct world *world, const struct stek_key *from)
 	key->activate_at_ms = from->activate_at_ms;
 	if (key->expire_at_ms && key->made_at_ms &&
 	    key->expire_at_ms != from->expire_at_ms)
-		world_fail(world, "key %s was lengthened", hex(key->id));
+		world_fail(world, "key %s was lengthened", world_hex(key->id));
 	key->expire_at_ms = from->expire_at_ms;
 	key->made_at_ms = from->made_at_ms;
 	return k;
@@ -92,8 +92,7 @@ static bool knows_dead(const struct world_node *node, size_t k)
 	       (key->made_at_ms && key->made_at_ms < node->floor_ms);
 }
 
-/* Old enough that no ticket under it lives, whatever clock one looks at. */
-static bool ending(const struct world *world, const struct world_key *key)
+bool world_ending(const struct world *world, const struct world_key *key)
 {
 	return world->now_ms >= key->expire_at_ms - WORLD_ASTRAY_MS;
 }
@@ -106,10 +105,10 @@ static void remember(struct world_node *node, const struct stek_ring *ring)
 	for (i = 0; i < ring->n_keys; i++) {
 		k = note_key(world, ring->keys[i]);
 		/* Of what expired long ago the world itself knows no more. */
-		if (!world->keys[k].accepted && !ending(world, &world->keys[k]))
+		if (!world->keys[k].accepted && !world_ending(world, &world->keys[k]))
 			world_fail(world, "%s holds key %s, which no store"
 				   " ever took", node->label,
-				   hex(ring->keys[i]->id));
+				   world_hex(ring->keys[i]->id));
 		node->holds[k] = true;
 	}
 	for (i = 0; i < ring->n_tombstones; i++) {
@@ -146,19 +145,19 @@ static void check_memory(struct world_node *node, const struct stek_ring *ring)
 	if (ring->revoked_before_ms < node->floor_ms)
 		world_fail(world, "%s: the floor fell", node->label);
 	for (k = 0; k < WORLD_KEYS; k++) {
-		if (!world->keys[k].used || ending(world, &world->keys[k]))
+		if (!world->keys[k].used || world_ending(world, &world->keys[k]))
 			continue;
 		if (node->dead[k] &&
 		    !stek__ring_tombstone(ring, world->keys[k].id))
 			world_fail(world, "%s forgot that key %s is revoked",
-				   node->label, hex(world->keys[k].id));
+				   node->label, world_hex(world->keys[k].id));
 		if (!node->holds[k] || knows_dead(node, k))
 			continue;
 		key = stek__ring_find(ring, world->keys[k].id);
 		if (!key || (!key->secret &&
 			     !stek__ring_revoked_at(ring, key)))
 			world_fail(world, "%s forgot the live key %s",
-				   node->label, hex(world->keys[k].id));
+				   node->label, world_hex(world->keys[k].id));
 	}
 }
 
@@ -247,7 +246,7 @@ static const uint8_t *may_seal(const struct world *world,
 	return best.id;
 }
 
-static const struct stek_key *sealing(const struct world_node *node)
+const struct stek_key *world_sealing(const struct world_node *node)
 {
 	return stek__schedule_sealing(ring_of(node), &node->farm->policy,
 				      stek_farm_now_ms(node->farm));
@@ -262,19 +261,19 @@ static void check_seal(struct world_node *node)
 {
 	struct world *world = node->world;
 	const struct stek_ring *ring = ring_of(node);
-	const struct stek_key *key = sealing(node);
+	const struct stek_key *key = world_sealing(node);
 	const uint8_t *id = key ? key->id : NULL, *due;
 	int64_t now_ms = world->now_ms;
 
 	if (key && knows_dead(node, world_key(world, key->id)))
 		world_fail(world, "%s seals under the revoked key %s",
-			   node->label, hex(id));
+			   node->label, world_hex(id));
 	if (!world_settled(node)) {
 		if (key && (key->activate_at_ms > now_ms + WORLD_ASTRAY_MS ||
 			    seal_until(world, key->expire_at_ms) <=
 				    now_ms - WORLD_ASTRAY_MS))
 			world_fail(world, "%s seals under key %s, far from"
-				   " its time", node->label, hex(id));
+				   " its time", node->label, world_hex(id));
 		return;
 	}
 	due = may_seal(world, ring, now_ms);
@@ -288,14 +287,14 @@ static void check_seal(struct world_node *node)
 	    same_id(id, may_seal(world, ring, key->activate_at_ms)))
 		return;
 	world_fail(world, "%s seals under %s, the rules say %s", node->label,
-		   id ? hex(id) : "none", due ? hex(due) : "none");
+		   id ? world_hex(id) : "none", due ? world_hex(due) : "none");
 }
 
 /* ---- opening ------------------------------------------------------------------- */
 
 /* As the ticket callback looks a key up. */
-static const struct stek_key *opens(const struct world_node *node,
-				    const uint8_t *id)
+const struct stek_key *world_opens(const struct world_node *node,
+				   const uint8_t *id)
 {
 	const struct stek_ring *ring = ring_of(node);
 	const struct stek_key *key = stek__ring_find(ring, id);
@@ -321,7 +320,7 @@ static bool owed(const struct world_node *node, size_t k)
 	int64_t held_ms = key->held_ms[store_at(node)];
 
 	return world_connected(node) && !key->revoked && held_ms &&
-	       !ending(world, key) &&
+	       !world_ending(world, key) &&
 	       world->now_ms - held_ms >= WORLD_GRACE_MS;
 }
 
@@ -332,21 +331,21 @@ static void check_open(struct world_node *node, size_t k)
 	int64_t late_ms = world_settled(node) ? WORLD_TOLERANCE_MS :
 						WORLD_ASTRAY_MS;
 	int64_t dead_ms = key->dead_ms[store_at(node)];
-	bool open = opens(node, key->id) != NULL;
+	bool open = world_opens(node, key->id) != NULL;
 
 	if (open && knows_dead(node, k))
 		world_fail(world, "%s opens under key %s, which it knows is"
-			   " revoked", node->label, hex(key->id));
+			   " revoked", node->label, world_hex(key->id));
 	if (open && world->now_ms > key->expire_at_ms + late_ms)
 		world_fail(world, "%s opens under the expired key %s",
-			   node->label, hex(key->id));
+			   node->label, world_hex(key->id));
 	if (!open && owed(node, k))
 		world_fail(world, "%s is connected and does not open under"
-			   " the live key %s", node->label, hex(key->id));
-	if (open && world_connected(node) && dead_ms && !ending(world, key) &&
+			   " the live key %s", node->label, world_hex(key->id));
+	if (open && world_connected(node) && dead_ms && !world_ending(world, key) &&
 	    world->now_ms - dead_ms >= WORLD_GRACE_MS)
 		world_fail(world, "%s is connected and has not heard that key"
-			   " %s is revoked", node->label, hex(key->id));
+			   " %s is revoked", node->label, world_hex(key->id));
 }
 
 /* Since when somebody who is connected to store `s` knows of the key. */
@@ -417,55 +416,9 @@ static void check_agreement(struct world_node *node)
 		calm_ms = world->now_ms - world->command_ms;
 	if (calm_ms >= CALM_MS && world_settled(node))
 		check_pending(node);
-	if (calm_ms >= SILENT_MS && world_settled(node) && !sealing(node))
+	if (calm_ms >= SILENT_MS && world_settled(node) && !world_sealing(node))
 		world_fail(world, "%s is connected and has no key to seal"
 			   " with", node->label);
-}
-
-/* ---- real tickets -------------------------------------------------------------- */
-
-static void seal_one(struct world *world, const struct world_node *node)
-{
-	struct world_ticket *t =
-		&world->tickets[world_below(world, WORLD_TICKETS)];
-	const struct stek_key *key = sealing(node);
-	struct stek_ticket_own own = {
-		.sealed_at_ms = world->now_ms, .chain_start_ms = world->now_ms,
-	};
-	uint8_t state[64] = "a session";
-
-	if (!key)
-		return;
-	t->used = !stek__ticket_seal(&t->ticket, key, &world->aad, &own, state,
-				     sizeof(state));
-	t->sealed_at_ms = world->now_ms;
-	t->key = world_key(world, key->id);
-	world->sum.sealed++;
-	if (!t->used)
-		world_fail(world, "%s cannot seal a ticket", node->label);
-}
-
-static void open_one(struct world *world, const struct world_node *node)
-{
-	const struct world_ticket *t =
-		&world->tickets[world_below(world, WORLD_TICKETS)];
-	const struct stek_key *key;
-	struct stek_ticket_own own;
-	uint8_t state[STEK_TICKET_STATE_MAX];
-
-	if (!t->used)
-		return;
-	key = opens(node, t->ticket.key_name);
-	if (!key) {
-		world->sum.refused++;
-		return;
-	}
-	world->sum.opened++;
-	if (stek__ticket_open(&t->ticket, key, &world->aad, &own, state) ||
-	    own.sealed_at_ms != t->sealed_at_ms ||
-	    strcmp((char *)state, "a session"))
-		world_fail(world, "%s has another secret for key %s",
-			   node->label, hex(t->ticket.key_name));
 }
 
 /* ---- all of them --------------------------------------------------------------- */
@@ -484,97 +437,15 @@ void world_check(struct world *world)
 		for (s = 0; s < (world->split ? 2 : 1); s++)
 			spread(world, k, s);
 		for (i = 0; i < world->n; i++) {
-			if (awake(&world->nodes[i]))
+			if (world_awake(&world->nodes[i]))
 				check_open(&world->nodes[i], k);
 		}
 	}
 	for (i = 0; i < world->n; i++) {
-		if (!awake(&world->nodes[i]))
+		if (!world_awake(&world->nodes[i]))
 			continue;
 		check_seal(&world->nodes[i]);
 		check_agreement(&world->nodes[i]);
 	}
-	i = world_below(world, (uint32_t)world->n);
-	if (world->step % 8 == 0 && awake(&world->nodes[i]))
-		seal_one(world, &world->nodes[i]);
-	if (world->step % 8 == 4 && awake(&world->nodes[i]))
-		open_one(world, &world->nodes[i]);
-}
-
-/* A heartbeat says what the workers hold, at the moment in which it is sent. */
-void world_check_beat(struct world_node *node, const uint8_t *data, size_t len)
-{
-	struct world *world = node->world;
-	const struct stek_ring *ring;
-	struct stek_beat beat;
-	unsigned slot;
-
-	if (stek__beat_open(&beat, world->farm_keys, "farm", node->name, data,
-			    len)) {
-		world_fail(world, "%s sends a heartbeat that does not open",
-			   node->label);
-		return;
-	}
-	ring = stek__guard_enter(&node->farm->guard, &slot);
-	if (memcmp(&beat.version, &ring->version, sizeof(beat.version)))
-		world_fail(world, "%s acknowledges epoch %" PRIu64 ", its"
-			   " workers hold %" PRIu64, node->label,
-			   beat.version.epoch, ring->version.epoch);
-	stek__guard_leave(&node->farm->guard, slot);
-}
-
-/* The one node of that name that has run since `from_ms`, or NULL. */
-static struct world_node *acked(struct world *world, const char *name,
-				int64_t from_ms)
-{
-	struct world_node *found = NULL;
-	size_t i;
-
-	for (i = 0; i < world->n; i++) {
-		struct world_node *node = &world->nodes[i];
-
-		if (strcmp(node->name, name))
-			continue;
-		if (found || !awake(node) || node->opened_ms > from_ms)
-			return NULL;
-		found = node;
-	}
-	return found;
-}
-
-/* What is confirmed is in force. */
-void world_check_command(struct world_node *by)
-{
-	const struct stek_change *change = &by->command->change;
-	const struct stek_key *key;
-	struct world *world = by->world;
-	size_t i;
-
-	/* In force where it was asked for, whatever came of it elsewhere. */
-	if (by->command->kind == STEK_COMMAND_REVOKE && by->command->all &&
-	    ring_of(by)->revoked_before_ms <
-		    by->command_ms - WORLD_ASTRAY_MS)
-		world_fail(world, "%s revoked all keys, and a key made before"
-			   " would live", by->label);
-	if (by->command->result)
-		return;
-	for (i = 0; i < change->n_acks; i++) {
-		struct world_node *node = acked(world, change->acks[i].name,
-						world->now_ms - 15000);
-
-		if (!change->acks[i].acknowledged || !node)
-			continue;
-		if (by->command_named && opens(node, by->command_id) &&
-		    !ending(world, &world->keys[world_key(world,
-							  by->command_id)]))
-			world_fail(world, "%s confirmed a revocation and opens"
-				   " under the key", node->label);
-		if (by->command->kind != STEK_COMMAND_ROTATE)
-			continue;
-		key = stek__ring_find(ring_of(node), change->key_id);
-		if (!key && !stek__ring_tombstone(ring_of(node),
-						  change->key_id))
-			world_fail(world, "%s confirmed a rotation and lacks"
-				   " the key", node->label);
-	}
+	world_check_tickets(world);
 }
