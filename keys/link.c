@@ -43,6 +43,8 @@ bool stek__link_in_sync(const struct stek_sync *sync,
 void stek__link_holds(struct stek_sync *sync, struct stek_link *link,
 		      const struct stek_version *version)
 {
+	if (!version && !(link->known && link->empty))
+		link->empty_at_ms = stek__sync_mono(sync);
 	link->known = true;
 	link->empty = !version;
 	if (version)

@@ -13,6 +13,7 @@
 #define JITTER_MS 500
 #define JITTER_FIRST_MS 100	/* an empty farm waits for its first key */
 #define PRUNE_GAP_MS 60000
+#define OTHERS_BEATS 5		/* in which who lives has put a lost ring back */
 
 /* Counted and told once for each version; our good ring stays. */
 static void refuse_record(struct stek_sync *sync, struct stek_link *link,
@@ -39,11 +40,11 @@ static int fetch(struct stek_sync *sync, struct stek_link *link,
 
 	err = link->store->ops->load(link->store, &doc);
 	stek__link_answered(sync, link, err);
-	if (!err)
-		stek__roll_saw(sync, doc.data, doc.len);
-	if (!err)
+	if (!err) {
 		err = stek__record_open(out, farm->farm_keys, farm->name,
 					doc.data, doc.len);
+		stek__roll_saw(sync, doc.data, doc.len, !err);
+	}
 	stek__blob_free(&doc);
 	if (err == STEK_EFORMAT || err == STEK_EAUTH)
 		refuse_record(sync, link, version, err, stek_strerror(err));
@@ -122,11 +123,18 @@ static void restore(struct stek_sync *sync, struct stek_link *link,
 static void refill(struct stek_sync *sync, struct stek_link *link)
 {
 	struct stek_ring *ours = stek__ring_ref(stek__sync_ring(sync));
+	int64_t empty_ms;
 
 	link->has_bad = false;
 	stek__link_holds(sync, link, NULL);
-	/* Under a farm key that the others have left, it would lock them out. */
-	if (!stek__link_in_sync(sync, link) && !stek__roll_lacking(sync))
+	/*
+	 * Under a farm key that the others have left, it would lock them out;
+	 * but then they put theirs back within a beat or two.
+	 */
+	empty_ms = stek__sync_mono(sync) - link->empty_at_ms;
+	if (!stek__link_in_sync(sync, link) &&
+	    (!stek__roll_lacking(sync) ||
+	     empty_ms >= (int64_t)sync->farm->policy.beat_ms * OTHERS_BEATS))
 		restore(sync, link, ours);
 	stek__ring_unref(ours);
 }

@@ -83,9 +83,15 @@ static void note_ring(struct stek_sync *sync, const uint8_t *id)
 	tell(sync);
 }
 
-void stek__roll_saw(struct stek_sync *sync, const uint8_t *doc, size_t len)
+void stek__roll_saw(struct stek_sync *sync, const uint8_t *doc, size_t len,
+		    bool opened)
 {
-	if (len >= DOC_KEY_AT + STEK_FARM_KEY_ID_LEN)
+	const struct stek_farm_keys *keys = sync->farm->farm_keys;
+
+	if (len < DOC_KEY_AT + STEK_FARM_KEY_ID_LEN)
+		return;
+	/* What is sealed under a key of ours and does not open is damaged. */
+	if (opened || place_of(keys, doc + DOC_KEY_AT) == keys->n)
 		note_ring(sync, doc + DOC_KEY_AT);
 }
 
@@ -104,15 +110,21 @@ bool stek__roll_lacking(const struct stek_sync *sync)
 /* After a restart the ring may be ours without that we fetched it. */
 static bool know_ring(struct stek_sync *sync)
 {
+	struct stek_farm *farm = sync->farm;
 	struct stek_blob doc = { NULL, 0 };
+	struct stek_ring *ring = NULL;
 	int err;
 
 	if (sync->roll.told.ring_known)
 		return true;
 	err = sync->store->ops->load(sync->store, &doc);
 	stek__sync_answered(sync, err);
-	if (!err)
-		stek__roll_saw(sync, doc.data, doc.len);
+	if (!err) {
+		err = stek__record_open(&ring, farm->farm_keys, farm->name,
+					doc.data, doc.len);
+		stek__roll_saw(sync, doc.data, doc.len, !err);
+	}
+	stek__ring_unref(ring);
 	stek__blob_free(&doc);
 	return sync->roll.told.ring_known;
 }

@@ -22,8 +22,12 @@ struct stek_roll {
 int stek__roll_open(struct stek_sync *sync, const char *path) STEK_CHECKED;
 void stek__roll_close(struct stek_sync *sync);
 
-/* A ring document came from a store, before it is opened. */
-void stek__roll_saw(struct stek_sync *sync, const uint8_t *doc, size_t len);
+/*
+ * A ring document came from a store and opened, or did not. Of one that did not,
+ * the farm key that it names is a hint only: anybody may have written it.
+ */
+void stek__roll_saw(struct stek_sync *sync, const uint8_t *doc, size_t len,
+		    bool opened);
 /* The store took a ring that we sealed. */
 void stek__roll_wrote(struct stek_sync *sync);
 /* True while a store holds a ring under a farm key that this node lacks. */

@@ -99,6 +99,7 @@ struct stek_link {
 	unsigned failures;	/* beats without an answer in a row */
 	bool known;		/* what it holds is: */
 	bool empty;		/* no ring, */
+	int64_t empty_at_ms;	/* found so then */
 	struct stek_version held;	/* or this one */
 	struct stek_version told;	/* what our last heartbeat there said */
 	bool beaten;		/* it has a heartbeat of this process */

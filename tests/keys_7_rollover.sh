@@ -52,9 +52,10 @@ ctl 1 --json rotate --dry-run | jq -e '.dry_run and (.nodes | length) == 3' \
 first=$(ctl 1 --json rotate --idempotency-key once | jq -r .key)
 again=$(ctl 2 --json rotate --idempotency-key once) ||
 	fall_short "the repeated request: $again"
-[ "$(jq -r .key <<<"$again")" = "$first" ] &&
-	[ "$(jq .replayed <<<"$again")" = true ] ||
+if [ "$(jq -r .key <<<"$again")" != "$first" ] ||
+	[ "$(jq .replayed <<<"$again")" != true ]; then
 	fall_short "node 2 rotated again: $again"
+fi
 ctl 3 --json rotate --force --idempotency-key once >"$work/reused" 2>/dev/null &&
 	fall_short "a name was taken for another request"
 [ "$(jq .status "$work/reused")" = 422 ] || fall_short "$(cat "$work/reused")"
@@ -98,8 +99,10 @@ lacking() { ctl 3 --json farm-key status | jq -e .lacking; }
 await_of node-3 20 "node-3 to say what it lacks" lacking
 ctl 3 --json status | jq -e '.store.state == "refused"' >/dev/null ||
 	fall_short "node-3 does not say that it is refused"
-[ "$(redis HGET "stek:{$farm}:ring" epoch)" -ge "$held" ] && ring_under "$new" ||
+if [ "$(redis HGET "stek:{$farm}:ring" epoch)" -lt "$held" ] ||
+	! ring_under "$new"; then
 	fall_short "node-3 overwrote the ring"
+fi
 
 ctl 1 audit --verify >"$work/audit" || fall_short "$(cat "$work/audit")"
 entries=$(ctl 1 --json audit --verify | jq .checked)

@@ -185,15 +185,17 @@ static void copy_state(const struct world_node *from, struct world_node *to)
 static void make_clone(struct world *world)
 {
 	struct world_node *from = any_awake(world), *to = any_node(world);
+	char name[sizeof(to->name)];
 
 	if (!from || from == to || !from->has_dir || !to->has_dir)
 		return;
 	world_tell(world, "%s becomes a clone of %s", to->label, from->label);
 	if (to->farm)
 		world_close(to);
-	memcpy(to->name, from->name, sizeof(to->name));
+	memcpy(name, from->name, sizeof(name));
+	memcpy(to->name, name, sizeof(to->name));
 	snprintf(to->label, sizeof(to->label), "machine %zu, a clone of %s",
-		 to->at, to->name);
+		 to->at, name);
 	copy_state(from, to);
 	to->store = from->store;
 	world_open(to);
