@@ -47,9 +47,12 @@ static int slurp(struct stek_file *s, int dir, const char *name,
 
 static size_t lines_in(const struct stek_blob *text)
 {
-	const uint8_t *at = text->data, *end = at + text->len;
+	const uint8_t *at = text->data, *end;
 	size_t n = 0;
 
+	if (!text->len)
+		return 0;
+	end = at + text->len;
 	while (at < end && (at = memchr(at, '\n', (size_t)(end - at)))) {
 		at++;
 		n++;

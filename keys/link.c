@@ -108,9 +108,7 @@ void stek__link_refresh(struct stek_sync *sync)
 	sync->state = state_of_all(sync);
 	sync->absent = empty > 0 && holds_nothing(stek__sync_ring(sync));
 	sync->has_bad = bad > 0 && same == 0;
-	sync->in_sync = same > 0 && other == 0 && !(bad && sync->absent) &&
-			!stek__ring_lacks(stek__sync_ring(sync), NULL,
-					  stek__sync_farm_ms(sync));
+	sync->in_sync = same > 0 && other == 0 && !(bad && sync->absent);
 }
 
 static void publish_status(struct stek_sync *sync, size_t i,

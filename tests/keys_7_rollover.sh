@@ -62,7 +62,8 @@ ctl 3 --json rotate --force --idempotency-key once >"$work/reused" 2>/dev/null &
 
 # The new key as the second line of every node, one after the other.
 old=$(fact .target)
-new=$("$STEKD_BUILD/stekctl" keygen --append "$work/farm-1.key")
+new=$("$STEKD_BUILD/stekctl" --json keygen --append "$work/farm-1.key" |
+	jq -r .id)
 grep "$new" "$work/farm-1.key" >"$work/new.line"
 ctl 1 farm-key reload >/dev/null || fall_short "reload at node 1"
 cat "$work/new.line" >>"$work/farm-2.key"
