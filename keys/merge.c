@@ -164,10 +164,13 @@ static void unite(struct stek_sync *sync, struct stek_link *link,
 	/* The store names its ring by a version that the ring does not have. */
 	stale = stek_version_equal(&theirs->version, &ours->version) &&
 		!stek_version_equal(held, &ours->version);
+	/* Each may have wiped what the other has: a copy of ours must be whole. */
+	if (stek_version_equal(&all->version, &ours->version) &&
+	    stek__ring_lacks(ours, theirs, now_ms))
+		stek__sync_install(sync, stek__ring_ref(all));
 	if (less || stale)
 		restore(sync, link, all);
-	else if (!stek_version_equal(&all->version, &ours->version) ||
-		 stek__ring_lacks(ours, theirs, now_ms))
+	else if (!stek_version_equal(&all->version, &ours->version))
 		stek__sync_install(sync, stek__ring_ref(all));
 out:
 	stek__ring_unref(all);

@@ -65,7 +65,7 @@ static void name_files(struct admin_farm *farm)
 	settings->policy.rotate_interval_s = 60;
 	settings->policy.rotate_delay_ms = 400;
 	settings->policy.revoke_delay_ms = 400;
-	settings->policy.beat_ms = 100;
+	settings->policy.beat_ms = 300;
 }
 
 /* Also in a process without Check, which must assert nothing. */
