@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tls_private.h - one connection's TLS, as the tls*.c files share it: tls.c
+ * (its life), tls_wire.c (records), tls_facts.c (what was agreed).
+ */
+#ifndef STEKD_TLS_PRIVATE_H
+#define STEKD_TLS_PRIVATE_H
+
+#include "tls_hosts.h"
+
+#include <stek_wolfssl.h>
+
+struct tls {
+	WOLFSSL *ssl;
+	struct tls_wire *wire;
+	bool awaits_hello;	/* a HelloRetryRequest went out last */
+	bool hello_sent;	/* a real ServerHello went out */
+	bool ciphers_on;	/* our records are encrypted from here on */
+	bool done;		/* the handshake */
+	unsigned more_tickets;	/* due after a resumption, see there */
+	struct stek_session *session;
+	enum stek_outcome unseen;	/* if the callback is not asked */
+	unsigned idle_records;	/* since the last application data */
+	bool no_memory;		/* the send callback found none */
+	int error;		/* wolfSSL's code of the first failure */
+	const char *why;
+	enum failure failure;
+};
+
+
+/* Notes why, and corrects the alert in `out` where it still can. TLS_FAILED. */
+enum tls_result tls__fail(struct tls *tls, int error);
+
+#endif

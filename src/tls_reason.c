@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tls_reason.c - what a wolfSSL error means: one row for each that a peer can
+ * bring about. tls.c looks up the library's first failure here.
+ */
+#include "tls_reason.h"
+
+#include "tls_hosts.h"
+
+static const struct tls_reason reasons[] = {
+	{ VERSION_ERROR, FAIL_VERSION, 70 },
+	{ UNSUPPORTED_PROTO_VERSION, FAIL_VERSION, 70 },
+	{ MATCH_SUITE_ERROR, FAIL_SUITE, 40 },
+	{ UNSUPPORTED_SUITE, FAIL_SUITE, 40 },
+	{ SUITES_ERROR, FAIL_SUITE, 40 },
+	{ ECC_CURVE_ERROR, FAIL_SUITE, 40 },
+	{ KEY_SHARE_ERROR, FAIL_SUITE, 40 },
+	/* The gate has seen to it that shares belong to offered groups. */
+	{ BAD_KEY_SHARE_DATA, FAIL_SUITE, 40 },
+	{ NO_PEER_KEY, FAIL_SUITE, 40 },
+	{ PSK_KEY_ERROR, FAIL_SUITE, 47 },
+	{ EXT_MASTER_SECRET_NEEDED_E, FAIL_SUITE, 40 },
+	{ UNKNOWN_ALPN_PROTOCOL_NAME_E, FAIL_ALPN, 120 },
+	{ UNKNOWN_SNI_HOST_NAME_E, FAIL_UNKNOWN_HOST, 112 },
+	{ EXT_MISSING, FAIL_MALFORMED, 109 },
+	{ UNSUPPORTED_EXTENSION, FAIL_MALFORMED, 110 },
+	{ BUFFER_ERROR, FAIL_MALFORMED, 50 },
+	{ BUFFER_E, FAIL_MALFORMED, 50 },
+	{ INCOMPLETE_DATA, FAIL_MALFORMED, 50 },
+	{ PARSE_ERROR, FAIL_MALFORMED, 50 },
+	{ LENGTH_ERROR, FAIL_MALFORMED, 50 },
+	{ INVALID_PARAMETER, FAIL_MALFORMED, 47 },
+	{ DUPLICATE_TLS_EXT_E, FAIL_MALFORMED, 47 },
+	{ EXT_NOT_ALLOWED, FAIL_MALFORMED, 47 },
+	{ HRR_COOKIE_ERROR, FAIL_MALFORMED, 47 },
+	{ BAD_TICKET_MSG_SZ, FAIL_MALFORMED, 50 },
+	{ BAD_BINDER, FAIL_MALFORMED, 51 },
+	{ VERIFY_FINISHED_ERROR, FAIL_MALFORMED, 51 },
+	{ VERIFY_MAC_ERROR, FAIL_MALFORMED, 20 },
+	{ DECRYPT_ERROR, FAIL_MALFORMED, 20 },
+	{ AES_GCM_AUTH_E, FAIL_MALFORMED, 20 },
+	{ MAC_CMP_FAILED_E, FAIL_MALFORMED, 20 },
+	{ ECC_PEERKEY_ERROR, FAIL_MALFORMED, 47 },
+	{ OUT_OF_ORDER_E, FAIL_MALFORMED, 10 },
+	{ SANITY_MSG_E, FAIL_MALFORMED, 10 },
+	{ DUPLICATE_MSG_E, FAIL_MALFORMED, 10 },
+	{ UNKNOWN_RECORD_TYPE, FAIL_MALFORMED, 10 },
+	{ UNKNOWN_HANDSHAKE_TYPE, FAIL_MALFORMED, 10 },
+	{ NO_CHANGE_CIPHER_E, FAIL_MALFORMED, 10 },
+	{ HANDSHAKE_SIZE_ERROR, FAIL_TOO_BIG, 50 },
+	{ MEMORY_E, FAIL_MEMORY, 80 },
+	{ MEMORY_ERROR, FAIL_MEMORY, 80 },
+	{ FATAL_ERROR, FAIL_ALERT, 0 },
+	{ SOCKET_PEER_CLOSED_E, FAIL_CLOSED, 0 },
+	{ ZERO_RETURN, FAIL_CLOSED, 0 },
+	/* As wolfSSL_get_error() calls it. */
+	{ WOLFSSL_ERROR_ZERO_RETURN, FAIL_CLOSED, 0 },
+};
+
+const struct tls_reason *tls_reason_find(int error)
+{
+	static const struct tls_reason other = { 0, FAIL_OTHER, 80 };
+	size_t i;
+
+	for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].error == error)
+			return &reasons[i];
+	return &other;
+}

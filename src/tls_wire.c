@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tls_wire.c - how wolfSSL reads and writes a connection's records: from the
+ * bytes that conn.c has read, into the buffer that it will send. tls_hosts.c
+ * sets these callbacks on every context.
+ */
+#include "tls_private.h"
+
+#include <string.h>
+
+/* RFC 8446 s4.1.3: a ServerHello with this random asks for another hello. */
+static const uint8_t retry_random[32] = {
+	0xCF, 0x21, 0xAD, 0x74, 0xE5, 0x9A, 0x61, 0x11,
+	0xBE, 0x1D, 0x8C, 0x02, 0x1E, 0x65, 0xB8, 0x91,
+	0xC2, 0xA2, 0x11, 0x16, 0x7A, 0xBB, 0x8C, 0x5E,
+	0x07, 0x9E, 0x09, 0xE2, 0xC8, 0xA8, 0x33, 0x9C,
+};
+
+enum {
+	RECORD_HEADER = 5,
+	RECORD_CHANGE_CIPHER = 20,
+	RECORD_HANDSHAKE = 22,
+	MESSAGE_SERVER_HELLO = 2,
+	RANDOM_AT = RECORD_HEADER + 4 + 2,
+	SUITE_BYTES_AT_LEAST = RANDOM_AT + sizeof(retry_random),
+};
+
+/*
+ * The library takes any number of KeyUpdates and empty records in a row, each
+ * for a key derivation. It asks for one record header at a time.
+ */
+#define IDLE_RECORDS_MAX 32
+
+static int wire_recv(WOLFSSL *ssl, char *buf, int sz, void *ctx)
+{
+	struct tls *tls = ctx;
+	struct tls_wire *wire = tls->wire;
+	size_t n = sz > 0 ? (size_t)sz : 0;
+
+	(void)ssl;
+	if (!wire->in_len)
+		return WOLFSSL_CBIO_ERR_WANT_READ;
+	if (tls->done && n == RECORD_HEADER &&
+	    tls->idle_records++ > IDLE_RECORDS_MAX)
+		return WOLFSSL_CBIO_ERR_GENERAL;
+	if (n > wire->in_len)
+		n = wire->in_len;
+	memcpy(buf, wire->in, n);
+	wire->in += n;
+	wire->in_len -= n;
+	return (int)n;
+}
+
+/*
+ * Notes what the library says in the clear: whether a second ClientHello is
+ * due, which has to pass the gate too, and whether an alert of ours could still
+ * be read. The library hands over whole records.
+ */
+static void watch_flight(struct tls *tls, const uint8_t *p, size_t len)
+{
+	while (!tls->ciphers_on && len > RECORD_HEADER) {
+		size_t record = RECORD_HEADER + ((size_t)p[3] << 8 | p[4]);
+
+		if (record > len)
+			return;
+		if (p[0] == RECORD_HANDSHAKE && record >= SUITE_BYTES_AT_LEAST &&
+		    p[RECORD_HEADER] == MESSAGE_SERVER_HELLO) {
+			tls->awaits_hello = !memcmp(p + RANDOM_AT, retry_random,
+						    sizeof(retry_random));
+			tls->hello_sent = !tls->awaits_hello;
+			if (tls->hello_sent &&
+			    wolfSSL_version(tls->ssl) == TLS1_3_VERSION)
+				tls->ciphers_on = true;
+		}
+		/* In TLS 1.3 this record means nothing (RFC 8446 D.4). */
+		if (p[0] == RECORD_CHANGE_CIPHER && tls->hello_sent)
+			tls->ciphers_on = true;
+		p += record;
+		len -= record;
+	}
+}
+
+static int wire_send(WOLFSSL *ssl, char *buf, int sz, void *ctx)
+{
+	struct tls *tls = ctx;
+
+	(void)ssl;
+	if (sz < 0)
+		return WOLFSSL_CBIO_ERR_GENERAL;
+	if (!tls->done)
+		watch_flight(tls, (const uint8_t *)buf, (size_t)sz);
+	if (buf_append(tls->wire->out, buf, (size_t)sz) < 0) {
+		tls->no_memory = true;
+		return WOLFSSL_CBIO_ERR_GENERAL;
+	}
+	return sz;
+}
+
+void tls__wire_callbacks(WOLFSSL_CTX *ctx)
+{
+	wolfSSL_CTX_SetIORecv(ctx, wire_recv);
+	wolfSSL_CTX_SetIOSend(ctx, wire_send);
+}
