@@ -41,6 +41,7 @@ const char *failure_name(enum failure failure)
 		[FAIL_PROXY] = "proxy",
 		[FAIL_MEMORY] = "memory",
 		[FAIL_OTHER] = "other",
+		[FAIL_CERT_UNKNOWN_CA] = "certificate_unknown_ca",
 	};
 
 	if ((size_t)failure >= FAILURES)

@@ -32,6 +32,7 @@ enum failure {
 	FAIL_PROXY,		/* PROXY header missing or wrong */
 	FAIL_MEMORY,
 	FAIL_OTHER,
+	FAIL_CERT_UNKNOWN_CA,	/* no CA of the host's stands behind it */
 	FAILURES
 };
 

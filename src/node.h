@@ -2,7 +2,7 @@
 /*
  * node.h - one running node: what main (stekd.c), the workers and the admin
  * endpoint share. Built by stekd.c before any thread starts; read-only after,
- * but for the counters inside the workers and the present generation.
+ * but for the counters inside the workers.
  */
 #ifndef STEKD_NODE_H
 #define STEKD_NODE_H
@@ -13,19 +13,13 @@
 #include "settings.h"
 
 struct worker;
-struct generation;
+struct tls_hosts;
 struct node_names;
 
 struct node {
-	/*
-	 * As started: what no reload changes, see reload.c. All the rest is
-	 * read from a generation (generation.h), which is a connection's own.
-	 */
-	const struct settings *fixed;
+	const struct settings *settings;
 	struct stek_farm *farm;
-	_Atomic(struct generation *) present;	/* generation.c's */
-	struct generation *unheld;
-	_Atomic unsigned generations;
+	struct tls_hosts *hosts;	/* tls.h: contexts by host */
 	struct worker **workers;	/* worker.h; n_workers 0: key keeper */
 	size_t n_workers;
 	int64_t started_at_ms;		/* farm time */

@@ -282,6 +282,7 @@ static void read_host(struct reading *r, uint32_t index)
 		      "tcp: or unix: one");
 	read_alpn(r, from, host, index);
 	read_certificate(r, from, host, index);
+	settings_client_read(host, from, r->doc, index, r->dir, &r->faults);
 }
 
 static void read_hosts(struct reading *r)
@@ -473,6 +474,7 @@ static void host_free(struct settings_host *host)
 	free(host->group);
 	free(host->certificate);
 	free(host->key);
+	settings_client_clear(host);
 }
 
 void settings_free(struct settings *settings)

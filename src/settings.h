@@ -28,6 +28,13 @@ struct settings_listen {
 
 enum backend_kind { BACKEND_BUILTIN, BACKEND_SOCKET };
 
+enum client_auth {
+	CLIENT_NONE,		/* no certificate is asked for */
+	CLIENT_OPTIONAL,	/* none is fine, a bad one is not */
+	CLIENT_REQUIRED,
+	CLIENT_AFTER_HANDSHAKE,	/* RFC 8446 s4.6.2 */
+};
+
 struct settings_host {
 	char **names;		/* lower case; "*.example.com" matches one label */
 	size_t n_names;
@@ -41,6 +48,10 @@ struct settings_host {
 	enum backend_kind backend;
 	struct settings_address backend_address;	/* BACKEND_SOCKET */
 	bool send_proxy;	/* PROXY v2 with TLS TLVs towards the backend */
+	enum client_auth client_auth;
+	char *client_ca;	/* PEM bundle; NULL with CLIENT_NONE alone */
+	char *client_crl;	/* PEM revocation lists; NULL: none are asked */
+	unsigned client_depth;	/* CA certificates a client may send, 0..8 */
 };
 
 struct settings_store {

@@ -30,6 +30,13 @@ static const cyaml_strval_t formats[] = {
 	{ "json", LOG_JSON },
 };
 
+static const cyaml_strval_t client_auths[] = {
+	{ "none", CLIENT_NONE },
+	{ "optional", CLIENT_OPTIONAL },
+	{ "required", CLIENT_REQUIRED },
+	{ "after-handshake", CLIENT_AFTER_HANDSHAKE },
+};
+
 static const cyaml_strval_t versions[] = {
 	{ "TLSv1.2", FILE_TLS12 },
 	{ "TLSv1.3", FILE_TLS13 },
@@ -143,6 +150,15 @@ static const cyaml_schema_field_t host_fields[] = {
 	CYAML_FIELD_STRING_PTR("backend", TEXT_OPTIONAL, struct file_host,
 			       backend, 1, 127),
 	CYAML_FIELD_BOOL("send_proxy", OPTIONAL, struct file_host, send_proxy),
+	CYAML_FIELD_ENUM("client_auth", CYAML_FLAG_STRICT | OPTIONAL,
+			 struct file_host, client_auth, client_auths,
+			 CYAML_ARRAY_LEN(client_auths)),
+	CYAML_FIELD_STRING_PTR("client_ca", TEXT_OPTIONAL, struct file_host,
+			       client_ca, 1, PATH_LEN_MAX),
+	CYAML_FIELD_STRING_PTR("client_crl", TEXT_OPTIONAL, struct file_host,
+			       client_crl, 1, PATH_LEN_MAX),
+	CYAML_FIELD_UINT("client_depth", OPTIONAL, struct file_host,
+			 client_depth),
 	CYAML_FIELD_END
 };
 
@@ -248,6 +264,17 @@ static const struct number numbers[] = {
 	  offsetof(struct file, limits.max_connections), 1, 1000000, 10000 },
 };
 
+/* Of each host. */
+static const struct number host_numbers[] = {
+	{ "tickets", offsetof(struct file_host, tickets), 0, 4, 2 },
+	{ "client_depth", offsetof(struct file_host, client_depth), 0, 8, 4 },
+};
+
+static uint32_t *number_in(void *base, const struct number *number)
+{
+	return (uint32_t *)(void *)((char *)base + number->offset);
+}
+
 static void number_check(struct doc *doc, const char *path, uint32_t *value,
 			 const struct number *number, struct faults *faults)
 {
@@ -265,19 +292,22 @@ static void number_check(struct doc *doc, const char *path, uint32_t *value,
 static void numbers_check(struct file *file, struct doc *doc,
 			  struct faults *faults)
 {
-	static const struct number tickets = { NULL, 0, 0, 4, 2 };
 	char path[64];
-	size_t i;
+	size_t i, j;
 
 	for (i = 0; i < CYAML_ARRAY_LEN(numbers); i++)
 		number_check(doc, numbers[i].path,
-			     (uint32_t *)(void *)((char *)file +
-						  numbers[i].offset),
-			     &numbers[i], faults);
-	for (i = 0; i < file->hosts_count; i++) {
-		snprintf(path, sizeof(path), "hosts[%zu].tickets", i);
-		number_check(doc, path, &file->hosts[i].tickets, &tickets,
+			     number_in(file, &numbers[i]), &numbers[i],
 			     faults);
+	for (i = 0; i < file->hosts_count; i++) {
+		for (j = 0; j < CYAML_ARRAY_LEN(host_numbers); j++) {
+			snprintf(path, sizeof(path), "hosts[%zu].%s", i,
+				 host_numbers[j].path);
+			number_check(doc, path,
+				     number_in(&file->hosts[i],
+					       &host_numbers[j]),
+				     &host_numbers[j], faults);
+		}
 	}
 	if (doc_line(doc, "log.level") == 0)
 		file->log.level = LOG_INFO;

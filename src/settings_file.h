@@ -50,6 +50,9 @@ struct file_host {
 	uint32_t tickets;
 	char *backend;
 	bool send_proxy;
+	enum client_auth client_auth;
+	char *client_ca, *client_crl;
+	uint32_t client_depth;
 };
 
 struct file_limits {
@@ -100,5 +103,12 @@ void settings_store_read(struct settings_store *out,
 			 const char *name, const char *dir,
 			 struct faults *faults);
 void settings_store_clear(struct settings_store *store);
+
+/* settings_client.c: of the host hosts[index]. */
+void settings_client_read(struct settings_host *out,
+			  const struct file_host *in, struct doc *doc,
+			  uint32_t index, const char *dir,
+			  struct faults *faults);
+void settings_client_clear(struct settings_host *host);
 
 #endif

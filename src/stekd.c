@@ -21,7 +21,6 @@
 
 #include "admin.h"
 #include "event.h"
-#include "generation.h"
 #include "log.h"
 #include "node.h"
 #include "tls.h"
@@ -169,7 +168,7 @@ static struct stek_store_reach store_reach(const struct settings_store *store)
 
 static int open_farm(struct node *node, char *why, size_t why_len)
 {
-	const struct settings *settings = node->fixed;
+	const struct settings *settings = node->settings;
 	struct stek_store_config stores[STEK_STORES_MAX];
 	const struct stek_farm_options options = {
 		.farm = settings->farm,
@@ -198,9 +197,9 @@ static int open_farm(struct node *node, char *why, size_t why_len)
 
 static int make_workers(struct node *node, char *why, size_t why_len)
 {
-	unsigned i, n = node->fixed->workers;
+	unsigned i, n = node->settings->workers;
 
-	if (node->fixed->n_listen == 0)
+	if (node->settings->n_listen == 0)
 		return 0;
 	node->workers = calloc(n, sizeof(*node->workers));
 	if (node->workers == NULL) {
@@ -220,7 +219,7 @@ static void log_listeners(const struct node *node)
 	struct settings_address bound;
 	size_t i;
 
-	for (i = 0; node->n_workers > 0 && i < node->fixed->n_listen; i++)
+	for (i = 0; node->n_workers > 0 && i < node->settings->n_listen; i++)
 		if (worker_address(node->workers[0], i, &bound) == 0)
 			log_event(LOG_INFO, "listening", "address", LOG_STR,
 				  bound.text, "role", LOG_STR, "tls", NULL);
@@ -229,8 +228,6 @@ static void log_listeners(const struct node *node)
 /* The parts that need no thread: also what --check does. 0 or -1. */
 static int prepare(struct node *node, char *why, size_t why_len)
 {
-	struct generation *first;
-
 	if (wolfSSL_Init() != WOLFSSL_SUCCESS) {
 		snprintf(why, why_len, "wolfSSL does not initialise");
 		return -1;
@@ -238,10 +235,8 @@ static int prepare(struct node *node, char *why, size_t why_len)
 	if (open_farm(node, why, why_len) != 0)
 		return -1;
 	node->started_at_ms = stek_farm_now_ms(node->farm);
-	if (generation_new(&first, node, node->fixed, NULL, why, why_len) != 0)
-		return -1;
-	generation_install(node, first);
-	return 0;
+	return tls_hosts_new(&node->hosts, node->settings, node->farm, why,
+			     why_len);
 }
 
 /* Drains the workers that run; a second signal ends the process at once. */
@@ -270,7 +265,7 @@ static void dismantle(struct node *node, struct admin *admin)
 	size_t i;
 
 	admin_stop(admin);
-	generation_end(node);
+	tls_hosts_free(node->hosts);
 	stek_farm_close(node->farm);
 	for (i = 0; i < node->n_workers; i++)
 		worker_free(node->workers[i]);
@@ -306,7 +301,6 @@ static void serve(struct node *node, const sigset_t *signals)
 			continue;
 		}
 		node_learn_names(node);
-		(void)generation_reap(node);
 	}
 	log_event(LOG_INFO, "stopping", "signal", LOG_STR,
 		  got == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
@@ -354,7 +348,7 @@ static int run(struct node *node)
 	    admin_start(&admin, node, why, sizeof(why)) != 0)
 		goto out;
 	log_event(LOG_INFO, "ready to serve", "farm", LOG_STR,
-		  node->fixed->farm, "workers", LOG_INT,
+		  node->settings->farm, "workers", LOG_INT,
 		  (int64_t)node->n_workers, "version", LOG_STR,
 		  stek_version_string(), NULL);
 	notify("READY=1");
@@ -400,7 +394,7 @@ int main(int argc, char **argv)
 		return EXIT_CONFIG;
 	log_setup(settings->log_level, settings->log_format, settings->node);
 	memset(&node, 0, sizeof(node));
-	node.fixed = settings;
+	node.settings = settings;
 	status = options.check ? check(&node, options.config) : run(&node);
 	settings_free(settings);
 	return status;

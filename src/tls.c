@@ -29,8 +29,11 @@ static bool will_be_tls13(const struct settings *settings,
  * that is not patched for it (deploy/wolfssl), another server's session_ticket.
  */
 static bool must_do_without_tickets(const struct settings *settings,
+				    const struct settings_host *host,
 				    const struct gate_hello *hello)
 {
+	if (host->client_auth != CLIENT_NONE)
+		return true;
 	if (hello->n_psk && !hello->psk_dhe_ke)
 		return true;
 	if (!will_be_tls13(settings, hello) && !hello->has_ems)
@@ -99,6 +102,9 @@ static int set_up(struct tls *tls, const struct tls_hosts *hosts,
 	wolfSSL_SetIOWriteCtx(tls->ssl, tls);
 	if (stek_wolfssl_session(tls->ssl, session) < 0)
 		return -1;
+	tls->client.client = own->client;
+	tls->client.session = session;
+	tls_client_watch(&tls->client, tls->ssl);
 	spare_tickets(tls, hosts->farm, hello);
 	if (own->alpn && hello->has_alpn &&
 	    wolfSSL_UseALPN(tls->ssl, own->alpn, (word32)strlen(own->alpn),
@@ -121,7 +127,7 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 	if (!tls)
 		return NULL;
 	tls->wire = wire;
-	plain = must_do_without_tickets(hosts->settings, hello);
+	plain = must_do_without_tickets(hosts->settings, host, hello);
 	if (!plain && host->tickets && will_be_tls13(hosts->settings, hello))
 		tls->more_tickets = host->tickets - 1;
 	tls->session = session;
@@ -172,6 +178,8 @@ enum tls_result tls__fail(struct tls *tls, int error)
 
 	tls->error = error;
 	tls->failure = tls->no_memory ? FAIL_MEMORY : reason->failure;
+	if (error == VERIFY_CERT_ERROR && tls->client.refused != FAIL_NONE)
+		tls->failure = tls->client.refused;
 	tls->why = wolfSSL_ERR_reason_error_string((unsigned long)error);
 	correct_alert(tls, reason->alert);
 	return TLS_FAILED;

@@ -27,6 +27,14 @@ struct tls;
 int tls_check_pair(const char *cert, const char *key, char *why,
 		   size_t why_len);
 
+/*
+ * Reads what the host demands of client certificates as tls_hosts_new() will.
+ * 0, or -1 with one line in `why` and in *option the option at fault, a static
+ * string. Any thread.
+ */
+int tls_check_client(const struct settings_host *host, const char **option,
+		     char *why, size_t why_len);
+
 /* Makes the contexts of every host and joins them to the farm. 0 or -1. */
 int tls_hosts_new(struct tls_hosts **out, const struct settings *settings,
 		  struct stek_farm *farm, char *why, size_t why_len);

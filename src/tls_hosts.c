@@ -4,7 +4,7 @@
  * groups, versions, and the join to the farm. stekd.c makes them before the
  * workers start; settings.c has certificates checked here.
  */
-#include "tls_hosts.h"
+#include "tls_client.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static void start_library(void)
 	library_ready = wolfSSL_Init() == WOLFSSL_SUCCESS;
 }
 
-static int need_library(char *why, size_t why_len)
+int tls__need_library(char *why, size_t why_len)
 {
 	pthread_once(&library_once, start_library);
 	if (library_ready)
@@ -82,7 +82,7 @@ int tls_check_pair(const char *cert, const char *key, char *why,
 	WOLFSSL_CTX *ctx;
 	int ret;
 
-	if (need_library(why, why_len) < 0)
+	if (tls__need_library(why, why_len) < 0)
 		return -1;
 	ctx = wolfSSL_CTX_new(wolfTLS_server_method());
 	if (!ctx) {
@@ -170,7 +170,6 @@ static int set_options(WOLFSSL_CTX *ctx, const struct settings *settings,
 			 groups);
 		return -1;
 	}
-	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
 	wolfSSL_CTX_set_options(ctx, WOLFSSL_OP_CIPHER_SERVER_PREFERENCE);
 	(void)wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
 	return 0;
@@ -195,11 +194,13 @@ static int keep_server_name(WOLFSSL_CTX *ctx, char *why, size_t why_len)
 	return 0;
 }
 
-static WOLFSSL_CTX *make_context(const struct settings *settings,
+static WOLFSSL_CTX *make_context(const struct tls_client *client,
+				 const struct settings *settings,
 				 const struct settings_host *host, char *why,
 				 size_t why_len)
 {
 	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(versions(settings));
+	const char *option;
 
 	if (!ctx) {
 		snprintf(why, why_len, "no memory for a TLS context");
@@ -208,7 +209,8 @@ static WOLFSSL_CTX *make_context(const struct settings *settings,
 	tls__wire_callbacks(ctx);
 	if (set_options(ctx, settings, why, why_len) < 0 ||
 	    keep_server_name(ctx, why, why_len) < 0 ||
-	    load_pair(ctx, host->certificate, host->key, why, why_len) < 0) {
+	    load_pair(ctx, host->certificate, host->key, why, why_len) < 0 ||
+	    tls_client_apply(client, ctx, &option, why, why_len) < 0) {
 		wolfSSL_CTX_free(ctx);
 		return NULL;
 	}
@@ -239,13 +241,15 @@ static char *policy_text(const struct tls_host *own,
 			 const struct settings_host *host)
 {
 	const char *group = host->group;
+	char *client = tls_client_policy(own->client);
 	char *text = NULL;
 
 	if (!group)
 		group = host->n_names ? host->names[0] : "";
-	if (asprintf(&text, "group=%s\nclient-auth=none\nalpn=%s\n", group,
-		     own->alpn ? own->alpn : "") < 0)
-		return NULL;
+	if (client && asprintf(&text, "group=%s\n%salpn=%s\n", group, client,
+			       own->alpn ? own->alpn : "") < 0)
+		text = NULL;
+	free(client);
 	return text;
 }
 
@@ -275,13 +279,19 @@ static int fill_host(struct tls_host *own, const struct settings *settings,
 		     const struct settings_host *host, struct stek_farm *farm,
 		     char *why, size_t why_len)
 {
+	const char *option;
+
 	if (join_alpn(own, host) < 0) {
 		snprintf(why, why_len, "no memory");
 		return -1;
 	}
-	own->ticketed = make_context(settings, host, why, why_len);
+	if (tls_client_new(&own->client, host, &option, why, why_len) < 0)
+		return -1;
+	tls_client_warn(own->client, host->n_names ? host->names[0] : "");
+	own->ticketed = make_context(own->client, settings, host, why,
+				     why_len);
 	own->plain = own->ticketed ?
-		make_context(settings, host, why, why_len) : NULL;
+		make_context(own->client, settings, host, why, why_len) : NULL;
 	if (!own->plain)
 		return -1;
 	(void)wolfSSL_CTX_no_ticket_TLSv13(own->plain);
@@ -298,7 +308,7 @@ int tls_hosts_new(struct tls_hosts **out, const struct settings *settings,
 	struct tls_hosts *hosts;
 	size_t i;
 
-	if (need_library(why, why_len) < 0 ||
+	if (tls__need_library(why, why_len) < 0 ||
 	    check_ciphers(settings, why, why_len) < 0)
 		return -1;
 	hosts = calloc(1, sizeof(*hosts));
@@ -337,6 +347,7 @@ void tls_hosts_free(struct tls_hosts *hosts)
 			wolfSSL_CTX_free(own->ticketed);
 		if (own->plain)
 			wolfSSL_CTX_free(own->plain);
+		tls_client_free(own->client);
 		free(own->alpn);
 	}
 	free(hosts->host);

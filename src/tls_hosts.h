@@ -14,11 +14,13 @@
 #include "tls.h"
 
 struct stek_host;
+struct tls_client;
 
 struct tls_host {
 	WOLFSSL_CTX *ticketed;		/* joined to the farm */
 	WOLFSSL_CTX *plain;		/* no ticket is taken or given */
 	struct stek_host *join;
+	struct tls_client *client;	/* NULL: no client authentication */
 	char *alpn;			/* "h2,http/1.1", NULL: none */
 };
 
@@ -27,6 +29,9 @@ struct tls_hosts {
 	struct stek_farm *farm;
 	struct tls_host *host;		/* by index, as settings->hosts */
 };
+
+/* Starts the library, once. 0, or -1 with `why`. */
+int tls__need_library(char *why, size_t why_len);
 
 /* The I/O callbacks of tls.c. */
 void tls__wire_callbacks(WOLFSSL_CTX *ctx);

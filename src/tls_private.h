@@ -6,7 +6,7 @@
 #ifndef STEKD_TLS_PRIVATE_H
 #define STEKD_TLS_PRIVATE_H
 
-#include "tls_hosts.h"
+#include "tls_client.h"
 
 #include <stek_wolfssl.h>
 
@@ -19,6 +19,7 @@ struct tls {
 	bool done;		/* the handshake */
 	unsigned more_tickets;	/* due after a resumption, see there */
 	struct stek_session *session;
+	struct tls_client_view client;
 	enum stek_outcome unseen;	/* if the callback is not asked */
 	unsigned idle_records;	/* since the last application data */
 	bool no_memory;		/* the send callback found none */

@@ -107,6 +107,23 @@ START_TEST(test_read_gives_host_defaults)
 	ck_assert_str_eq(settings->hosts[0].group, "a.test");
 	ck_assert_uint_eq(settings->hosts[0].tickets, 2);
 	ck_assert_int_eq(settings->hosts[0].backend, BACKEND_BUILTIN);
+	ck_assert_int_eq(settings->hosts[0].client_auth, CLIENT_NONE);
+}
+END_TEST
+
+/* Client certificates: paths of the file's directory, a depth of four. */
+START_TEST(test_read_takes_client_certificates)
+{
+	good(BASE HOST "    client_auth: required\n    client_ca: ca.pem\n");
+	ck_assert_int_eq(settings->hosts[0].client_auth, CLIENT_REQUIRED);
+	ck_assert_str_eq(settings->hosts[0].client_ca, in_dir("ca.pem"));
+	ck_assert_ptr_null(settings->hosts[0].client_crl);
+	ck_assert_uint_eq(settings->hosts[0].client_depth, 4);
+	good(BASE HOST "    client_auth: optional\n    client_ca: ca.pem\n"
+	     "    client_crl: ca.crl\n    client_depth: 0\n");
+	ck_assert_int_eq(settings->hosts[0].client_auth, CLIENT_OPTIONAL);
+	ck_assert_str_eq(settings->hosts[0].client_crl, in_dir("ca.crl"));
+	ck_assert_uint_eq(settings->hosts[0].client_depth, 0);
 }
 END_TEST
 
@@ -153,6 +170,7 @@ int main(void)
 	tcase_add_test(tcase, test_read_takes_host_name);
 	tcase_add_test(tcase, test_read_takes_everything);
 	tcase_add_test(tcase, test_read_gives_host_defaults);
+	tcase_add_test(tcase, test_read_takes_client_certificates);
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("settings_host");
 	tcase_add_checked_fixture(tcase, setup, teardown);

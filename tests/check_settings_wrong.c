@@ -102,6 +102,27 @@ static const struct wrong values[] = {
 	{ BASE HOST "    send_proxy: true\n", 10, "builtin backend" },
 	{ BASE HOST "    alpn: [h2]\n", 10, "expected http/1.1" },
 	{ BASE HOST "    tickets: 5\n", 10, "0 to 4" },
+	{ BASE HOST "    client_auth: maybe\n", 10,
+	  "none, optional, required or after-handshake" },
+	{ BASE HOST "    client_auth: after-handshake\n"
+	  "    client_ca: ca.pem\n", 10, "after-handshake" },
+	{ BASE HOST "    client_auth: required\n", 10, "without client_ca" },
+	{ BASE HOST "    client_ca: ca.pem\n", 10, "client_ca without" },
+	{ BASE HOST "    client_auth: none\n    client_crl: ca.crl\n", 11,
+	  "client_crl without" },
+	{ BASE HOST "    client_depth: 4\n", 10, "client_depth without" },
+	{ BASE HOST "    client_auth: optional\n    client_ca: ca.pem\n"
+	  "    client_depth: 9\n", 12, "0 to 8" },
+	{ BASE HOST "    client_auth: optional\n    client_ca: none\n", 11,
+	  "No such file" },
+	{ BASE HOST "    client_auth: optional\n    client_ca: farm.key\n",
+	  11, "no PEM part" },
+	{ BASE HOST "    client_auth: optional\n    client_ca: a.pem\n", 11,
+	  "part 1 is not a CA" },
+	{ BASE HOST "    client_auth: optional\n    client_ca: ca.pem\n"
+	  "    client_crl: ca.pem\n", 12, "X509 CRL" },
+	{ BASE HOST "    client_auth: optional\n    client_ca: ca.pem\n"
+	  "    client_crl: other.crl\n", 12, "revocation list 1" },
 	{ BASE HOST "  - names: [b.test, A.test]\n    certificate: a.pem\n"
 	  "    key: a.key\n", 10, "'a.test' a second time" },
 	{ BASE HOST "    default: true\n  - names: [b.test]\n"

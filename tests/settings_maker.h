@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pki.h"
 #include "settings.h"
 
 /* Five lines, so that what a test adds begins at line 6. */
@@ -75,6 +76,22 @@ static void make_pair(const char *cert, const char *key)
 	EVP_PKEY_free(pkey);
 }
 
+/* A CA, and the revocation list of another one of its name. */
+static void make_ca(void)
+{
+	struct pki ca = pki_make(&(struct pki_wish){ .name = "CA",
+						     .ca = true });
+	struct pki other = pki_make(&(struct pki_wish){ .name = "CA",
+							.ca = true });
+	const struct pki *all[] = { &ca };
+
+	pki_write(in_dir("ca.pem"), all, 1);
+	pki_append_list(in_dir("ca.crl"), &ca, NULL, 0, 3600);
+	pki_append_list(in_dir("other.crl"), &other, NULL, 0, 3600);
+	pki_free(&ca);
+	pki_free(&other);
+}
+
 static void setup(void)
 {
 	strcpy(dir, "/tmp/check_settings.XXXXXX");
@@ -82,6 +99,7 @@ static void setup(void)
 	strcpy(conf, in_dir("stekd.yaml"));
 	make_pair("a.pem", "a.key");
 	make_pair("b.pem", "b.key");
+	make_ca();
 	write_file("farm.key", "it is read later\n", 0600);
 	write_file("token", TOKEN "\n", 0600);
 	write_file("password", "secret\n", 0600);
@@ -94,7 +112,7 @@ static void teardown(void)
 {
 	static const char *const names[] = {
 		"a.pem", "a.key", "b.pem", "b.key", "farm.key", "token",
-		"password", "stekd.yaml", "open", "short", "junk",
+		"password", "ca.pem", "ca.crl", "other.crl", "stekd.yaml", "open", "short", "junk",
 	};
 	size_t i;
 

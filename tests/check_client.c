@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * check_client.c - whose certificates a host takes: OpenSSL clients with good
+ * and bad ones, in both versions, against hosts that ask and hosts that demand.
+ */
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "conn_client.h"
+#include "pki.h"
+#include "tls.h"
+
+static struct pki ca, other_ca, middle;
+static char ca_path[128], crl_path[128];
+
+static void in_dir(char *out, size_t cap, const char *name)
+{
+	snprintf(out, cap, "%s/%s", loopback->dir, name);
+}
+
+static void set_up_ca(void)
+{
+	const struct pki *anchors[] = { &ca };
+
+	set_up();
+	ca = pki_make(&(struct pki_wish){ .name = "CA", .ca = true });
+	other_ca = pki_make(&(struct pki_wish){ .name = "Other", .ca = true });
+	middle = pki_make(&(struct pki_wish){ .name = "Middle", .ca = true,
+					      .issuer = &ca, .serial = 77 });
+	in_dir(ca_path, sizeof(ca_path), "ca");
+	in_dir(crl_path, sizeof(crl_path), "crl");
+	pki_write(ca_path, anchors, 1);
+	loopback->hosts[0].client_auth = CLIENT_REQUIRED;
+	loopback->hosts[0].client_ca = ca_path;
+	loopback->hosts[0].client_depth = 4;
+}
+
+static void tear_down_ca(void)
+{
+	unlink(ca_path);
+	unlink(crl_path);
+	tear_down();
+	pki_free(&ca);
+	pki_free(&other_ca);
+	pki_free(&middle);
+}
+
+static struct client *client_with(const struct pki *leaf,
+				  const struct pki *chain, int version)
+{
+	struct client *client = open_client("www.example.com", version);
+
+	if (leaf) {
+		SSL_use_certificate(client->ssl, leaf->x509);
+		SSL_use_PrivateKey(client->ssl, leaf->key);
+	}
+	if (chain)
+		SSL_add1_chain_cert(client->ssl, chain->x509);
+	return client;
+}
+
+/* 0 when the page answers, else the alert that came (-1: none did). */
+static int try(const struct pki *leaf, const struct pki *chain, int version)
+{
+	struct client *client = client_with(leaf, chain, version);
+	char byte;
+	bool clean;
+	int alert, ret = 0;
+
+	if (!client_handshake(client, false, &alert)) {
+		ret = alert ? alert : -1;
+	} else {
+		const char *request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+		/* In TLS 1.3 a client learns of a refusal when it reads. */
+		SSL_write(client->ssl, request, (int)strlen(request));
+		client_send(client);
+		if (client_read(client, &byte, 1, &clean) != 1)
+			ret = ERR_GET_REASON(ERR_peek_last_error()) >
+				SSL_AD_REASON_OFFSET ?
+				ERR_GET_REASON(ERR_peek_last_error()) -
+				SSL_AD_REASON_OFFSET : -1;
+	}
+	client_free(client);
+	return ret;
+}
+
+static void takes(const struct pki *leaf, const struct pki *chain, int version)
+{
+	int alert = try(leaf, chain, version);
+
+	ck_assert_msg(alert == 0, "alert %d", alert);
+}
+
+static void refuses(const struct pki *leaf, const struct pki *chain,
+		    int version)
+{
+	ck_assert_int_ne(try(leaf, chain, version), 0);
+}
+
+/* A certificate of the host's CA is taken, none and another CA's are not. */
+START_TEST(test_required_takes_its_own)
+{
+	struct pki good = pki_make(&(struct pki_wish){ .name = "good",
+						       .issuer = &ca });
+	struct pki bad = pki_make(&(struct pki_wish){ .name = "good",
+						      .issuer = &other_ca });
+	struct pki self = pki_make(&(struct pki_wish){ .name = "CA" });
+
+	loopback_start(loopback);
+	takes(&good, NULL, version_of[_i]);
+	refuses(NULL, NULL, version_of[_i]);
+	refuses(&bad, NULL, version_of[_i]);
+	refuses(&bad, &other_ca, version_of[_i]);
+	refuses(&self, NULL, version_of[_i]);
+	takes(&good, NULL, version_of[_i]);
+	pki_free(&good);
+	pki_free(&bad);
+	pki_free(&self);
+}
+END_TEST
+
+/* Optional: none is fine, but who shows one must show a good one. */
+START_TEST(test_optional_refuses_a_bad_one)
+{
+	struct pki good = pki_make(&(struct pki_wish){ .name = "good",
+						       .issuer = &ca });
+	struct pki bad = pki_make(&(struct pki_wish){ .name = "bad",
+						      .issuer = &other_ca });
+
+	loopback->hosts[0].client_auth = CLIENT_OPTIONAL;
+	loopback_start(loopback);
+	takes(NULL, NULL, version_of[_i]);
+	takes(&good, NULL, version_of[_i]);
+	refuses(&bad, NULL, version_of[_i]);
+	pki_free(&good);
+	pki_free(&bad);
+}
+END_TEST
+
+/* REQ-17: the CA's name, extensions and serial under the attacker's key. */
+START_TEST(test_a_clone_of_the_ca_is_refused)
+{
+	struct pki clone = pki_make(&(struct pki_wish){ .clone_of = &ca });
+	struct pki forged = pki_make(&(struct pki_wish){ .name = "good",
+							 .issuer = &clone });
+	struct pki good = pki_make(&(struct pki_wish){ .name = "good",
+						       .issuer = &ca });
+
+	loopback_start(loopback);
+	refuses(&clone, NULL, version_of[_i]);
+	refuses(&clone, &ca, version_of[_i]);
+	refuses(&forged, &clone, version_of[_i]);
+	refuses(&forged, &ca, version_of[_i]);
+	takes(&good, NULL, version_of[_i]);
+	refuses(&forged, &clone, version_of[_i]);
+	pki_free(&clone);
+	pki_free(&forged);
+	pki_free(&good);
+}
+END_TEST
+
+/* Out of its time, or made for servers only: refused. */
+START_TEST(test_dates_and_usage_are_checked)
+{
+	static const struct pki_wish wishes[] = {
+		{ .name = "old", .begins_s = -7200, .ends_s = -3600 },
+		{ .name = "young", .begins_s = 3600, .ends_s = 7200 },
+		{ .name = "server", .usage = "serverAuth" },
+	};
+	size_t i;
+
+	loopback_start(loopback);
+	for (i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+		struct pki_wish wish = wishes[i];
+		struct pki leaf;
+
+		wish.issuer = &ca;
+		leaf = pki_make(&wish);
+		refuses(&leaf, NULL, version_of[_i]);
+		pki_free(&leaf);
+	}
+}
+END_TEST
+
+/*
+ * The library keeps an intermediate certificate that it has seen once. A chain
+ * must be whole all the same, each time, and no longer than the host allows.
+ */
+START_TEST(test_a_chain_must_be_whole)
+{
+	struct pki leaf = pki_make(&(struct pki_wish){ .name = "good",
+						       .issuer = &middle });
+	struct counters counters;
+
+	loopback_start(loopback);
+	refuses(&leaf, NULL, version_of[_i]);
+	takes(&leaf, &middle, version_of[_i]);
+	refuses(&leaf, NULL, version_of[_i]);
+	counters = loopback_counters(loopback);
+	ck_assert_uint_eq(counters.failures[FAIL_CERT_UNKNOWN_CA], 1);
+	pki_free(&leaf);
+}
+END_TEST
+
+/* A depth of 0 takes nobody but those whom an anchor itself has signed. */
+START_TEST(test_depth_is_bounded)
+{
+	struct pki direct = pki_make(&(struct pki_wish){ .name = "good",
+							 .issuer = &ca });
+	struct pki leaf = pki_make(&(struct pki_wish){ .name = "good",
+						       .issuer = &middle });
+
+	loopback->hosts[0].client_depth = 0;
+	loopback_start(loopback);
+	takes(&direct, NULL, version_of[_i]);
+	refuses(&leaf, &middle, version_of[_i]);
+	pki_free(&direct);
+	pki_free(&leaf);
+}
+END_TEST
+
+/* A depth of 1 takes one intermediate certificate. */
+START_TEST(test_depth_of_one)
+{
+	struct pki leaf = pki_make(&(struct pki_wish){ .name = "good",
+						       .issuer = &middle });
+	struct pki lower = pki_make(&(struct pki_wish){ .name = "Lower",
+							.ca = true,
+							.issuer = &middle });
+	struct pki deep = pki_make(&(struct pki_wish){ .name = "deep",
+						       .issuer = &lower });
+	struct client *client;
+	int alert, taken;
+
+	loopback->hosts[0].client_depth = 1;
+	loopback_start(loopback);
+	takes(&leaf, &middle, version_of[_i]);
+	client = client_with(&deep, &lower, version_of[_i]);
+	SSL_add1_chain_cert(client->ssl, middle.x509);
+	taken = client_handshake(client, false, &alert);
+	if (taken) {
+		char byte;
+		bool clean;
+
+		ck_assert_uint_eq(client_read(client, &byte, 1, &clean), 0);
+	}
+	client_free(client);
+	pki_free(&leaf);
+	pki_free(&lower);
+	pki_free(&deep);
+}
+END_TEST
+
+/* Revoked by the CA's list; taken when the list names another. */
+START_TEST(test_a_revoked_one_is_refused)
+{
+	static const long revoked[] = { 5, 12345678, 9 };
+	struct pki bad = pki_make(&(struct pki_wish){ .name = "bad",
+				  .issuer = &ca, .serial = 12345678 });
+	struct pki good = pki_make(&(struct pki_wish){ .name = "good",
+				   .issuer = &ca, .serial = 12345679 });
+
+	pki_append_list(crl_path, &ca, revoked, 3, 3600);
+	loopback->hosts[0].client_crl = crl_path;
+	loopback_start(loopback);
+	takes(&good, NULL, version_of[_i]);
+	refuses(&bad, NULL, version_of[_i]);
+	takes(&good, NULL, version_of[_i]);
+	pki_free(&bad);
+	pki_free(&good);
+}
+END_TEST
+
+/*
+ * With lists, every CA of a chain needs one: a chain through another is
+ * refused, and taken once the file, of two parts then, has both.
+ */
+START_TEST(test_every_ca_needs_its_list)
+{
+	const struct pki *anchors[] = { &ca, &middle };
+	struct pki leaf = pki_make(&(struct pki_wish){ .name = "good",
+						       .issuer = &middle });
+
+	pki_write(ca_path, anchors, 2);
+	pki_append_list(crl_path, &ca, NULL, 0, 3600);
+	if (_i >= 2)
+		pki_append_list(crl_path, &middle, NULL, 0, 3600);
+	loopback->hosts[0].client_crl = crl_path;
+	loopback_start(loopback);
+	if (_i < 2)
+		refuses(&leaf, NULL, version_of[_i % 2]);
+	else
+		takes(&leaf, NULL, version_of[_i % 2]);
+	pki_free(&leaf);
+}
+END_TEST
+
+/* A list revokes an intermediate certificate, and with it all below it. */
+START_TEST(test_a_revoked_intermediate_is_refused)
+{
+	static const long revoked[] = { 77 };
+	const struct pki *anchors[] = { &ca, &middle };
+	struct pki leaf = pki_make(&(struct pki_wish){ .name = "good",
+						       .issuer = &middle });
+
+	pki_write(ca_path, anchors, 2);
+	pki_append_list(crl_path, &ca, revoked, 1, 3600);
+	pki_append_list(crl_path, &middle, NULL, 0, 3600);
+	loopback->hosts[0].client_crl = crl_path;
+	loopback_start(loopback);
+	refuses(&leaf, &middle, version_of[_i]);
+	refuses(&leaf, NULL, version_of[_i]);
+	pki_free(&leaf);
+}
+END_TEST
+
+/* A list that has lapsed is no list: nobody is vouched for. */
+START_TEST(test_a_lapsed_list_refuses)
+{
+	struct pki good = pki_make(&(struct pki_wish){ .name = "good",
+						       .issuer = &ca });
+
+	pki_append_list(crl_path, &ca, NULL, 0, -3600);
+	loopback->hosts[0].client_crl = crl_path;
+	loopback_start(loopback);
+	refuses(&good, NULL, version_of[_i]);
+	pki_free(&good);
+}
+END_TEST
+
+/* A CA out of its time stops nobody but its own clients. */
+START_TEST(test_an_expired_ca_signs_for_nobody)
+{
+	struct pki old = pki_make(&(struct pki_wish){ .name = "Old",
+			.ca = true, .begins_s = -7200, .ends_s = -3600 });
+	const struct pki *anchors[] = { &old, &ca };
+	struct pki good = pki_make(&(struct pki_wish){ .name = "good",
+						       .issuer = &ca });
+	struct pki bad = pki_make(&(struct pki_wish){ .name = "bad",
+						      .issuer = &old });
+
+	pki_write(ca_path, anchors, 2);
+	loopback_start(loopback);
+	takes(&good, NULL, version_of[_i]);
+	refuses(&bad, NULL, version_of[_i]);
+	refuses(&bad, &old, version_of[_i]);
+	pki_free(&old);
+	pki_free(&good);
+	pki_free(&bad);
+}
+END_TEST
+
+/* A host that does not ask gets none, and says so to the client. */
+START_TEST(test_none_does_not_ask)
+{
+	struct pki bad = pki_make(&(struct pki_wish){ .name = "bad" });
+
+	loopback->hosts[0].client_auth = CLIENT_NONE;
+	loopback_start(loopback);
+	takes(&bad, NULL, version_of[_i]);
+	takes(NULL, NULL, version_of[_i]);
+	pki_free(&bad);
+}
+END_TEST
+
+static void refuse_files(const char *named, const char *wanted)
+{
+	char why[256] = "";
+	const char *option = NULL;
+
+	ck_assert_int_eq(tls_check_client(&loopback->hosts[0], &option, why,
+					  sizeof(why)), -1);
+	ck_assert_str_eq(option, named);
+	ck_assert_msg(strstr(why, wanted) != NULL, "%s", why);
+}
+
+/* Files that hold something else are refused, and the line names the fault. */
+START_TEST(test_wrong_files_are_refused)
+{
+	struct pki leaf = pki_make(&(struct pki_wish){ .name = "leaf",
+						       .issuer = &ca });
+	const struct pki *anchors[] = { &ca, &leaf };
+	char junk[128], why[256];
+	const char *option;
+	FILE *file;
+
+	ck_assert_msg(!tls_check_client(&loopback->hosts[0], &option, why,
+					sizeof(why)), "%s", why);
+	in_dir(junk, sizeof(junk), "junk");
+	file = fopen(junk, "w");
+	fputs("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+	      file);
+	fclose(file);
+	loopback->hosts[0].client_ca = junk;
+	refuse_files("client_ca", "part 1");
+	loopback->hosts[0].client_ca = loopback->key;
+	refuse_files("client_ca", "no PEM part");
+	loopback->hosts[0].client_ca = "/nonexistent";
+	refuse_files("client_ca", "No such file");
+	pki_write(ca_path, anchors, 2);
+	loopback->hosts[0].client_ca = ca_path;
+	refuse_files("client_ca", "part 2 is not a CA");
+	pki_write(ca_path, anchors, 1);
+	loopback->hosts[0].client_crl = ca_path;
+	refuse_files("client_crl", "X509 CRL");
+	pki_append_list(crl_path, &other_ca, NULL, 0, 3600);
+	loopback->hosts[0].client_crl = crl_path;
+	refuse_files("client_crl", "revocation list 1");
+	unlink(junk);
+	pki_free(&leaf);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("client");
+	TCase *tcase = tcase_create("client");
+	int failed;
+	SRunner *runner;
+
+	tcase_add_checked_fixture(tcase, set_up_ca, tear_down_ca);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_loop_test(tcase, test_required_takes_its_own, 0, 2);
+	tcase_add_loop_test(tcase, test_optional_refuses_a_bad_one, 0, 2);
+	tcase_add_loop_test(tcase, test_a_clone_of_the_ca_is_refused, 0, 2);
+	tcase_add_loop_test(tcase, test_dates_and_usage_are_checked, 0, 2);
+	tcase_add_loop_test(tcase, test_a_chain_must_be_whole, 0, 2);
+	tcase_add_loop_test(tcase, test_depth_is_bounded, 0, 2);
+	tcase_add_loop_test(tcase, test_depth_of_one, 0, 2);
+	tcase_add_loop_test(tcase, test_a_revoked_one_is_refused, 0, 2);
+	tcase_add_loop_test(tcase, test_every_ca_needs_its_list, 0, 4);
+	tcase_add_loop_test(tcase, test_a_revoked_intermediate_is_refused, 0,
+			    2);
+	tcase_add_loop_test(tcase, test_a_lapsed_list_refuses, 0, 2);
+	tcase_add_loop_test(tcase, test_an_expired_ca_signs_for_nobody, 0, 2);
+	tcase_add_loop_test(tcase, test_none_does_not_ask, 0, 2);
+	tcase_add_test(tcase, test_wrong_files_are_refused);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
