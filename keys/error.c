@@ -61,6 +61,7 @@ static const char *const events[] = {
 	[STEK_EVENT_SAME_NAME] = "same_name",
 	[STEK_EVENT_UNCONFIRMED] = "unconfirmed",
 	[STEK_EVENT_FARM_KEY] = "farm_key",
+	[STEK_EVENT_LAGGING] = "lagging",
 };
 
 static const char *const store_states[] = {

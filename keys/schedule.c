@@ -21,6 +21,9 @@
 /* A pending key this near makes a new one to seal with superfluous. */
 #define SOON_MS 10000
 
+/* By how much two nodes may look at a replacement's time apart. */
+#define APART_MS 1000
+
 struct limit {
 	const char *name;
 	size_t offset;
@@ -247,27 +250,50 @@ static bool has_trace(const struct stek_ring *ring, int64_t from_ms,
 	return false;
 }
 
+/*
+ * True when a key must be made beside those of the slots to come, so that
+ * somebody seals; *out is when it activates. One that activates now would seal
+ * before other nodes hold it, so but for the first key of a slot it waits as a
+ * replacement after a revoke does.
+ */
+static bool lacks_sealing(const struct stek_ring *ring,
+			  const struct stek_policy *policy, int64_t now_ms,
+			  int64_t *out)
+{
+	const struct stek_key *key =
+		stek__schedule_sealing(ring, policy, now_ms);
+	int64_t ready_ms = now_ms + policy->revoke_delay_ms;
+	int64_t near_ms = ready_ms + APART_MS, until_ms;
+	int64_t slot = now_ms - now_ms % period_ms(policy);
+
+	if (!key) {
+		if (near_ms < now_ms + SOON_MS)
+			near_ms = now_ms + SOON_MS;
+		/* What activates before another trace would not be chosen. */
+		*out = has_trace(ring, slot, now_ms) ? ready_ms : slot;
+		return !has_key(ring, now_ms + 1, near_ms);
+	}
+	/*
+	 * A revocation that comes late may have brought an older key back, one
+	 * that ends before the next slot: its successor takes over then. The
+	 * next slot's own key is there, or made in the same pass.
+	 */
+	until_ms = stek__schedule_seal_until(policy, key);
+	if (near_ms < until_ms)
+		near_ms = until_ms;
+	*out = until_ms > ready_ms ? until_ms : ready_ms;
+	return slot + period_ms(policy) > near_ms &&
+	       !has_key(ring, now_ms + 1, near_ms);
+}
+
 size_t stek__schedule_missing(const struct stek_ring *ring,
 			      const struct stek_policy *policy, int64_t now_ms,
 			      int64_t out[STEK_MISSING_MAX])
 {
 	int64_t period = period_ms(policy);
 	int64_t slot = now_ms - now_ms % period;
-	int64_t seal_at = slot;
-	size_t n = 0;
+	size_t n = lacks_sealing(ring, policy, now_ms, &out[0]) ? 1 : 0;
 
-	/*
-	 * A key of the running slot seals at once. Where the slot has seen a
-	 * key already, one that activates earlier than that would never be
-	 * chosen, and one that activates now would seal before other nodes hold
-	 * it: so the new one waits as a replacement after a revoke does.
-	 */
-	if (!stek__schedule_sealing(ring, policy, now_ms) &&
-	    !has_key(ring, now_ms + 1, now_ms + SOON_MS)) {
-		if (has_trace(ring, slot, now_ms))
-			seal_at = now_ms + policy->revoke_delay_ms;
-		out[n++] = seal_at;
-	}
 	for (uint32_t i = 1; i <= policy->pending; i++) {
 		int64_t at = slot + (int64_t)i * period;
 

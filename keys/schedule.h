@@ -44,9 +44,10 @@ int64_t stek__schedule_next_event(const struct stek_ring *ring,
 
 /*
  * activate_at of the keys that the ring lacks at `now`: one to seal with if
- * there is none and none is about to be, and one for each of the next
- * `policy->pending` slots of the period that has no unrevoked key. Slots are
- * multiples of the period since 1970. Returns their number.
+ * there is none and none is about to be, or if the one there is ends before the
+ * next slot and none follows it; and one for each of the next `policy->pending`
+ * slots of the period that has no unrevoked key. Slots are multiples of the
+ * period since 1970. Returns their number.
  */
 size_t stek__schedule_missing(const struct stek_ring *ring,
 			      const struct stek_policy *policy, int64_t now_ms,

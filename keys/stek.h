@@ -155,6 +155,7 @@ enum stek_event_kind {
 	STEK_EVENT_SAME_NAME,		/* another process beats as this node */
 	STEK_EVENT_UNCONFIRMED,		/* a write stands, but too few replicas have it */
 	STEK_EVENT_FARM_KEY,		/* keys were read again, or the ring resealed */
+	STEK_EVENT_LAGGING,		/* a live node does not take the ring */
 };
 
 STEK_API const char *stek_event_name(enum stek_event_kind kind);
@@ -311,6 +312,7 @@ struct stek_status {
 	uint32_t replicas_wanted;	/* for each write; 0: none awaited */
 	uint32_t replicas_confirmed;	/* that had the last write */
 	uint64_t unconfirmed;		/* writes that fewer had than wanted */
+	uint32_t lagging;		/* live nodes that lack an older ring */
 };
 
 STEK_API void stek_farm_status(struct stek_farm *farm,

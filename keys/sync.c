@@ -284,6 +284,7 @@ static int64_t idle_ms(const struct stek_sync *sync)
 	if (sync->mint_at_ms && sync->in_sync && !sync->current)
 		due_ms = sooner(due_ms, sync->mint_at_ms);
 	due_ms = sooner(due_ms, stek__roll_due_ms(sync));
+	due_ms = sooner(due_ms, stek__lag_due_ms(sync));
 	due_ms = sooner(due_ms, stek__change_due_ms(sync));
 	left_ms = due_ms - mono_ms;
 	left_ms = sooner(left_ms,
@@ -305,6 +306,7 @@ int64_t stek__sync_step(struct stek_sync *sync, bool hinted)
 	stek__change_step(sync);
 	stek__merge_mint(sync);
 	stek__roll_step(sync);
+	stek__lag_step(sync);
 	pass_time(sync);
 	stek__keep_write(sync);
 	tell(sync);

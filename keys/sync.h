@@ -3,7 +3,7 @@
  * sync.h - the one thread of a farm that talks to the store, as its files share
  * it: sync.c is the loop, link.c the stores, request.c what other threads ask
  * for, pace.c the clocks, merge.c what is fetched and merged, publish.c what is written, keep.c the copy on
- * disk, member.c who is there, change.c and revoke.c rotation and revocation,
+ * disk, member.c who is there, lag.c who does not follow, change.c and revoke.c rotation and revocation,
  * audit.c the record of them.
  *
  * Everything here runs on the sync thread but for the functions that say so.
@@ -109,6 +109,13 @@ struct stek_link {
 	size_t n_offsets, next_offset;
 };
 
+/* Whether every live node acknowledges the ring; times monotonic. */
+struct stek_lag {
+	int64_t next_ms;	/* of the next look; 0: there was none */
+	struct stek_version looked;	/* our ring at the last look */
+	uint32_t n;		/* nodes that lagged then */
+};
+
 struct stek_sync {
 	struct stek_farm *farm;
 	pthread_t thread;
@@ -164,6 +171,7 @@ struct stek_sync {
 	struct stek_audit audit;
 	struct stek_idem idem;
 	struct stek_roll roll;
+	struct stek_lag lag;
 };
 
 /* sync.c */
@@ -270,6 +278,10 @@ int stek__member_list(struct stek_sync *sync, struct stek_member **out,
 		      size_t *n) STEK_CHECKED;
 /* Exchanges with one store until both sides know the same. */
 void stek__member_beat(struct stek_sync *sync, struct stek_link *link);
+
+/* lag.c */
+void stek__lag_step(struct stek_sync *sync);
+int64_t stek__lag_due_ms(const struct stek_sync *sync);	/* monotonic */
 
 /* change.c */
 void stek__change_begin(struct stek_sync *sync, struct stek_command *command);

@@ -353,7 +353,7 @@ static int serve_unix(struct admin *admin, const char *path, char *why,
 
 static int serve_all(struct admin *admin, char *why, size_t why_len)
 {
-	const struct settings *settings = admin->node->settings;
+	const struct settings *settings = admin->node->fixed;
 
 	if (settings->admin_socket != NULL &&
 	    serve_unix(admin, settings->admin_socket, why, why_len) != 0)
@@ -414,7 +414,7 @@ void admin_stop(struct admin *admin)
 	if (admin == NULL)
 		return;
 	if (admin->endpoints[ENDPOINT_UNIX].daemon != NULL)
-		unlink(admin->node->settings->admin_socket);
+		unlink(admin->node->fixed->admin_socket);
 	for (kind = 0; kind < ENDPOINTS; kind++)
 		if (admin->endpoints[kind].daemon != NULL)
 			MHD_stop_daemon(admin->endpoints[kind].daemon);

@@ -58,7 +58,7 @@ static json_t *change_json(const struct stek_change *change)
 /* Seconds until the rate limit lets the next rotation through; 0: it does. */
 static unsigned retry_after(struct node *node)
 {
-	int64_t interval = (int64_t)node->settings->policy.rotate_interval_s;
+	int64_t interval = (int64_t)node->fixed->policy.rotate_interval_s;
 	int64_t left, most = 0;
 	struct stek_ring_info ring;
 	size_t i;

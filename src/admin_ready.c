@@ -79,6 +79,9 @@ void admin_judge(const struct admin_facts *facts,
 	if (!facts->can_seal)
 		add(degraded, "no key may seal");
 	judge_stores(&facts->status, degraded);
+	if (facts->status.lagging > 0)
+		add(degraded, "%u live node(s) do not take the ring",
+		    facts->status.lagging);
 	judge_clock(&facts->status, not_ready, degraded);
 }
 

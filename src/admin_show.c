@@ -33,16 +33,16 @@ static json_t *first_store_json(struct node *node,
 
 	for (i = 0; i < status->n_stores; i++) {
 		if (status->stores[i].state == STEK_STORE_OK)
-			return store_json(&node->settings->stores[i],
+			return store_json(&node->fixed->stores[i],
 					  &status->stores[i]);
 	}
-	return store_json(&node->settings->stores[0], &status->stores[0]);
+	return store_json(&node->fixed->stores[0], &status->stores[0]);
 }
 
 /* Each of them, in the order of the configuration. */
 static json_t *stores_json(struct node *node, const struct stek_status *status)
 {
-	const struct settings *settings = node->settings;
+	const struct settings *settings = node->fixed;
 	json_t *list = json_array();
 	size_t i;
 

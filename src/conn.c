@@ -59,6 +59,7 @@ static void free_conn(struct conn *conn)
 	buf_free(&conn->text);
 	free(conn->server_name);
 	free(conn->first_hello);
+	generation_release(conn->generation);
 	free(conn);
 }
 
@@ -284,7 +285,7 @@ void conn_run(struct conn *conn)
 static void on_timer(uv_timer_t *timer)
 {
 	struct conn *conn = timer->data;
-	const struct settings *settings = conn->worker->node->settings;
+	const struct settings *settings = conn->generation->settings;
 	uint64_t idle = uv_now(&conn->worker->loop) - conn->active_ms;
 
 	switch (conn->state) {
@@ -338,8 +339,8 @@ static int start(struct conn *conn)
 	return 0;
 }
 
-void conn_open(struct worker *worker, int fd, bool proxy_protocol,
-	       const struct sockaddr_storage *from)
+void conn_open(struct worker *worker, struct generation *generation, int fd,
+	       bool proxy_protocol, const struct sockaddr_storage *from)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 
@@ -358,13 +359,14 @@ void conn_open(struct worker *worker, int fd, bool proxy_protocol,
 		close(fd);
 		return;
 	}
+	conn->generation = generation_hold(generation);
 	conn->opened_ms = conn->active_ms = uv_now(&worker->loop);
 	conn->next = worker->conns;
 	if (conn->next)
 		conn->next->prev = conn;
 	worker->conns = conn;
 	worker->open++;
-	conn_timer(conn, worker->node->settings->handshake_timeout_ms);
+	conn_timer(conn, generation->settings->handshake_timeout_ms);
 	wait_for_events(conn);
 }
 

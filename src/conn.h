@@ -14,6 +14,7 @@
 
 #include <stek_wolfssl.h>
 
+#include "generation.h"
 #include "proxy.h"
 #include "tls.h"
 #include "worker_state.h"
@@ -34,6 +35,7 @@ struct relay;
 
 struct conn {
 	struct worker *worker;
+	struct generation *generation;	/* the settings that it lives by */
 	struct conn *prev, *next;
 	enum conn_state state;
 	int fd;
@@ -64,8 +66,8 @@ struct conn {
 };
 
 /* Takes over `fd`, in every case. */
-void conn_open(struct worker *worker, int fd, bool proxy_protocol,
-	       const struct sockaddr_storage *from);
+void conn_open(struct worker *worker, struct generation *generation, int fd,
+	       bool proxy_protocol, const struct sockaddr_storage *from);
 
 /* The worker drains: ends what is idle. */
 void conn_drain(struct conn *conn);

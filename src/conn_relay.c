@@ -182,7 +182,7 @@ static void connected(struct conn *conn)
 {
 	conn_move(conn, CONN_RELAY);
 	conn->active_ms = uv_now(&conn->worker->loop);
-	conn_timer(conn, conn->worker->node->settings->idle_timeout_ms);
+	conn_timer(conn, conn->generation->settings->idle_timeout_ms);
 	flush_up(conn);
 }
 
@@ -272,7 +272,7 @@ void relay_start(struct conn *conn)
 	struct relay *relay;
 
 	conn_move(conn, CONN_CONNECTING);
-	conn_timer(conn, worker->node->settings->handshake_timeout_ms);
+	conn_timer(conn, conn->generation->settings->handshake_timeout_ms);
 	errno = ENOMEM;
 	if (open_relay(conn) == 0)
 		result = backend_connect(&conn->host->backend_address,

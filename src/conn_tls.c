@@ -76,33 +76,49 @@ static bool shares_version(const struct settings *settings,
 		(hello->offers_tls12 && settings->tls12);
 }
 
+/*
+ * A connection may have waited since before a reload. What it asks for is
+ * judged by what holds now, or a CA that is gone would let it in.
+ */
+static void renew(struct conn *conn)
+{
+	struct generation *before = conn->generation;
+
+	if (generation_is_present(before))
+		return;
+	conn->generation = generation_take(conn->worker->node);
+	generation_release(before);
+}
+
 /* The first hello: the host, its context, and wolfSSL. True if refused. */
 static bool begin(struct conn *conn, const struct gate_hello *hello)
 {
-	const struct node *node = conn->worker->node;
+	const struct settings *settings;
 	const char *name = hello->server_name[0] ? hello->server_name : NULL;
 
 	conn->hello_ns = uv_hrtime();
 	conn->name_ignored = hello->name_is_address;
+	renew(conn);
+	settings = conn->generation->settings;
 	if (name) {
 		conn->server_name = strdup(name);
 		if (!conn->server_name)
 			return refuse(conn, FAIL_MEMORY, ALERT_INTERNAL_ERROR,
 				      "no memory");
 	}
-	if (!shares_version(node->settings, hello))
+	if (!shares_version(settings, hello))
 		return refuse(conn, FAIL_VERSION, ALERT_PROTOCOL_VERSION,
 			      "no TLS version is shared");
-	if (hello->has_fallback_scsv && node->settings->tls13 &&
+	if (hello->has_fallback_scsv && settings->tls13 &&
 	    !hello->offers_tls13)
 		return refuse(conn, FAIL_VERSION, ALERT_INAPPROPRIATE_FALLBACK,
 			      "a needless fallback to TLS 1.2");
-	conn->host = settings_host(node->settings, name);
+	conn->host = settings_host(settings, name);
 	if (!conn->host)
 		return refuse(conn, FAIL_UNKNOWN_HOST, ALERT_UNRECOGNIZED_NAME,
 			      "no host has this name");
-	conn->tls = tls_new(node->hosts, conn->host, hello, &conn->wire,
-			    &conn->session);
+	conn->tls = tls_new(conn->generation->hosts, conn->host, hello,
+			    &conn->wire, &conn->session);
 	if (!conn->tls)
 		return refuse(conn, FAIL_MEMORY, ALERT_INTERNAL_ERROR,
 			      "no memory for TLS");
@@ -182,7 +198,7 @@ static bool complete(struct conn *conn)
 		return true;
 	}
 	conn_move(conn, CONN_PAGE);
-	conn_timer(conn, worker->node->settings->idle_timeout_ms);
+	conn_timer(conn, conn->generation->settings->idle_timeout_ms);
 	return true;
 }
 

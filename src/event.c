@@ -31,6 +31,8 @@ static const struct {
 	[STEK_EVENT_UNCONFIRMED] = { LOG_WARN,
 		"too few replicas hold the ring" },
 	[STEK_EVENT_FARM_KEY] = { LOG_INFO, "farm keys" },
+	[STEK_EVENT_LAGGING] = { LOG_ERROR,
+		"a live node does not take the ring" },
 	[STEK_EVENT_SAME_NAME] = { LOG_ERROR, "node name used twice" },
 };
 

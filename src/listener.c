@@ -83,7 +83,7 @@ int listener_open(struct listener *listener, struct worker *worker,
 	const char *text = settings->address.text;
 
 	listener->worker = worker;
-	listener->proxy_protocol = settings->proxy_protocol;
+	listener->index = n;
 	/* Port 0 is chosen once, by the first worker. */
 	if (worker->index > 0)
 		(void)worker_address(worker->node->workers[0], n, &address);
@@ -128,8 +128,10 @@ static void refuse_one(struct listener *listener)
 }
 
 /* False when nothing more is to be had now. */
-static bool accept_one(struct listener *listener)
+static bool accept_one(struct listener *listener,
+		       struct generation *generation)
 {
+	const struct settings *settings = generation->settings;
 	struct worker *worker = listener->worker;
 	struct sockaddr_storage from;
 	socklen_t len = sizeof(from);
@@ -139,7 +141,9 @@ static bool accept_one(struct listener *listener)
 	fd = accept4(listener->fd, (struct sockaddr *)&from, &len,
 		     SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
-		conn_open(worker, fd, listener->proxy_protocol, &from);
+		conn_open(worker, generation, fd,
+			  settings->listen[listener->index].proxy_protocol,
+			  &from);
 		return true;
 	}
 	switch (errno) {
@@ -157,22 +161,32 @@ static bool accept_one(struct listener *listener)
 	}
 }
 
-static void on_listener(uv_poll_t *poll, int status, int events)
+static void accept_some(struct listener *listener,
+			struct generation *generation)
 {
-	struct listener *listener = poll->data;
 	struct worker *worker = listener->worker;
 	unsigned i;
 
-	(void)status;
-	(void)events;
 	for (i = 0; i < ACCEPTS_PER_EVENT; i++) {
-		if (worker->open >= worker->node->settings->max_connections) {
+		if (worker->open >= generation->settings->max_connections) {
 			worker_pause(worker, 0);
 			return;
 		}
-		if (!accept_one(listener))
+		if (!accept_one(listener, generation))
 			return;
 	}
+}
+
+static void on_listener(uv_poll_t *poll, int status, int events)
+{
+	struct listener *listener = poll->data;
+	struct generation *generation;
+
+	(void)status;
+	(void)events;
+	generation = generation_take(listener->worker->node);
+	accept_some(listener, generation);
+	generation_release(generation);
 }
 
 void listener_start(struct listener *listener)
@@ -187,17 +201,24 @@ void listener_pause(struct listener *listener)
 		uv_poll_stop(&listener->poll);
 }
 
-void listener_close(struct listener *listener)
+/* What the kernel has accepted for us would be reset. */
+static void accept_rest(struct listener *listener)
 {
 	struct worker *worker = listener->worker;
+	struct generation *generation = generation_take(worker->node);
 
+	while (worker->open < generation->settings->max_connections &&
+	       accept_one(listener, generation))
+		;
+	generation_release(generation);
+}
+
+void listener_close(struct listener *listener)
+{
 	if (listener->fd < 0)
 		return;
-	/* What the kernel has accepted for us would be reset. */
-	while (worker->draining &&
-	       worker->open < worker->node->settings->max_connections &&
-	       accept_one(listener))
-		;
+	if (listener->worker->draining)
+		accept_rest(listener);
 	if (listener->polled)
 		uv_close((uv_handle_t *)&listener->poll, NULL);
 	listener->polled = false;

@@ -240,6 +240,8 @@ static void write_sync(FILE *out, const struct stek_status *status)
 	      "Documents of the store that were refused.");
 	total(out, "stekd_ring_unconfirmed_total", status->unconfirmed,
 	      "Rings that too few replicas of the store confirmed.");
+	gauge(out, "stekd_nodes_lagging", status->lagging,
+	      "Live nodes that have not acknowledged a ring some time old.");
 	total(out, "stekd_keys_minted_total", status->minted,
 	      "Keys that this node made.");
 	gauge(out, "stekd_clock_offset_seconds",

@@ -2,7 +2,7 @@
 /*
  * node.h - one running node: what main (stekd.c), the workers and the admin
  * endpoint share. Built by stekd.c before any thread starts; read-only after,
- * but for the counters inside the workers.
+ * but for the counters inside the workers and the present generation.
  */
 #ifndef STEKD_NODE_H
 #define STEKD_NODE_H
@@ -13,13 +13,19 @@
 #include "settings.h"
 
 struct worker;
-struct tls_hosts;
+struct generation;
 struct node_names;
 
 struct node {
-	const struct settings *settings;
+	/*
+	 * As started: what no reload changes, see reload.c. All the rest is
+	 * read from a generation (generation.h), which is a connection's own.
+	 */
+	const struct settings *fixed;
 	struct stek_farm *farm;
-	struct tls_hosts *hosts;	/* tls.h: contexts by host */
+	_Atomic(struct generation *) present;	/* generation.c's */
+	struct generation *unheld;
+	_Atomic unsigned generations;
 	struct worker **workers;	/* worker.h; n_workers 0: key keeper */
 	size_t n_workers;
 	int64_t started_at_ms;		/* farm time */

@@ -21,6 +21,7 @@
 
 #include "admin.h"
 #include "event.h"
+#include "generation.h"
 #include "log.h"
 #include "node.h"
 #include "tls.h"
@@ -168,7 +169,7 @@ static struct stek_store_reach store_reach(const struct settings_store *store)
 
 static int open_farm(struct node *node, char *why, size_t why_len)
 {
-	const struct settings *settings = node->settings;
+	const struct settings *settings = node->fixed;
 	struct stek_store_config stores[STEK_STORES_MAX];
 	const struct stek_farm_options options = {
 		.farm = settings->farm,
@@ -197,9 +198,9 @@ static int open_farm(struct node *node, char *why, size_t why_len)
 
 static int make_workers(struct node *node, char *why, size_t why_len)
 {
-	unsigned i, n = node->settings->workers;
+	unsigned i, n = node->fixed->workers;
 
-	if (node->settings->n_listen == 0)
+	if (node->fixed->n_listen == 0)
 		return 0;
 	node->workers = calloc(n, sizeof(*node->workers));
 	if (node->workers == NULL) {
@@ -219,7 +220,7 @@ static void log_listeners(const struct node *node)
 	struct settings_address bound;
 	size_t i;
 
-	for (i = 0; node->n_workers > 0 && i < node->settings->n_listen; i++)
+	for (i = 0; node->n_workers > 0 && i < node->fixed->n_listen; i++)
 		if (worker_address(node->workers[0], i, &bound) == 0)
 			log_event(LOG_INFO, "listening", "address", LOG_STR,
 				  bound.text, "role", LOG_STR, "tls", NULL);
@@ -228,6 +229,8 @@ static void log_listeners(const struct node *node)
 /* The parts that need no thread: also what --check does. 0 or -1. */
 static int prepare(struct node *node, char *why, size_t why_len)
 {
+	struct generation *first;
+
 	if (wolfSSL_Init() != WOLFSSL_SUCCESS) {
 		snprintf(why, why_len, "wolfSSL does not initialise");
 		return -1;
@@ -235,8 +238,10 @@ static int prepare(struct node *node, char *why, size_t why_len)
 	if (open_farm(node, why, why_len) != 0)
 		return -1;
 	node->started_at_ms = stek_farm_now_ms(node->farm);
-	return tls_hosts_new(&node->hosts, node->settings, node->farm, why,
-			     why_len);
+	if (generation_new(&first, node, node->fixed, NULL, why, why_len) != 0)
+		return -1;
+	generation_install(node, first);
+	return 0;
 }
 
 /* Drains the workers that run; a second signal ends the process at once. */
@@ -265,7 +270,7 @@ static void dismantle(struct node *node, struct admin *admin)
 	size_t i;
 
 	admin_stop(admin);
-	tls_hosts_free(node->hosts);
+	generation_end(node);
 	stek_farm_close(node->farm);
 	for (i = 0; i < node->n_workers; i++)
 		worker_free(node->workers[i]);
@@ -301,6 +306,7 @@ static void serve(struct node *node, const sigset_t *signals)
 			continue;
 		}
 		node_learn_names(node);
+		(void)generation_reap(node);
 	}
 	log_event(LOG_INFO, "stopping", "signal", LOG_STR,
 		  got == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
@@ -348,7 +354,7 @@ static int run(struct node *node)
 	    admin_start(&admin, node, why, sizeof(why)) != 0)
 		goto out;
 	log_event(LOG_INFO, "ready to serve", "farm", LOG_STR,
-		  node->settings->farm, "workers", LOG_INT,
+		  node->fixed->farm, "workers", LOG_INT,
 		  (int64_t)node->n_workers, "version", LOG_STR,
 		  stek_version_string(), NULL);
 	notify("READY=1");
@@ -394,7 +400,7 @@ int main(int argc, char **argv)
 		return EXIT_CONFIG;
 	log_setup(settings->log_level, settings->log_format, settings->node);
 	memset(&node, 0, sizeof(node));
-	node.settings = settings;
+	node.fixed = settings;
 	status = options.check ? check(&node, options.config) : run(&node);
 	settings_free(settings);
 	return status;

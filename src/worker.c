@@ -104,6 +104,7 @@ static void on_drain_bound(uv_timer_t *timer)
 static void on_drain(uv_async_t *signal)
 {
 	struct worker *worker = signal->data;
+	struct generation *generation;
 	struct conn *conn, *next;
 	size_t i;
 
@@ -123,8 +124,10 @@ static void on_drain(uv_async_t *signal)
 		end_loop(worker);
 		return;
 	}
+	generation = generation_take(worker->node);
 	uv_timer_start(&worker->drain_timer, on_drain_bound,
-		       worker->node->settings->drain_timeout_ms, 0);
+		       generation->settings->drain_timeout_ms, 0);
+	generation_release(generation);
 }
 
 static int start_loop(struct worker *worker)
@@ -143,7 +146,7 @@ static int start_loop(struct worker *worker)
 int worker_new(struct worker **out, struct node *node, unsigned index,
 	       char *why, size_t why_len)
 {
-	const struct settings *settings = node->settings;
+	const struct settings *settings = node->fixed;
 	struct worker *worker = calloc(1, sizeof(*worker));
 	size_t i;
 

@@ -20,7 +20,7 @@ struct conn;
 struct listener {
 	struct worker *worker;
 	int fd;				/* -1: closed */
-	bool proxy_protocol;
+	size_t index;			/* in settings->listen */
 	struct settings_address bound;
 	uv_poll_t poll;
 	bool polled;			/* the handle is initialised */

@@ -101,7 +101,7 @@ void admin_farm_open(struct admin_farm *farm)
 	ck_assert_int_eq(mkdir(farm->store_url + 5, 0700), 0);
 	write_token(farm->token_file);
 	ck_assert_int_eq(stek_farm_key_generate(farm->farm_key, id), 0);
-	farm->node.settings = &farm->settings;
+	farm->node.fixed = &farm->settings;
 	farm->node.farm = open_farm(farm, "node-1");
 	ck_assert_ptr_nonnull(farm->node.farm);
 	farm->node.started_at_ms = stek_farm_now_ms(farm->node.farm);

@@ -85,6 +85,16 @@ START_TEST(test_judge_clock_spread)
 }
 END_TEST
 
+/* REQ-27: nodes that do not take the ring are told of, here as well. */
+START_TEST(test_judge_lagging)
+{
+	facts.status.lagging = 2;
+	judge(0, 1);
+	ck_assert_str_eq(degraded.text[0],
+			 "2 live node(s) do not take the ring");
+}
+END_TEST
+
 /* A store that is away is named; all of them away is one line. */
 START_TEST(test_judge_stores)
 {
@@ -128,6 +138,7 @@ int main(void)
 	tcase_add_test(tcase, test_judge_clock_error);
 	tcase_add_test(tcase, test_judge_clock_spread);
 	tcase_add_test(tcase, test_judge_stores);
+	tcase_add_test(tcase, test_judge_lagging);
 	tcase_add_test(tcase, test_judge_without_ring);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

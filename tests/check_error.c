@@ -46,7 +46,7 @@ static const struct naming {
 	{ error_at, -STEK_EBUSY + 1 },
 	{ state_at, STEK_GONE + 1 },
 	{ reason_at, STEK_MADE_BY_REVOKE + 1 },
-	{ event_at, STEK_EVENT_FARM_KEY + 1 },
+	{ event_at, STEK_EVENT_LAGGING + 1 },
 	{ store_at, STEK_STORE_REFUSED + 1 },
 	{ outcome_at, STEK_OUTCOMES },
 };

@@ -104,7 +104,7 @@ int main(void)
 	tcase_add_test(tcase, test_no_key_may_seal);
 	tcase_add_test(tcase, test_all_that_is_known);
 	tcase_add_loop_test(tcase, test_every_event_reads, 0,
-			    STEK_EVENT_FARM_KEY + 2);
+			    STEK_EVENT_LAGGING + 2);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

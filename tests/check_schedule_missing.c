@@ -112,6 +112,156 @@ START_TEST(test_missing_waits_for_a_near_key)
 }
 END_TEST
 
+/*
+ * A node that is cut off revokes what it holds: the coming slot's key, too. By
+ * the time the others hear of it that key seals, and the one that a rotation
+ * made before it is back, but only until its own end in mid-slot.
+ */
+#define MID (T0 + PERIOD_MS / 2)
+
+static struct stek_ring *ring_with_end_at_mid(const int64_t *more, unsigned n)
+{
+	int64_t at[8] = { MID - PERIOD_MS, T0 + PERIOD_MS,
+			  T0 + 2 * PERIOD_MS };
+	struct stek_key *revoked = key_at(9, T0);
+	struct stek_tombstone stone = tombstone_of(revoked, T0 - 1);
+	struct stek_ring *ring;
+
+	if (n)
+		memcpy(at + 3, more, n * sizeof(*more));
+	ring = ring_at(at, 3 + n, &stone, 1, 0);
+	stek__key_unref(revoked);
+	return ring;
+}
+
+/* The end of the sealing key is nobody's beginning: a successor is missing. */
+START_TEST(test_missing_successor)
+{
+	struct stek_ring *ring = ring_with_end_at_mid(NULL, 0);
+	int64_t out[STEK_MISSING_MAX];
+
+	ck_assert_int_eq(sealing(ring, T0 + 1000), 0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + 1000, out),
+			  1);
+	ck_assert_int_eq(out[0], MID);
+	stek__ring_unref(ring);
+	/* With it somebody seals at every moment, and nothing is missing. */
+	ring = ring_with_end_at_mid(out, 1);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + 1000, out),
+			  0);
+	ck_assert_int_eq(sealing(ring, MID - 1), 0);
+	ck_assert_int_eq(sealing(ring, MID), 3);
+	ck_assert_int_eq(sealing(ring, T0 + PERIOD_MS - 1), 3);
+	ck_assert_int_eq(sealing(ring, T0 + PERIOD_MS), 1);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, MID, out), 0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy,
+						 T0 + PERIOD_MS - 1, out), 0);
+	stek__ring_unref(ring);
+}
+END_TEST
+
+/* Who activates up to that end is a successor, one later or revoked is none. */
+START_TEST(test_missing_successor_is_there)
+{
+	const struct {
+		int64_t at;
+		size_t missing;
+	} cases[] = {
+		{ T0 + 1001, 0 }, { MID - 1, 0 }, { MID, 0 }, { MID + 1, 1 },
+	};
+	int64_t out[STEK_MISSING_MAX];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct stek_ring *ring = ring_with_end_at_mid(&cases[i].at, 1);
+		struct stek_key *key = key_at(3, cases[i].at);
+		struct stek_tombstone stone = tombstone_of(key, T0 + 500);
+		struct stek_ring *alone = NULL, *all = NULL;
+
+		ck_assert_uint_eq(stek__schedule_missing(ring, &policy,
+							 T0 + 1000, out),
+				  cases[i].missing);
+		ck_assert_int_eq(stek__ring_new(&alone, 1, NULL, 0, &stone, 1,
+						0), 0);
+		ck_assert_int_eq(stek__ring_merge(&all, ring, alone), 0);
+		ck_assert_uint_eq(stek__schedule_missing(all, &policy,
+							 T0 + 1000, out), 1);
+		ck_assert_int_eq(out[0], MID);
+		stek__ring_unref(all);
+		stek__ring_unref(alone);
+		stek__ring_unref(ring);
+		stek__key_unref(key);
+	}
+}
+END_TEST
+
+/*
+ * Heard of too late, the successor comes as soon as it can: no later than the
+ * next slot, nor twice, though another node's clock be a second behind.
+ */
+START_TEST(test_missing_successor_in_a_hurry)
+{
+	const int64_t next = T0 + PERIOD_MS, end = next - 1;
+	const int64_t at[] = { end - PERIOD_MS, next, next + PERIOD_MS };
+	struct stek_ring *ring = ring_with_end_at_mid(NULL, 0);
+	struct stek_key *revoked = key_at(9, T0);
+	struct stek_tombstone stone = tombstone_of(revoked, T0 - 1);
+	int64_t out[STEK_MISSING_MAX];
+
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, MID - 2000,
+						 out), 1);
+	ck_assert_int_eq(out[0], MID);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, MID - 1000,
+						 out), 1);
+	ck_assert_int_eq(out[0], MID + 1000);
+	stek__ring_unref(ring);
+	ring = ring_with_end_at_mid(out, 1);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, MID - 1000,
+						 out), 0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, MID - 2000,
+						 out), 0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, MID - 2001,
+						 out), 1);
+	stek__ring_unref(ring);
+	/* A millisecond without a key is not worth one that comes later. */
+	ring = ring_at(at, 3, &stone, 1, 0);
+	ck_assert_int_eq(sealing(ring, next - 3001), 0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, next - 3000,
+						 out), 0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, next - 3001,
+						 out), 1);
+	ck_assert_int_eq(out[0], end);
+	stek__ring_unref(ring);
+	stek__key_unref(revoked);
+}
+END_TEST
+
+/* A replacement that takes a minute is waited for, not made again each beat. */
+START_TEST(test_missing_waits_for_a_slow_key)
+{
+	const int64_t at[] = { T0, T0 + PERIOD_MS, T0 + 2 * PERIOD_MS,
+			       T0 + 61000 };
+	struct stek_key *key = key_at(0, T0);
+	struct stek_tombstone stone = tombstone_of(key, T0 + 500);
+	struct stek_ring *ring = ring_at(at, 3, &stone, 1, 0);
+	int64_t out[STEK_MISSING_MAX];
+
+	policy.revoke_delay_ms = 60000;
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + 1000, out),
+			  1);
+	ck_assert_int_eq(out[0], T0 + 61000);
+	stek__ring_unref(ring);
+	ring = ring_at(at, 4, &stone, 1, 0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + 1000, out),
+			  0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + 500, out),
+			  0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, T0 + 60999,
+						 out), 0);
+	stek__ring_unref(ring);
+	stek__key_unref(key);
+}
+END_TEST
+
 /* Over random rings: minting what is missing leaves nothing missing. */
 START_TEST(test_missing_is_complete)
 {
@@ -164,6 +314,10 @@ int main(void)
 	tcase_add_test(tcase, test_missing_counts_slot_keys_only);
 	tcase_add_test(tcase, test_missing_after_revoke);
 	tcase_add_test(tcase, test_missing_waits_for_a_near_key);
+	tcase_add_test(tcase, test_missing_successor);
+	tcase_add_test(tcase, test_missing_successor_is_there);
+	tcase_add_test(tcase, test_missing_successor_in_a_hurry);
+	tcase_add_test(tcase, test_missing_waits_for_a_slow_key);
 	tcase_add_loop_test(tcase, test_missing_is_complete, 0, 200);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

@@ -17,6 +17,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "generation.h"
 #include "memhs_peer.h"
 #include "tls.h"
 
@@ -130,21 +131,27 @@ struct loopback *loopback_new(struct stek_ring *ring)
 	return loopback;
 }
 
+static void give_up(const char *why)
+{
+	fprintf(stderr, "%s\n", why);
+	abort();
+}
+
 void loopback_start(struct loopback *loopback)
 {
 	struct node *node = &loopback->node;
+	struct generation *first;
 	char why[256] = "";
 
 	log_setup(LOG_ERROR, LOG_LOGFMT, "node-1");
-	node->settings = &loopback->settings;
+	node->fixed = &loopback->settings;
 	node->farm = &loopback->farm->farm;
 	node->workers = loopback->workers;
-	if (tls_hosts_new(&node->hosts, node->settings, node->farm, why,
-			  sizeof(why)) ||
-	    worker_new(&loopback->worker, node, 0, why, sizeof(why))) {
-		fprintf(stderr, "%s\n", why);
-		abort();
-	}
+	if (generation_new(&first, node, node->fixed, NULL, why, sizeof(why)))
+		give_up(why);
+	generation_install(node, first);
+	if (worker_new(&loopback->worker, node, 0, why, sizeof(why)))
+		give_up(why);
 	loopback->workers[0] = loopback->worker;
 	node->n_workers = 1;
 	must(!worker_start(loopback->worker));
@@ -157,7 +164,7 @@ void loopback_free(struct loopback *loopback)
 		worker_join(loopback->worker);
 	}
 	worker_free(loopback->worker);
-	tls_hosts_free(loopback->node.hosts);
+	generation_end(&loopback->node);
 	memnode_free(loopback->farm);
 	if (loopback->backend >= 0)
 		close(loopback->backend);

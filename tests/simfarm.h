@@ -9,7 +9,7 @@
 
 #include "sync.h"
 
-#define SIM_NODES 4
+#define SIM_NODES 16
 #define SIM_STORES 3
 #define SIM_AUDIT 64
 #define SIM_EVENTS 16

@@ -14,9 +14,8 @@
 
 #include "simworld.h"
 
-#define CALM_MS 6000		/* after which the pending keys are there */
-#define SILENT_MS 15000		/* and a key seals, */
-#define SOON_MS 10000		/* or one will by then: schedule.h waits for it */
+#define CALM_MS 6000		/* after which the pending keys are there, */
+#define SILENT_MS 15000		/* and a key seals */
 
 static size_t store_at(const struct world_node *node)
 {
@@ -397,25 +396,24 @@ static void check_pending(struct world_node *node)
 			   found);
 }
 
-/*
- * A revocation that comes late, from a node that was cut off, may leave an old
- * key sealing whose time ends before the next slot: nobody fills such a gap.
- */
-static bool seals_soon(const struct world_node *node)
+/* Nobody falls silent where a key ends: another has taken over by then. */
+static void check_successors(struct world_node *node)
 {
+	struct world *world = node->world;
 	const struct stek_ring *ring = ring_of(node);
-	int64_t now_ms = stek_farm_now_ms(node->farm);
+	int64_t period = (int64_t)world->policy.period_s * 1000;
 	size_t i;
 
 	for (i = 0; i < ring->n_keys; i++) {
 		const struct stek_key *key = ring->keys[i];
+		int64_t end_ms = seal_until(world, key->expire_at_ms);
 
-		if (key->secret && !stek__ring_revoked_at(ring, key) &&
-		    key->activate_at_ms > now_ms &&
-		    key->activate_at_ms <= now_ms + SOON_MS)
-			return true;
+		if (end_ms > world->now_ms && end_ms <= world->now_ms + period &&
+		    same_id(may_seal(world, ring, end_ms - 1), key->id) &&
+		    !may_seal(world, ring, end_ms))
+			world_fail(world, "%s has no key to follow key %s",
+				   node->label, world_hex(key->id));
 	}
-	return false;
 }
 
 static void check_agreement(struct world_node *node)
@@ -436,10 +434,11 @@ static void check_agreement(struct world_node *node)
 		calm_ms = world->now_ms - node->learned_ms;
 	if (world->now_ms - world->command_ms < calm_ms)
 		calm_ms = world->now_ms - world->command_ms;
-	if (calm_ms >= CALM_MS && world_settled(node))
+	if (calm_ms >= CALM_MS && world_settled(node)) {
 		check_pending(node);
-	if (calm_ms >= SILENT_MS && world_settled(node) &&
-	    !world_sealing(node) && !seals_soon(node))
+		check_successors(node);
+	}
+	if (calm_ms >= SILENT_MS && world_settled(node) && !world_sealing(node))
 		world_fail(world, "%s is connected and has no key to seal"
 			   " with", node->label);
 }
