@@ -14,6 +14,7 @@
 
 /* RFC 8446 s6.2 */
 #define ALERT_UNEXPECTED_MESSAGE 10
+#define ALERT_HANDSHAKE_FAILURE 40
 #define ALERT_ILLEGAL_PARAMETER 47
 #define ALERT_PROTOCOL_VERSION 70
 #define ALERT_INTERNAL_ERROR 80
@@ -36,6 +37,22 @@ static bool refuse(struct conn *conn, enum failure failure, uint8_t alert,
 	conn_fail(conn, failure, alert, why, 0);
 	conn_finish(conn);
 	return true;
+}
+
+/*
+ * A browser that was sent to http:// on this port is told so in its own
+ * language, as nginx and Apache do.
+ */
+static void answer_http(struct conn *conn)
+{
+	static const char answer[] =
+		"HTTP/1.1 400 Bad Request\r\n"
+		"Content-Type: text/plain\r\n"
+		"Content-Length: 53\r\n"
+		"Connection: close\r\n\r\n"
+		"This port speaks HTTPS, and the request was in HTTP.\n";
+
+	(void)buf_append(&conn->out, answer, sizeof(answer) - 1);
 }
 
 /*
@@ -111,12 +128,15 @@ static bool begin(struct conn *conn, const struct gate_hello *hello)
 			      "no TLS version is shared");
 	if (hello->has_fallback_scsv && settings->tls13 &&
 	    !hello->offers_tls13)
-		return refuse(conn, FAIL_VERSION, ALERT_INAPPROPRIATE_FALLBACK,
+		return refuse(conn, FAIL_FALLBACK, ALERT_INAPPROPRIATE_FALLBACK,
 			      "a needless fallback to TLS 1.2");
 	conn->host = settings_host(settings, name);
 	if (!conn->host)
 		return refuse(conn, FAIL_UNKNOWN_HOST, ALERT_UNRECOGNIZED_NAME,
 			      "no host has this name");
+	if (!tls_shares_group(conn->generation->hosts, hello))
+		return refuse(conn, FAIL_GROUP, ALERT_HANDSHAKE_FAILURE,
+			      "no group is shared");
 	conn->tls = tls_new(conn->generation->hosts, conn->host, hello,
 			    &conn->wire, &conn->session);
 	if (!conn->tls)
@@ -259,7 +279,7 @@ bool conn_step_hello(struct conn *conn)
 	enum gate_verdict verdict = GATE_MORE;
 
 	if (between < 0)
-		return refuse(conn, FAIL_MALFORMED, ALERT_UNEXPECTED_MESSAGE,
+		return refuse(conn, FAIL_UNEXPECTED, ALERT_UNEXPECTED_MESSAGE,
 			      "not a second hello, or too much before it");
 	if (between == 0 && conn->wire.in_len)
 		verdict = gate_parse(&hello, conn->wire.in, conn->wire.in_len,
@@ -268,6 +288,8 @@ bool conn_step_hello(struct conn *conn)
 		return refuse(conn, FAIL_CLOSED, 0, "closed before its hello");
 	if (verdict == GATE_MORE)
 		return false;
+	if (verdict == GATE_REFUSE && hello.failure == FAIL_PLAIN_HTTP)
+		answer_http(conn);
 	if (verdict == GATE_REFUSE)
 		return refuse(conn, hello.failure, hello.alert, hello.why);
 	if (conn->first_hello && !is_same(conn->first_hello, &hello))

@@ -10,7 +10,7 @@
 
 #include "cursor.h"
 
-#define PACK_VERSION 1
+#define PACK_VERSION 2
 #define PACK_ISSUERS 32
 /* Far above what is ever counted; sums over a farm stay below 2^63. */
 #define PACK_VALUE_MAX (UINT64_C(1) << 56)
@@ -41,7 +41,25 @@ const char *failure_name(enum failure failure)
 		[FAIL_PROXY] = "proxy",
 		[FAIL_MEMORY] = "memory",
 		[FAIL_OTHER] = "other",
-		[FAIL_CERT_UNKNOWN_CA] = "certificate_unknown_ca",
+		[FAIL_GROUP] = "group",
+		[FAIL_SIGNATURE_SCHEME] = "signature_scheme",
+		[FAIL_FALLBACK] = "fallback",
+		[FAIL_MASTER_SECRET] = "master_secret",
+		[FAIL_PLAIN_HTTP] = "plain_http",
+		[FAIL_UNEXPECTED] = "unexpected_message",
+		[FAIL_RECORD] = "bad_record",
+		[FAIL_FINISHED] = "bad_finished",
+		[FAIL_SIGNATURE] = "bad_signature",
+		[FAIL_CERT_NONE] = "no_certificate",
+		[FAIL_CERT_BAD] = "bad_certificate",
+		[FAIL_CERT_EXPIRED] = "certificate_expired",
+		[FAIL_CERT_EARLY] = "certificate_not_yet_valid",
+		[FAIL_CERT_REVOKED] = "certificate_revoked",
+		[FAIL_CERT_UNKNOWN_CA] = "unknown_ca",
+		[FAIL_CERT_USAGE] = "certificate_usage",
+		[FAIL_CERT_CHAIN] = "certificate_chain",
+		[FAIL_CERT_STATUS] = "certificate_status",
+		[FAIL_CERT_DENIED] = "certificate_denied",
 	};
 
 	if ((size_t)failure >= FAILURES)
@@ -108,49 +126,58 @@ void counters_issuer(struct counters *c, uint32_t node_id)
 	issuer_add(c, node_id, 1);
 }
 
-/* The plain counters in their packed order; NULL past the last one. */
-static counter *counter_at(struct counters *c, size_t i)
+/* Counters that lie together, in their packed order. */
+struct run {
+	counter *first;
+	uint8_t n;
+	uint8_t spare;	/* takes what a build that counts more has sent */
+	bool whole;	/* of another length it means something else */
+};
+
+#define RUNS 14
+
+/* Other nodes know a run by its place: new ones come last. */
+static void runs_of(struct counters *c, struct run runs[RUNS])
 {
-	const struct { counter *first; size_t n; } runs[] = {
-		{ &c->accepted, 1 },
-		{ &c->closed, 1 },
-		{ c->handshakes[TLS_KIND_12], STEK_OUTCOMES },
-		{ c->handshakes[TLS_KIND_13], STEK_OUTCOMES },
-		{ c->failures, FAILURES },
-		{ c->tickets_issued, TLS_KINDS },
-		{ &c->tickets_blank, 1 },
-		{ &c->bytes_in, 1 },
-		{ &c->bytes_out, 1 },
-		{ &c->backend_errors, 1 },
-		{ c->age.bucket, AGE_BUCKETS + 1 },
-		{ &c->age.sum_ms, 1 },
-		{ c->time_full.bucket, TIME_BUCKETS + 1 },
-		{ &c->time_full.sum_us, 1 },
-		{ c->time_resumed.bucket, TIME_BUCKETS + 1 },
-		{ &c->time_resumed.sum_us, 1 },
-		{ &c->issuer_resumed[ISSUERS_MAX], 1 },
+	const struct run all[RUNS] = {
+		{ .first = &c->accepted, .n = 1 },
+		{ .first = &c->closed, .n = 1 },
+		{ .first = c->handshakes[TLS_KIND_12], .n = STEK_OUTCOMES },
+		{ .first = c->handshakes[TLS_KIND_13], .n = STEK_OUTCOMES },
+		{ .first = c->failures, .n = FAILURES, .spare = FAIL_OTHER },
+		{ .first = c->tickets_issued, .n = TLS_KINDS },
+		{ .first = &c->tickets_blank, .n = 1 },
+		{ .first = &c->bytes_in, .n = 1 },
+		{ .first = &c->bytes_out, .n = 1 },
+		{ .first = &c->backend_errors, .n = 1 },
+		/* The histograms with the sums behind their buckets. */
+		{ .first = c->age.bucket, .n = AGE_BUCKETS + 2, .whole = true },
+		{ .first = c->time_full.bucket, .n = TIME_BUCKETS + 2,
+		  .whole = true },
+		{ .first = c->time_resumed.bucket, .n = TIME_BUCKETS + 2,
+		  .whole = true },
+		{ .first = &c->issuer_resumed[ISSUERS_MAX], .n = 1 },
 	};
 
-	for (size_t run = 0; run < sizeof(runs) / sizeof(runs[0]); run++) {
-		if (i < runs[run].n)
-			return runs[run].first + i;
-		i -= runs[run].n;
-	}
-	return NULL;
+	memcpy(runs, all, sizeof(all));
 }
 
-static const counter *counter_read(const struct counters *c, size_t i)
+/* Only to share the table: nothing is written through it. */
+static void runs_read(const struct counters *c, struct run runs[RUNS])
 {
-	/* Only to share the table: nothing is written through it. */
-	return counter_at((struct counters *)(uintptr_t)c, i);
+	runs_of((struct counters *)(uintptr_t)c, runs);
 }
 
 void counters_sum(struct counters *into, const struct counters *from)
 {
-	counter *sum;
+	struct run sums[RUNS], runs[RUNS];
 
-	for (size_t i = 0; (sum = counter_at(into, i)); i++)
-		count_by(sum, value_of(counter_read(from, i)));
+	runs_of(into, sums);
+	runs_read(from, runs);
+	for (size_t run = 0; run < RUNS; run++)
+		for (size_t i = 0; i < runs[run].n; i++)
+			count_by(&sums[run].first[i],
+				 value_of(&runs[run].first[i]));
 	for (size_t slot = 0; slot < ISSUERS_MAX; slot++)
 		if (issuer_of(from, slot) != 0)
 			issuer_add(into, issuer_of(from, slot),
@@ -220,29 +247,28 @@ static size_t issuers_sorted(const struct counters *c,
 	return n;
 }
 
-/* Two builds that count other things do not misread each other. */
-static const uint8_t layout[] = {
-	PACK_VERSION, TLS_KINDS, STEK_OUTCOMES, FAILURES, AGE_BUCKETS,
-	TIME_BUCKETS,
-};
-
 size_t counters_pack(const struct counters *c, uint8_t *buf, size_t cap)
 {
 	struct writer w = { .buf = buf, .cap = cap };
 	struct issuer issuers[ISSUERS_MAX];
 	size_t n = issuers_sorted(c, issuers);
-	const counter *value;
 	const counter *rest = &c->issuer_resumed[ISSUERS_MAX];
+	struct run runs[RUNS];
 	uint64_t unnamed = 0;
 
+	runs_read(c, runs);
 	for (size_t i = PACK_ISSUERS; i < n; i++)
 		unnamed += issuers[i].resumed;
 	if (n > PACK_ISSUERS)
 		n = PACK_ISSUERS;
-	for (size_t i = 0; i < sizeof(layout); i++)
-		put(&w, layout[i]);
-	for (size_t i = 0; (value = counter_read(c, i)); i++)
-		put_value(&w, value_of(value) + (value == rest ? unnamed : 0));
+	put(&w, PACK_VERSION);
+	put(&w, RUNS);
+	for (size_t run = 0; run < RUNS; run++)
+		put(&w, runs[run].n);
+	for (size_t run = 0; run < RUNS; run++)
+		for (size_t i = 0; i < runs[run].n; i++)
+			put_value(&w, value_of(&runs[run].first[i]) +
+				  (runs[run].first == rest ? unnamed : 0));
 	put(&w, (uint8_t)n);
 	for (size_t i = 0; i < n; i++) {
 		put_u32(&w, issuers[i].id);
@@ -268,17 +294,41 @@ static uint64_t take_value(struct cursor *c)
 	return value;
 }
 
+static void add_bounded(counter *c, uint64_t value)
+{
+	value += value_of(c);
+	if (value > PACK_VALUE_MAX)
+		value = PACK_VALUE_MAX;
+	atomic_store_explicit(c, value, memory_order_relaxed);
+}
+
+/* `n` values of another node's run; `own` is NULL for one that is not ours. */
+static void unpack_run(const struct run *own, uint8_t n, struct cursor *data)
+{
+	for (size_t i = 0; i < n && !data->failed; i++) {
+		uint64_t value = take_value(data);
+
+		if (!own || (own->whole && n != own->n))
+			continue;
+		if (i < own->n)
+			add_bounded(&own->first[i], value);
+		else if (own->spare)
+			add_bounded(&own->first[own->spare], value);
+	}
+}
+
 static bool unpack(struct counters *c, struct cursor *data)
 {
-	const uint8_t *head = cursor_take(data, sizeof(layout));
-	counter *value;
-	uint8_t n;
+	uint8_t version = cursor_u8(data);
+	uint8_t n = cursor_u8(data);
+	const uint8_t *lengths = cursor_take(data, n);
+	struct run runs[RUNS];
 
-	if (!head || memcmp(head, layout, sizeof(layout)))
+	if (version != PACK_VERSION || !lengths)
 		return false;
-	for (size_t i = 0; (value = counter_at(c, i)); i++)
-		atomic_store_explicit(value, take_value(data),
-				      memory_order_relaxed);
+	runs_of(c, runs);
+	for (size_t run = 0; run < n; run++)
+		unpack_run(run < RUNS ? &runs[run] : NULL, lengths[run], data);
 	n = cursor_u8(data);
 	if (n > PACK_ISSUERS)
 		return false;

@@ -16,23 +16,46 @@ typedef _Atomic uint64_t counter;
 
 enum tls_kind { TLS_KIND_12, TLS_KIND_13, TLS_KINDS };
 
-/* Why a connection ended before its handshake did. One reason each. */
+/*
+ * Why a connection ended before its handshake did, one reason each; the alert
+ * that goes with each stands in stekd(8). Other nodes read these by their
+ * number: new ones come last, just before FAILURES, and none ever leaves.
+ */
 enum failure {
 	FAIL_NONE,
 	FAIL_CLOSED,		/* peer closed or reset */
 	FAIL_TIMEOUT,		/* handshake deadline */
-	FAIL_NOT_TLS,		/* e.g. plain HTTP on the TLS port */
-	FAIL_MALFORMED,		/* ClientHello does not parse */
-	FAIL_TOO_BIG,		/* ClientHello over 18 KiB */
+	FAIL_NOT_TLS,		/* something else on the TLS port */
+	FAIL_MALFORMED,		/* a message that does not decode, or breaks
+				   the standard's rules */
+	FAIL_TOO_BIG,		/* a message over what is taken of it */
 	FAIL_UNKNOWN_HOST,
 	FAIL_VERSION,		/* no shared version */
-	FAIL_SUITE,		/* no shared suite, group or algorithm */
-	FAIL_ALPN,
+	FAIL_SUITE,		/* no shared suite */
+	FAIL_ALPN,		/* no shared protocol name */
 	FAIL_ALERT,		/* the peer sent a fatal alert */
 	FAIL_PROXY,		/* PROXY header missing or wrong */
 	FAIL_MEMORY,
 	FAIL_OTHER,
-	FAIL_CERT_UNKNOWN_CA,	/* no CA of the host's stands behind it */
+	FAIL_GROUP,		/* no shared group */
+	FAIL_SIGNATURE_SCHEME,	/* no shared signature algorithm */
+	FAIL_FALLBACK,		/* RFC 7507: a needless fallback */
+	FAIL_MASTER_SECRET,	/* RFC 7627 s5.3: resumed without it */
+	FAIL_PLAIN_HTTP,	/* HTTP on the TLS port */
+	FAIL_UNEXPECTED,	/* a message or record out of its order */
+	FAIL_RECORD,		/* a record that does not decrypt */
+	FAIL_FINISHED,		/* a Finished or binder that does not verify */
+	FAIL_SIGNATURE,		/* a CertificateVerify that does not */
+	FAIL_CERT_NONE,		/* required, and none was sent */
+	FAIL_CERT_BAD,		/* it does not parse, or its signature is wrong */
+	FAIL_CERT_EXPIRED,
+	FAIL_CERT_EARLY,	/* not yet valid */
+	FAIL_CERT_REVOKED,	/* by a CRL */
+	FAIL_CERT_UNKNOWN_CA,
+	FAIL_CERT_USAGE,	/* not for clients */
+	FAIL_CERT_CHAIN,	/* its chain is too long or breaks a limit */
+	FAIL_CERT_STATUS,	/* no CRL is there to judge it by */
+	FAIL_CERT_DENIED,	/* on the deny list */
 	FAILURES
 };
 
@@ -86,7 +109,11 @@ void counters_sum(struct counters *into, const struct counters *from);
 
 /* Compact big-endian form for heartbeats, at most cap bytes; 0 if too small. */
 size_t counters_pack(const struct counters *c, uint8_t *buf, size_t cap);
-/* 0, or -1 when the bytes are foreign. */
+/*
+ * 0, or -1 when the bytes are foreign. A build that counts more or less is not:
+ * failures that this one cannot name are FAIL_OTHER, outcomes that it cannot
+ * name and histograms with other bounds are left out.
+ */
 int counters_unpack(struct counters *c, const uint8_t *buf, size_t len);
 
 #endif

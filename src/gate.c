@@ -26,35 +26,46 @@ struct record {
 };
 
 /* Operators ask why: the usual strangers at a TLS port are called by name. */
-static const char *stranger(const uint8_t *buf, size_t len)
+static enum gate_verdict stranger(struct gate_hello *out, const uint8_t *buf,
+				  size_t len)
 {
 	static const char *const methods[] = {
 		"GET ", "HEAD", "POST", "PUT ", "DELE", "OPTI", "PATC",
 		"CONN", "TRAC", "PRI ",
 	};
+	const char *why = "not a TLS record";
+	bool whole = len >= 4;
 
-	if (len < 4)
-		return "not a TLS record";
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (!memcmp(buf, methods[i], 4))
-			return "plain HTTP on a TLS port";
-	if (!memcmp(buf, "PROX", 4) || !memcmp(buf, "\r\n\r\n", 4))
-		return "a PROXY header where none is configured";
-	if (!memcmp(buf, "SSH-", 4))
-		return "SSH on a TLS port";
-	return "not a TLS record";
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (memcmp(buf, methods[i], whole ? 4 : len))
+			continue;
+		if (!whole)
+			return GATE_MORE;
+		gate__refuse(out, ALERT_NONE, FAIL_PLAIN_HTTP,
+			     "plain HTTP on a TLS port");
+		return GATE_REFUSE;
+	}
+	if (whole && (!memcmp(buf, "PROX", 4) || !memcmp(buf, "\r\n\r\n", 4)))
+		why = "a PROXY header where none is configured";
+	if (whole && !memcmp(buf, "SSH-", 4))
+		why = "SSH on a TLS port";
+	gate__refuse(out, ALERT_NONE, FAIL_NOT_TLS, why);
+	return GATE_REFUSE;
 }
 
 /* As soon as the bytes tell: a stranger is not kept waiting for five of them. */
 static enum gate_verdict record_next(struct gate_hello *out,
 				     struct record *record, const uint8_t *buf,
-				     size_t len)
+				     size_t len, bool first)
 {
 	if (len == 0)
 		return GATE_MORE;
 	if (buf[0] < CONTENT_CCS || buf[0] > CONTENT_DATA ||
 	    (len > 1 && buf[1] != 3)) {
-		gate__refuse(out, ALERT_NONE, FAIL_NOT_TLS, stranger(buf, len));
+		if (first)
+			return stranger(out, buf, len);
+		gate__refuse(out, ALERT_UNEXPECTED_MESSAGE, FAIL_UNEXPECTED,
+			     "not a TLS record within the ClientHello");
 		return GATE_REFUSE;
 	}
 	if (len < RECORD_HEADER)
@@ -77,11 +88,11 @@ static bool record_is_handshake(struct gate_hello *out,
 				    "an alert instead of a ClientHello");
 	if (record->type != CONTENT_HANDSHAKE)
 		return gate__refuse(out, ALERT_UNEXPECTED_MESSAGE,
-				    FAIL_MALFORMED,
+				    FAIL_UNEXPECTED,
 				    "not a handshake record");
 	if (record->len == 0)
 		return gate__refuse(out, ALERT_UNEXPECTED_MESSAGE,
-				    FAIL_MALFORMED,
+				    FAIL_UNEXPECTED,
 				    "an empty handshake record");
 	if (record->len > RECORD_MAX)
 		return gate__refuse(out, ALERT_RECORD_OVERFLOW, FAIL_MALFORMED,
@@ -101,7 +112,7 @@ static bool message_begins(struct gate_hello *out, const uint8_t *message,
 {
 	if (have >= 1 && message[0] != CLIENT_HELLO)
 		return gate__refuse(out, ALERT_UNEXPECTED_MESSAGE,
-				    FAIL_MALFORMED, "not a ClientHello");
+				    FAIL_UNEXPECTED, "not a ClientHello");
 	if (have < MESSAGE_HEADER)
 		return true;
 	if (message_len(message) > GATE_HELLO_MAX)
@@ -110,7 +121,7 @@ static bool message_begins(struct gate_hello *out, const uint8_t *message,
 	/* RFC 8446 s5.1: a hello ends with its record. */
 	if (end > message_len(message))
 		return gate__refuse(out, ALERT_UNEXPECTED_MESSAGE,
-				    FAIL_MALFORMED,
+				    FAIL_UNEXPECTED,
 				    "more behind the ClientHello in its record");
 	return true;
 }
@@ -126,7 +137,8 @@ static enum gate_verdict gather(struct gate_hello *out, const uint8_t *buf,
 	size_t have = 0;
 
 	for (;;) {
-		verdict = record_next(out, &record, buf + at, len - at);
+		verdict = record_next(out, &record, buf + at, len - at,
+				      at == 0);
 		if (verdict != GATE_PASS)
 			return verdict;
 		if (!record_is_handshake(out, &record))

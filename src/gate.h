@@ -27,6 +27,14 @@ enum gate_verdict {
 	GATE_REFUSE,	/* send `alert` (0: none), count `failure` */
 };
 
+/* The groups that hosts may be given, as bits. */
+enum gate_group {
+	GATE_P256 = 1,
+	GATE_P384 = 2,
+	GATE_P521 = 4,
+	GATE_X25519 = 8,
+};
+
 struct gate_hello {
 	size_t consumed;	/* bytes of the buffer that the hello's records take */
 	bool split;		/* over more than one record: it stands in scratch */
@@ -49,6 +57,9 @@ struct gate_hello {
 	uint8_t psk_name[16];	/* of the first identity, zero if shorter */
 	bool psk_ke, psk_dhe_ke;	/* psk_key_exchange_modes */
 	size_t n_key_shares;
+	bool has_groups;	/* supported_groups, RFC 8422 s5.1.1 */
+	unsigned groups;	/* of them, as enum gate_group */
+	unsigned shares;	/* groups with a key share */
 	size_t n_suites;	/* without signalling values and GREASE */
 	bool has_scsv;		/* TLS_EMPTY_RENEGOTIATION_INFO_SCSV */
 	bool has_fallback_scsv;	/* TLS_FALLBACK_SCSV, RFC 7507 */

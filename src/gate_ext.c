@@ -193,12 +193,32 @@ static bool session_ticket(struct gate_walk *walk, struct cursor *data)
 	return true;
 }
 
+unsigned gate__group(uint16_t code)
+{
+	switch (code) {
+	case 23:
+		return GATE_P256;
+	case 24:
+		return GATE_P384;
+	case 25:
+		return GATE_P521;
+	case 29:
+		return GATE_X25519;
+	default:
+		return 0;
+	}
+}
+
 static bool supported_groups(struct gate_walk *walk, struct cursor *data)
 {
-	walk->has_groups = true;
-	walk->groups = cursor_vector(data, 2, 2);
-	if (walk->groups.left % 2)
+	struct cursor list = cursor_vector(data, 2, 2);
+
+	walk->out->has_groups = true;
+	walk->groups = list;
+	if (list.left % 2)
 		cursor_fail(data);
+	while (list.left > 1)
+		walk->out->groups |= gate__group(cursor_u16(&list));
 	return true;
 }
 
@@ -209,7 +229,7 @@ static bool key_share(struct gate_walk *walk, struct cursor *data)
 	walk->has_shares = true;
 	walk->shares = list;
 	while (list.left > 0) {
-		cursor_u16(&list);
+		walk->out->shares |= gate__group(cursor_u16(&list));
 		cursor_vector(&list, 2, 1);
 		walk->out->n_key_shares++;
 	}

@@ -93,7 +93,7 @@ static bool tls13_rules(struct gate_walk *walk)
 
 	if (!walk->null_compression_only)
 		return gate__illegal(out, "compression offered in TLS 1.3");
-	if (walk->has_groups != walk->has_shares)
+	if (out->has_groups != walk->has_shares)
 		return missing(out, "supported_groups and key_share belong "
 				    "together");
 	if (!walk->has_psk && !walk->has_signatures)
@@ -102,8 +102,8 @@ static bool tls13_rules(struct gate_walk *walk)
 		return missing(out, "pre_shared_key without "
 				    "psk_key_exchange_modes");
 	/* Only psk_ke could go on from here, and stekd never takes it. */
-	if (!walk->has_groups)
-		return gate__refuse(out, ALERT_MISSING_EXTENSION, FAIL_SUITE,
+	if (!out->has_groups)
+		return gate__refuse(out, ALERT_MISSING_EXTENSION, FAIL_GROUP,
 				    "no supported_groups");
 	if (out->has_early_data && !walk->has_psk)
 		return gate__illegal(out, "early_data without pre_shared_key");

@@ -25,7 +25,7 @@ enum gate_alert {
 /* What the extensions said that is judged only when all are known. */
 struct gate_walk {
 	struct gate_hello *out;
-	bool has_versions, has_groups, has_shares, has_signatures;
+	bool has_versions, has_shares, has_signatures;
 	bool has_modes, has_psk;
 	bool lacks_uncompressed;	/* ec_point_formats without it */
 	bool null_compression_only;
@@ -90,6 +90,9 @@ static inline uint64_t gate__digest(const uint8_t *bytes, size_t len)
 
 /* The message body without its header of 4 bytes. */
 bool gate__hello(struct gate_hello *out, const uint8_t *body, size_t len);
+
+/* The bit of a group's code point; 0 for one that no host may be given. */
+unsigned gate__group(uint16_t code);
 
 /* All extensions, `data` past the length of the list. */
 bool gate__extensions(struct gate_walk *walk, struct cursor data);

@@ -25,19 +25,24 @@ void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
 	       const char *why, int code)
 {
 	struct worker *worker = conn->worker;
+	struct tls_alerts alerts = { NO_ALERT, NO_ALERT };
 	char peer[TEXT_ADDRESS_MAX];
 	/* A balancer's health check is no news. */
 	bool silent = failure == FAIL_CLOSED && !conn->tls && !conn->in.len;
 
 	count(&worker->counters.failures[failure]);
-	if (alert)
-		(void)tls_plain_alert(&conn->out, alert);
+	if (conn->tls)
+		alerts = tls_alerts(conn->tls);
+	if (alert && tls_plain_alert(&conn->out, alert) == 0)
+		alerts.sent = alert;
 	if (!silent && !worker_may_log(worker))
 		return;
 	text_address(peer, sizeof(peer), &conn->from);
 	log_event(silent ? LOG_DEBUG : LOG_INFO, "handshake failed",
 		  "reason", LOG_STR, failure_name(failure),
 		  "detail", LOG_SOME, why, "code", LOG_INT, (int64_t)code,
+		  "alert_sent", LOG_SOME, tls_alert_name(alerts.sent),
+		  "alert_received", LOG_SOME, tls_alert_name(alerts.received),
 		  "peer", LOG_STR, peer,
 		  "server_name", LOG_SOME, conn->server_name, NULL);
 }

@@ -148,23 +148,38 @@ void tls_free(struct tls *tls)
 	free(tls);
 }
 
-static bool alert_sent(struct tls *tls)
+static int fatal_code(const WOLFSSL_ALERT *alert)
 {
+	/* A close_notify is none, and the library begins with -1. */
+	return alert->level == alert_fatal && alert->code > 0 ?
+		alert->code : NO_ALERT;
+}
+
+struct tls_alerts tls_alerts(const struct tls *tls)
+{
+	struct tls_alerts alerts = { NO_ALERT, NO_ALERT };
 	WOLFSSL_ALERT_HISTORY history;
 
 	memset(&history, 0, sizeof(history));
-	return wolfSSL_get_alert_history(tls->ssl, &history) ==
-		WOLFSSL_SUCCESS && history.last_tx.code > 0;
+	if (wolfSSL_get_alert_history(tls->ssl, &history) == WOLFSSL_SUCCESS) {
+		alerts.sent = fatal_code(&history.last_tx);
+		alerts.received = fatal_code(&history.last_rx);
+	}
+	if (tls->alert)
+		alerts.sent = tls->alert;
+	return alerts;
 }
 
 /* Says why to the peer, while records are in the clear. */
 static void correct_alert(struct tls *tls, uint8_t alert)
 {
 	struct buf *out = tls->wire->out;
+	int sent = tls_alerts(tls).sent;
 
 	if (!alert || tls->ciphers_on)
 		return;
-	if (!alert_sent(tls)) {
+	tls->alert = alert;
+	if (sent == NO_ALERT) {
 		(void)tls_plain_alert(out, alert);
 		return;
 	}

@@ -39,6 +39,10 @@ int tls_check_client(const struct settings_host *host, const char **option,
 int tls_hosts_new(struct tls_hosts **out, const struct settings *settings,
 		  struct stek_farm *farm, char *why, size_t why_len);
 
+/* False if no handshake can come of it: no group of theirs is one of ours. */
+bool tls_shares_group(const struct tls_hosts *hosts,
+		      const struct gate_hello *hello);
+
 /* After the last connection ended and before stek_farm_close(). */
 void tls_hosts_free(struct tls_hosts *hosts);
 
@@ -80,6 +84,17 @@ void tls_close_notify(struct tls *tls);
 
 /* After TLS_FAILED: one reason, and a text for the log. */
 enum failure tls_failure(const struct tls *tls, const char **why, int *code);
+
+/* The last fatal alert each way; NO_ALERT: none. */
+#define NO_ALERT (-1)
+struct tls_alerts {
+	int sent, received;
+};
+
+struct tls_alerts tls_alerts(const struct tls *tls);
+
+/* The standard's name of an alert, static; NULL for NO_ALERT. */
+const char *tls_alert_name(int alert);
 
 /* After the handshake. Static or owned by `tls`. */
 struct tls_facts {

@@ -4,14 +4,13 @@
  * groups, versions, and the join to the farm. stekd.c makes them before the
  * workers start; settings.c has certificates checked here.
  */
+#include "tls_private.h"
 #include "tls_client.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <stek_wolfssl.h>
 
 /*
  * Always explicit: the library's own lists have held NULL and RC4, a list
@@ -147,12 +146,16 @@ static int check_ciphers(const struct settings *settings, char *why,
 	return 0;
 }
 
+static const char *groups_of(const struct settings *settings)
+{
+	return settings->groups ? settings->groups : default_groups;
+}
+
 static int set_options(WOLFSSL_CTX *ctx, const struct settings *settings,
 		       char *why, size_t why_len)
 {
 	const char *ciphers = ciphers_of(settings);
-	const char *groups = settings->groups ?
-		settings->groups : default_groups;
+	const char *groups = groups_of(settings);
 
 	if (settings->tls12 && settings->tls13 &&
 	    wolfSSL_CTX_SetMinVersion(ctx, WOLFSSL_TLSV1_2) !=
@@ -322,6 +325,7 @@ int tls_hosts_new(struct tls_hosts **out, const struct settings *settings,
 	}
 	hosts->settings = settings;
 	hosts->farm = farm;
+	hosts->groups = tls__groups(groups_of(settings));
 	for (i = 0; i < settings->n_hosts; i++) {
 		if (fill_host(&hosts->host[i], settings, &settings->hosts[i],
 			      farm, why, why_len) < 0) {

@@ -28,6 +28,8 @@ struct tls_hosts {
 	const struct settings *settings;
 	struct stek_farm *farm;
 	struct tls_host *host;		/* by index, as settings->hosts */
+	unsigned groups;		/* as enum gate_group; 0: one of them
+					   has no bit, the library judges */
 };
 
 /* Starts the library, once. 0, or -1 with `why`. */

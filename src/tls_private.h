@@ -26,10 +26,19 @@ struct tls {
 	int error;		/* wolfSSL's code of the first failure */
 	const char *why;
 	enum failure failure;
+	uint8_t alert;		/* that we put in the library's place */
 };
 
 
 /* Notes why, and corrects the alert in `out` where it still can. TLS_FAILED. */
 enum tls_result tls__fail(struct tls *tls, int error);
+
+/* The bits of a list of groups; 0 when one of them has none. */
+unsigned tls__groups(const char *list);
+
+/* A shared group for which the hello has no share, as a number of wolfSSL's; 0
+ * when there is none. */
+int tls__group_without_share(const struct tls_hosts *hosts,
+			     const struct gate_hello *hello);
 
 #endif

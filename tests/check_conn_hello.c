@@ -227,17 +227,28 @@ START_TEST(test_too_long_a_hello)
 }
 END_TEST
 
-/* Plain HTTP is told apart, and the connection ends without a reset. */
-START_TEST(test_plain_http_is_not_tls)
+/*
+ * Plain HTTP is told apart and gets an answer that it understands, though the
+ * request goes on; the connection ends without a reset.
+ */
+START_TEST(test_plain_http_is_told_so)
 {
 	static const char http[] = "GET / HTTP/1.0\r\n\r\n";
+	static char answer[512];
+	ssize_t n, len = 0;
 	int fd;
 
 	loopback_start(loopback);
 	fd = loopback_connect(loopback, 0);
 	ck_assert_int_gt(send(fd, http, sizeof(http) - 1, 0), 0);
-	ck_assert_int_ge(until_end(fd), 0);
-	ck_assert_uint_eq(loopback_counters(loopback).failures[FAIL_NOT_TLS],
+	while ((n = recv(fd, answer + len, sizeof(answer) - 1 - (size_t)len,
+			 0)) > 0)
+		len += n;
+	ck_assert_int_eq(n, 0);
+	ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 400 "));
+	ck_assert_int_eq(strlen(strstr(answer, "\r\n\r\n") + 4),
+			 atoi(strstr(answer, "Content-Length: ") + 16));
+	ck_assert_uint_eq(loopback_counters(loopback).failures[FAIL_PLAIN_HTTP],
 			  1);
 	close(fd);
 }
@@ -257,7 +268,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_a_hello_in_two, 0, 3);
 	tcase_add_loop_test(tcase, test_a_long_hello, 0, 2);
 	tcase_add_loop_test(tcase, test_too_long_a_hello, 0, 2);
-	tcase_add_test(tcase, test_plain_http_is_not_tls);
+	tcase_add_test(tcase, test_plain_http_is_told_so);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

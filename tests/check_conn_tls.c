@@ -94,7 +94,9 @@ START_TEST(test_refusals_say_why)
 		{ .name = "www.example.com", .alpn = true, .alert = 120,
 		  .version = TLS1_3_VERSION, .failure = FAIL_ALPN },
 		{ .name = "www.example.com", .groups = "P-521", .alert = 40,
-		  .version = TLS1_3_VERSION, .failure = FAIL_SUITE },
+		  .version = TLS1_3_VERSION, .failure = FAIL_GROUP },
+		{ .name = "www.example.com", .groups = "P-521", .alert = 40,
+		  .version = TLS1_2_VERSION, .failure = FAIL_GROUP },
 		{ .name = "www.example.com", .ciphers = "AES128-SHA",
 		  .version = TLS1_2_VERSION, .alert = 40,
 		  .failure = FAIL_SUITE },
@@ -340,7 +342,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_a_ticket_resumes, 0, 2);
 	tcase_add_loop_test(tcase, test_another_host_does_not_resume, 0, 2);
 	tcase_add_test(tcase, test_request_with_the_finished);
-	tcase_add_loop_test(tcase, test_refusals_say_why, 0, 7);
+	tcase_add_loop_test(tcase, test_refusals_say_why, 0, 8);
 	tcase_add_loop_test(tcase, test_an_excluded_version_is_refused, 0, 2);
 	tcase_add_test(tcase, test_fallback_is_refused);
 	tcase_add_loop_test(tcase, test_without_a_key_no_ticket_is_given, 0, 2);

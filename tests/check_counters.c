@@ -186,7 +186,13 @@ static void foreign(size_t len)
 	ck_assert_mem_eq(&b, &zero, sizeof(b));
 }
 
-/* Cut, longer, of another layout: refused, and nothing of it is kept. */
+/* The version, the number of runs, and how long each is. */
+#define RUNS 14
+#define HEAD_LEN (2 + RUNS)
+#define FAILURES_RUN (2 + 4)
+#define AGE_RUN (2 + 10)
+
+/* Cut, longer, of another version: refused, and nothing of it is kept. */
 START_TEST(test_unpack_refuses_foreign_bytes)
 {
 	size_t n;
@@ -197,12 +203,85 @@ START_TEST(test_unpack_refuses_foreign_bytes)
 		foreign(len);
 	packed[n] = 0;
 	foreign(n + 1);
-	for (size_t i = 0; i < 6; i++) {
-		packed[i] ^= 1;
+	packed[0] ^= 1;
+	foreign(n);
+	packed[0] ^= 1;
+	for (size_t i = 1; i < HEAD_LEN; i++) {
+		packed[i]++;
 		foreign(n);
-		packed[i] ^= 1;
+		packed[i] -= 2;
+		foreign(n);
+		packed[i]++;
 	}
 	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+}
+END_TEST
+
+/* Opens a gap of `len` bytes, a value each, before packed[at]. */
+static void insert(size_t *n, size_t at, size_t len, uint8_t value)
+{
+	memmove(packed + at + len, packed + at, *n - at);
+	memset(packed + at, value, len);
+	*n += len;
+}
+
+/* A build that knows more reasons, or counts more besides, is read. */
+START_TEST(test_unpack_reads_a_newer_build)
+{
+	size_t failures = HEAD_LEN + 2 + 2 * STEK_OUTCOMES;
+	size_t n;
+
+	fill(&a, 0, 0);
+	memset(a.age.bucket, 0, sizeof(a.age));
+	memset(a.time_full.bucket, 0, sizeof(a.time_full));
+	memset(a.time_resumed.bucket, 0, sizeof(a.time_resumed));
+	n = counters_pack(&a, packed, sizeof(packed));
+	/* Two reasons of one failure each, and a run of three numbers. */
+	insert(&n, failures + FAILURES, 2, 1);
+	packed[FAILURES_RUN] += 2;
+	insert(&n, n - 1, 3, 9);
+	insert(&n, HEAD_LEN, 1, 3);
+	packed[1]++;
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+	ck_assert_uint_eq(b.failures[FAIL_OTHER], a.failures[FAIL_OTHER] + 2);
+	b.failures[FAIL_OTHER] -= 2;
+	ck_assert_mem_eq(&a, &b, sizeof(a));
+}
+END_TEST
+
+/* One that knows fewer is read too: what it does not count is none. */
+START_TEST(test_unpack_reads_an_older_build)
+{
+	size_t failures = HEAD_LEN + 2 + 2 * STEK_OUTCOMES;
+	size_t n, cut = failures + FAIL_OTHER + 1;
+
+	for (size_t i = 0; i <= FAIL_OTHER; i++)
+		a.failures[i] = i;
+	a.accepted = 5;
+	n = counters_pack(&a, packed, sizeof(packed));
+	memmove(packed + cut, packed + cut + FAILURES - FAIL_OTHER - 1,
+		n - cut - (FAILURES - FAIL_OTHER - 1));
+	n -= FAILURES - FAIL_OTHER - 1;
+	packed[FAILURES_RUN] = FAIL_OTHER + 1;
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+	ck_assert_mem_eq(&a, &b, sizeof(a));
+}
+END_TEST
+
+/* A histogram with other bounds cannot be added up, and the rest can. */
+START_TEST(test_unpack_leaves_another_histogram_out)
+{
+	size_t n;
+
+	a.accepted = 5;
+	a.backend_errors = 6;
+	a.time_full.bucket[2] = 7;
+	n = counters_pack(&a, packed, sizeof(packed));
+	insert(&n, HEAD_LEN + 2 + 2 * STEK_OUTCOMES + FAILURES + TLS_KINDS + 4,
+	       1, 9);
+	packed[AGE_RUN]++;
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+	ck_assert_mem_eq(&a, &b, sizeof(a));
 }
 END_TEST
 
@@ -211,10 +290,9 @@ START_TEST(test_unpack_refuses_odd_numbers)
 {
 	size_t n = counters_pack(&a, packed, sizeof(packed));
 
-	memmove(packed + 8, packed + 7, n - 7);
-	packed[6] = 0x80;
-	packed[7] = 0x00;	/* zero in two bytes */
-	foreign(n + 1);
+	insert(&n, HEAD_LEN + 1, 1, 0);
+	packed[HEAD_LEN] = 0x80;	/* zero in two bytes */
+	foreign(n);
 	fill(&a, 0, 2);
 	n = counters_pack(&a, packed, sizeof(packed));
 	packed[n - 2] = packed[n - 7];	/* the same id twice */
@@ -228,7 +306,7 @@ START_TEST(test_unpack_refuses_odd_numbers)
 	n = counters_pack(&a, packed, sizeof(packed));
 	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
 	ck_assert_uint_eq(b.accepted, UINT64_C(1) << 56);
-	packed[6] |= 1;
+	packed[HEAD_LEN] |= 1;
 	foreign(n);
 }
 END_TEST
@@ -252,6 +330,9 @@ int main(void)
 	tcase_add_test(packing, test_pack_and_unpack);
 	tcase_add_test(packing, test_pack_keeps_the_top_issuers);
 	tcase_add_test(packing, test_unpack_refuses_foreign_bytes);
+	tcase_add_test(packing, test_unpack_reads_a_newer_build);
+	tcase_add_test(packing, test_unpack_reads_an_older_build);
+	tcase_add_test(packing, test_unpack_leaves_another_histogram_out);
 	tcase_add_test(packing, test_unpack_refuses_odd_numbers);
 	suite_add_tcase(suite, packing);
 	runner = srunner_create(suite);

@@ -231,13 +231,22 @@ static void refused(const void *bytes, size_t len, uint8_t alert,
 	ck_assert_ptr_nonnull(hello.why);
 }
 
-/* Whoever does not speak TLS gets silence, at the first byte that tells. */
+/*
+ * Whoever does not speak TLS is known at the first byte that tells, and a
+ * request in plain HTTP by its method.
+ */
 START_TEST(test_strangers)
 {
 	struct gate_hello hello;
 
-	refused("G", 1, 0, FAIL_NOT_TLS);
-	refused("GET / HTTP/1.1\r\n", 16, 0, FAIL_NOT_TLS);
+	refused("X", 1, 0, FAIL_NOT_TLS);
+	for (size_t len = 1; len < 4; len++)
+		ck_assert(gate_parse(&hello, (const uint8_t *)"GET ", len,
+				     scratch) == GATE_MORE);
+	refused("GEX", 3, 0, FAIL_NOT_TLS);
+	refused("GET", 4, 0, FAIL_NOT_TLS);
+	refused("GET ", 4, 0, FAIL_PLAIN_HTTP);
+	refused("GET / HTTP/1.1\r\n", 16, 0, FAIL_PLAIN_HTTP);
 	ck_assert(gate_parse(&hello, (const uint8_t *)"POST /", 6, scratch) ==
 		  GATE_REFUSE);
 	ck_assert_str_eq(hello.why, "plain HTTP on a TLS port");
@@ -255,16 +264,16 @@ END_TEST
 START_TEST(test_wrong_records)
 {
 	refused("\x15\x03\x03\x00\x02\x02\x28", 7, 0, FAIL_ALERT);
-	refused("\x14\x03\x03\x00\x01\x01", 6, 10, FAIL_MALFORMED);
-	refused("\x17\x03\x03\x00\x01\x01", 6, 10, FAIL_MALFORMED);
-	refused("\x16\x03\x01\x00\x00", 5, 10, FAIL_MALFORMED);
+	refused("\x14\x03\x03\x00\x01\x01", 6, 10, FAIL_UNEXPECTED);
+	refused("\x17\x03\x03\x00\x01\x01", 6, 10, FAIL_UNEXPECTED);
+	refused("\x16\x03\x01\x00\x00", 5, 10, FAIL_UNEXPECTED);
 	refused("\x16\x03\x01\x40\x01", 5, 22, FAIL_MALFORMED);
 	refused("\x16\x03\x01\xff\xff", 5, 22, FAIL_MALFORMED);
-	refused("\x16\x03\x01\x00\x05\x02", 6, 10, FAIL_MALFORMED);
+	refused("\x16\x03\x01\x00\x05\x02", 6, 10, FAIL_UNEXPECTED);
 	/* The second record is looked at like the first. */
 	refused("\x16\x03\x01\x00\x01\x01\x17\x03\x03\x00\x01", 11, 10,
-		FAIL_MALFORMED);
-	refused("\x16\x03\x01\x00\x01\x01G", 7, 0, FAIL_NOT_TLS);
+		FAIL_UNEXPECTED);
+	refused("\x16\x03\x01\x00\x01\x01G", 7, 10, FAIL_UNEXPECTED);
 }
 END_TEST
 
@@ -316,9 +325,9 @@ START_TEST(test_nothing_behind_the_hello_in_its_record)
 	hello_model(&model, hello_tls13, 0xffff);
 	hello_fill(&model, 0, 1);
 	n = hello_frame(model.bytes, model.len, 16384, input);
-	refused(input, n, 10, FAIL_MALFORMED);
+	refused(input, n, 10, FAIL_UNEXPECTED);
 	n = hello_frame(model.bytes, model.len, 100, input);
-	refused(input, n, 10, FAIL_MALFORMED);
+	refused(input, n, 10, FAIL_UNEXPECTED);
 }
 END_TEST
 

@@ -200,7 +200,7 @@ START_TEST(test_psk_without_key_exchange)
 	hello_extension(&model, 43, "\x02\x03\x04", 3);
 	hello_extension(&model, 45, "\x01\x00", 2);
 	hello_extension(&model, 41, PSK_ONE "\x00\x21\x20" X32, 44);
-	refused(109, FAIL_SUITE);
+	refused(109, FAIL_GROUP);
 	hello_model(&model, hello_tls13, 45);
 	hello_extension(&model, 45, "\x01\x00", 2);
 	hello_extension(&model, 41, PSK_ONE "\x00\x21\x20" X32, 44);
