@@ -84,6 +84,7 @@ static const char *const outcomes[STEK_OUTCOMES] = {
 	[STEK_REFUSED_FORGED] = "refused_forged",
 	[STEK_REFUSED_CHAIN] = "refused_chain",
 	[STEK_REFUSED_LIMIT] = "refused_limit",
+	[STEK_REFUSED_IDENTITY] = "refused_identity",
 };
 
 /* A number that a newer peer or a bug made up still gets a printable name. */

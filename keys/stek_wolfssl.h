@@ -36,6 +36,7 @@ enum stek_outcome {
 	STEK_REFUSED_FORGED,	/* AEAD tag wrong */
 	STEK_REFUSED_CHAIN,	/* the chain's full handshake is too long ago */
 	STEK_REFUSED_LIMIT,	/* more than STEK_OPENS_MAX tickets in a hello */
+	STEK_REFUSED_IDENTITY,	/* certificate expired, or not admitted */
 	STEK_OUTCOMES
 };
 
@@ -94,6 +95,17 @@ struct stek_wolfssl_options {
 	 * wolfSSL does not know are skipped, as wolfSSL does.
 	 */
 	const char *ciphers;
+	/*
+	 * Asked for every ticket that would resume, whose it is (status 0:
+	 * nobody's) and the farm time; false makes it a full handshake, which
+	 * then judges the client anew. For what changes while tickets live:
+	 * denied and revoked certificates. That a certificate has expired
+	 * libstek sees by itself. Called within the ticket callback, on the
+	 * connection's thread: takes no lock, does no I/O. NULL: all.
+	 */
+	bool (*admit)(void *user, const struct stek_identity *identity,
+		      int64_t now_ms);
+	void *user;		/* outlives the attachment */
 };
 
 struct stek_host;

@@ -90,8 +90,11 @@ int stek_wolfssl_attach(struct stek_host **out, struct stek_farm *farm,
 		free(host);
 		return explain(ret, why, why_len, "SHA-256 failed");
 	}
-	if (options)
+	if (options) {
 		suites_read(host, options->ciphers);
+		host->admit = options->admit;
+		host->user = options->user;
+	}
 	if (wolfSSL_CTX_set_TicketEncCtx(ctx, host) != WOLFSSL_SUCCESS ||
 	    wolfSSL_CTX_set_TicketEncCb(ctx, stek__ticket_callback) !=
 	    WOLFSSL_SUCCESS) {

@@ -67,6 +67,7 @@ static int rank(enum stek_outcome outcome)
 		STEK_NONE_OFFERED,   STEK_REFUSED_FORMAT, STEK_REFUSED_UNKNOWN,
 		STEK_REFUSED_LIMIT,  STEK_REFUSED_POLICY, STEK_REFUSED_FORGED,
 		STEK_REFUSED_REVOKED, STEK_REFUSED_EXPIRED, STEK_REFUSED_CHAIN,
+		STEK_REFUSED_IDENTITY,
 	};
 	const int n = sizeof(order) / sizeof(order[0]);
 
@@ -151,6 +152,30 @@ static bool suite_is_offered(const struct stek_host *host, uint16_t suite)
 	return false;
 }
 
+/*
+ * Whether the client may still be who the ticket says. A certificate's time is
+ * the farm's here: the resuming node's own clock may be off.
+ */
+static bool is_admitted(const struct call *call, const uint8_t *state,
+			const struct stek_ticket_own *own)
+{
+	const struct stek_host *host = call->host;
+	struct stek_identity identity = {
+		.status = own->status,
+		.not_after_s = own->not_after_s,
+	};
+
+	/* RFC 5280 s4.1.2.5: valid through notAfter, inclusive. */
+	if (own->status && call->now_ms / 1000 > own->not_after_s)
+		return false;
+	if (!host->admit)
+		return true;
+	memcpy(identity.issuer_serial, own->issuer_serial,
+	       sizeof(identity.issuer_serial));
+	stek__state_see_fingerprint(state, identity.fingerprint);
+	return host->admit(host->user, &identity, call->now_ms);
+}
+
 /* What an authentic ticket must still satisfy; STEK_NONE_OFFERED: all of it. */
 static enum stek_outcome judge(const struct call *call, const uint8_t *state,
 			       const struct stek_ticket_own *own)
@@ -170,6 +195,8 @@ static enum stek_outcome judge(const struct call *call, const uint8_t *state,
 		return STEK_REFUSED_EXPIRED;
 	if (chain_ms > (int64_t)policy->chain_s * 1000)
 		return STEK_REFUSED_CHAIN;
+	if (!is_admitted(call, state, own))
+		return STEK_REFUSED_IDENTITY;
 	return STEK_NONE_OFFERED;
 }
 

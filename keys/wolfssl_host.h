@@ -18,6 +18,9 @@ struct stek_host {
 	struct stek_ticket_aad aad13;
 	size_t n_suites;	/* 0: not checked */
 	uint16_t suites[STEK_SUITES_MAX];
+	bool (*admit)(void *user, const struct stek_identity *identity,
+		      int64_t now_ms);
+	void *user;
 };
 
 /* wolfSSL's SessionTicketEncCb; `user` is the struct stek_host. */

@@ -89,9 +89,14 @@ void stek__state_put_fingerprint(uint8_t *state, const uint8_t *fingerprint)
 	memcpy(state + STEK_STATE_CONTEXT + 1, fingerprint, STEK_DIGEST_LEN);
 }
 
-void stek__state_take_fingerprint(uint8_t *state, uint8_t *fingerprint)
+void stek__state_see_fingerprint(const uint8_t *state, uint8_t *fingerprint)
 {
 	memcpy(fingerprint, state + STEK_STATE_CONTEXT + 1, STEK_DIGEST_LEN);
+}
+
+void stek__state_take_fingerprint(uint8_t *state, uint8_t *fingerprint)
+{
+	stek__state_see_fingerprint(state, fingerprint);
 	memset(state + STEK_STATE_CONTEXT, 0, 1 + STEK_DIGEST_LEN);
 }
 

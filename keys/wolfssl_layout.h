@@ -48,6 +48,7 @@ uint16_t stek__state_suite(const uint8_t *state);
 
 /* The client's fingerprint in the unused session id context. */
 void stek__state_put_fingerprint(uint8_t *state, const uint8_t *fingerprint);
+void stek__state_see_fingerprint(const uint8_t *state, uint8_t *fingerprint);
 void stek__state_take_fingerprint(uint8_t *state, uint8_t *fingerprint);
 
 /*

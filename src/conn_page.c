@@ -45,6 +45,7 @@ static size_t write_answer(struct conn *conn,
 	facts.tls_version = tls.version;
 	facts.cipher_suite = tls.suite;
 	facts.alpn = tls.alpn[0] ? tls.alpn : NULL;
+	facts.identity = session->identity.status ? &session->identity : NULL;
 	facts.outcome = session->outcome;
 	facts.resumed = session->outcome >= STEK_RESUMED_ACTIVE &&
 		session->outcome <= STEK_RESUMED_PENDING;

@@ -244,6 +244,13 @@ static const char *reason(unsigned status)
 	}
 }
 
+static const char *status_name(const struct stek_identity *identity)
+{
+	if (!identity)
+		return "none";
+	return identity->status == 1 ? "verified" : "unverified";
+}
+
 static json_t *ticket_json(const struct page_facts *facts)
 {
 	char key[2 * STEK_ID_LEN + 1];
@@ -259,15 +266,29 @@ static json_t *ticket_json(const struct page_facts *facts)
 			 "key_id", key, "key_state", facts->key_state);
 }
 
+static json_t *client_json(const struct stek_identity *identity)
+{
+	char fingerprint[2 * STEK_DIGEST_LEN + 1];
+
+	if (!identity)
+		return json_null();
+	text_hex(fingerprint, identity->fingerprint, STEK_DIGEST_LEN);
+	return json_pack("{s:s, s:I, s:s}", "fingerprint", fingerprint,
+			 "not_after", (json_int_t)identity->not_after_s,
+			 "status", status_name(identity));
+}
+
 static char *body_json(const struct page_facts *facts)
 {
 	json_t *all = json_pack(
-		"{s:s, s:s, s:s?, s:s, s:s, s:s?, s:b, s:s, s:o, s:I}",
+		"{s:s, s:s, s:s?, s:s, s:s, s:s?, s:o, s:b, s:s, s:o, s:I}",
 		"node", facts->node, "farm", facts->farm,
 		"server_name", facts->server_name,
 		"tls_version", facts->tls_version,
 		"cipher_suite", facts->cipher_suite,
-		"alpn", facts->alpn, "resumed", facts->resumed,
+		"alpn", facts->alpn,
+		"client", client_json(facts->identity),
+		"resumed", facts->resumed,
 		"outcome", stek_outcome_name(facts->outcome),
 		"ticket", ticket_json(facts),
 		"handshakes", (json_int_t)facts->handshakes);
@@ -283,10 +304,14 @@ static char *body_json(const struct page_facts *facts)
 
 static char *body_text(const struct page_facts *facts)
 {
+	char fingerprint[2 * STEK_DIGEST_LEN + 1] = "";
 	char key[2 * STEK_ID_LEN + 1] = "";
 	char *ticket = NULL;
 	char *text = NULL;
 
+	if (facts->identity)
+		text_hex(fingerprint, facts->identity->fingerprint,
+			 STEK_DIGEST_LEN);
 	if (facts->resumed) {
 		text_hex(key, facts->key_id, STEK_ID_LEN);
 		if (asprintf(&ticket,
@@ -299,11 +324,13 @@ static char *body_text(const struct page_facts *facts)
 	}
 	if (asprintf(&text, "node: %s\nfarm: %s\nserver_name: %s\n"
 		     "tls_version: %s\ncipher_suite: %s\nalpn: %s\n"
+		     "client: %s\nclient_fingerprint: %s\n"
 		     "resumed: %s\noutcome: %s\n%shandshakes: %" PRIu64 "\n",
 		     facts->node, facts->farm,
 		     facts->server_name ? facts->server_name : "",
 		     facts->tls_version, facts->cipher_suite,
 		     facts->alpn ? facts->alpn : "",
+		     status_name(facts->identity), fingerprint,
 		     facts->resumed ? "yes" : "no",
 		     stek_outcome_name(facts->outcome), ticket ? ticket : "",
 		     facts->handshakes) < 0)

@@ -42,6 +42,8 @@ struct page_facts {
 	const char *tls_version, *cipher_suite;
 	const char *alpn;		/* NULL: none */
 	enum stek_outcome outcome;
+	/* NULL: the client showed no certificate, now or in the first place. */
+	const struct stek_identity *identity;
 	bool resumed;
 	const char *issuer;		/* the ticket's node, "" if not known */
 	uint32_t issuer_id;

@@ -29,11 +29,8 @@ static bool will_be_tls13(const struct settings *settings,
  * that is not patched for it (deploy/wolfssl), another server's session_ticket.
  */
 static bool must_do_without_tickets(const struct settings *settings,
-				    const struct settings_host *host,
 				    const struct gate_hello *hello)
 {
-	if (host->client_auth != CLIENT_NONE)
-		return true;
 	if (hello->n_psk && !hello->psk_dhe_ke)
 		return true;
 	if (!will_be_tls13(settings, hello) && !hello->has_ems)
@@ -127,7 +124,7 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 	if (!tls)
 		return NULL;
 	tls->wire = wire;
-	plain = must_do_without_tickets(hosts->settings, host, hello);
+	plain = must_do_without_tickets(hosts->settings, hello);
 	if (!plain && host->tickets && will_be_tls13(hosts->settings, hello))
 		tls->more_tickets = host->tickets - 1;
 	tls->session = session;

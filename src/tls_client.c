@@ -296,45 +296,56 @@ static bool same_name(struct der_span a, struct der_span b)
 	return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
 }
 
+/* Of several anchors of one name the last to end counts. */
 static bool is_anchored(const struct tls_client *client,
-			struct der_span issuer, int64_t now_s)
+			struct der_span issuer, int64_t now_s,
+			int64_t *until_s)
 {
 	size_t i;
 
+	*until_s = INT64_MIN;
 	for (i = 0; i < client->cas.n; i++)
 		if (same_name(client->anchors[i].subject, issuer) &&
-		    in_time(&client->anchors[i], now_s))
-			return true;
-	return false;
+		    in_time(&client->anchors[i], now_s) &&
+		    client->anchors[i].not_after_s > *until_s)
+			*until_s = client->anchors[i].not_after_s;
+	return *until_s != INT64_MIN;
 }
 
 /*
  * The library has checked all signatures, but it keeps every intermediate
  * certificate that it has seen and never looks at the dates of a CA again. So
  * a chain must be whole as it was sent, up to an anchor whose time is not over.
+ * *until_s: when the first of them ends, and with it every resumption.
  */
 static bool is_whole(const struct tls_client *client,
-		     const WOLFSSL_BUFFER_INFO *certs, int n)
+		     const WOLFSSL_BUFFER_INFO *certs, int n, int64_t *until_s)
 {
 	struct der_certificate cert, next;
-	int64_t now_s = time(NULL);
+	int64_t now_s = time(NULL), anchor_s;
 	int i;
 
 	if (n < 1 || der_certificate(&cert, certs[0].buffer,
 				     certs[0].length) < 0)
 		return false;
-	for (i = 1; !is_anchored(client, cert.issuer, now_s); i++) {
+	*until_s = cert.not_after_s;
+	for (i = 1; !is_anchored(client, cert.issuer, now_s, &anchor_s); i++) {
 		if (i >= n || der_certificate(&next, certs[i].buffer,
 					      certs[i].length) < 0 ||
 		    !same_name(next.subject, cert.issuer) ||
 		    !in_time(&next, now_s))
 			return false;
 		cert = next;
+		if (cert.not_after_s < *until_s)
+			*until_s = cert.not_after_s;
 	}
+	if (anchor_s < *until_s)
+		*until_s = anchor_s;
 	return true;
 }
 
-static int identify(struct stek_identity *out, const WOLFSSL_BUFFER_INFO *leaf)
+static int identify(struct stek_identity *out, const WOLFSSL_BUFFER_INFO *leaf,
+		    int64_t until_s)
 {
 	struct der_certificate cert;
 
@@ -342,7 +353,7 @@ static int identify(struct stek_identity *out, const WOLFSSL_BUFFER_INFO *leaf)
 	    make_tag(out->issuer_serial, cert.issuer, cert.serial) < 0 ||
 	    wc_Sha256Hash(leaf->buffer, leaf->length, out->fingerprint) != 0)
 		return -1;
-	out->not_after_s = cert.not_after_s;
+	out->not_after_s = until_s;
 	out->status = 1;
 	return 0;
 }
@@ -352,6 +363,7 @@ static int on_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
 {
 	struct tls_client_view *view = store->userCtx;
 	struct stek_identity identity = { 0 };
+	int64_t until_s;
 
 	if (!good || !view || !view->client)
 		return 0;
@@ -359,11 +371,12 @@ static int on_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
 		return 1;
 	if (store->totalCerts == 0)	/* asked as well when none was sent */
 		return view->client->mode != CLIENT_REQUIRED;
-	if (!is_whole(view->client, store->certs, store->totalCerts)) {
+	if (!is_whole(view->client, store->certs, store->totalCerts,
+		      &until_s)) {
 		view->refused = FAIL_CERT_UNKNOWN_CA;
 		return 0;
 	}
-	if (identify(&identity, &store->certs[0]) < 0) {
+	if (identify(&identity, &store->certs[0], until_s) < 0) {
 		view->refused = FAIL_OTHER;
 		return 0;
 	}
@@ -407,6 +420,25 @@ char *tls_client_policy(const struct tls_client *client)
 		     client->depth, client->lists.n ? "yes" : "no") < 0)
 		return NULL;
 	return text;
+}
+
+bool tls_client_admit(void *user, const struct stek_identity *identity,
+		      int64_t now_ms)
+{
+	const struct tls_client *client = user;
+
+	if (!client)
+		return identity->status == 0;
+	if (identity->status == 0)
+		return client->mode != CLIENT_REQUIRED;
+	if (identity->status != 1)
+		return false;
+	/* Which list it is that lapsed, a ticket cannot tell. */
+	if (now_ms / 1000 > client->lists_until_s)
+		return false;
+	return !client->n_revoked ||
+		!bsearch(identity->issuer_serial, client->revoked,
+			 client->n_revoked, TAG_LEN, compare_tags);
 }
 
 void tls_client_watch(struct tls_client_view *view, WOLFSSL *ssl)

@@ -31,6 +31,13 @@ int tls_client_apply(const struct tls_client *client, WOLFSSL_CTX *ctx,
  */
 char *tls_client_policy(const struct tls_client *client);
 
+/*
+ * The admit of stek_wolfssl_options: whether the owner of a ticket may still
+ * resume. `user` is the host's struct tls_client, or NULL.
+ */
+bool tls_client_admit(void *user, const struct stek_identity *identity,
+		      int64_t now_ms);
+
 /* One connection's part; the library's verify callback fills it. */
 struct tls_client_view {
 	const struct tls_client *client;

@@ -271,6 +271,8 @@ static int join_farm(struct tls_host *own, const struct settings *settings,
 	options.policy = policy;
 	options.policy_len = strlen(policy);
 	options.ciphers = ciphers_of(settings);
+	options.admit = tls_client_admit;
+	options.user = own->client;
 	ret = stek_wolfssl_attach(&own->join, farm,
 				  own->ticketed, &options,
 				  why, why_len);

@@ -227,6 +227,41 @@ START_TEST(test_json_tells_all)
 }
 END_TEST
 
+/* Who showed a certificate reads its fingerprint, in both forms. */
+START_TEST(test_client_certificate)
+{
+	static const char hex[] = "c1000000000000000000000000000000"
+		"000000000000000000000000000000c2";
+	struct stek_identity identity = { .status = 1, .not_after_s = 77 };
+	struct page_request json =
+		parse(GET "Accept: application/json\r\n\r\n");
+	struct page_request text = parse(GET "\r\n");
+	struct page_facts about = facts();
+	const char *fingerprint, *status;
+	json_t *all = body_of(answer(&json, &about));
+	int until;
+
+	ck_assert(json_is_null(json_object_get(all, "client")));
+	json_decref(all);
+	ck_assert_ptr_nonnull(strstr(answer(&text, &about),
+				     "client: none\nclient_fingerprint: \n"));
+	identity.fingerprint[0] = 0xc1;
+	identity.fingerprint[31] = 0xc2;
+	about.identity = &identity;
+	all = body_of(answer(&json, &about));
+	ck_assert_int_eq(json_unpack(all, "{s:{s:s, s:s, s:i}}", "client",
+				     "fingerprint", &fingerprint, "status",
+				     &status, "not_after", &until), 0);
+	ck_assert_str_eq(fingerprint, hex);
+	ck_assert_str_eq(status, "verified");
+	ck_assert_int_eq(until, 77);
+	json_decref(all);
+	ck_assert_ptr_nonnull(strstr(answer(&text, &about),
+				     "client: verified\nclient_fingerprint: "
+				     "c1000"));
+}
+END_TEST
+
 /* Without a resumption there is no ticket, and no name if none was sent. */
 START_TEST(test_json_has_null_where_nothing_is)
 {
@@ -301,6 +336,7 @@ int main(void)
 	suite_add_tcase(suite, parsing);
 	tcase_add_test(writing, test_json_tells_all);
 	tcase_add_test(writing, test_json_has_null_where_nothing_is);
+	tcase_add_test(writing, test_client_certificate);
 	tcase_add_test(writing, test_text_and_head);
 	tcase_add_test(writing, test_a_small_buffer_is_refused);
 	suite_add_tcase(suite, writing);

@@ -195,8 +195,12 @@ END_TEST
 /* REQ-14: another policy, another farm: no AEAD attempt, a full handshake. */
 START_TEST(test_ticket_of_another_scope_is_refused)
 {
-	static const struct stek_wolfssl_options one = { "mtls", 4, NULL };
-	static const struct stek_wolfssl_options two = { "mtl", 3, NULL };
+	static const struct stek_wolfssl_options one = {
+		.policy = "mtls", .policy_len = 4,
+	};
+	static const struct stek_wolfssl_options two = {
+		.policy = "mtl", .policy_len = 3,
+	};
 	static const struct stek_wolfssl_options *const others[] = {
 		&two, NULL, &one,
 	};
@@ -243,7 +247,7 @@ START_TEST(test_ticket_of_a_suite_not_offered_is_refused)
 		.ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256",
 		.suites = "TLS_AES_128_GCM_SHA256",
 	};
-	struct stek_wolfssl_options options = { NULL, 0, NULL };
+	struct stek_wolfssl_options options = { .policy = NULL };
 
 	memhs_run(node->ctx, &client, true, NULL, &first);
 	ck_assert(first.done);

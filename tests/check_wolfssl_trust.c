@@ -79,6 +79,77 @@ START_TEST(test_identity_travels)
 }
 END_TEST
 
+/* A certificate is good through its notAfter, in farm time, and no longer. */
+START_TEST(test_expired_certificate_is_refused)
+{
+	struct memhs_client client = { .version = versions[_i] };
+
+	alice.not_after_s = MEMNODE_NOW_MS / 1000 + 60;
+	run(a, client, &alice, &first);
+	client.session = &first.sessions[0];
+	memhs_age(&first.sessions[0], 60);
+	b->now_ms += 60 * 1000 + 999;
+	run(b, client, NULL, &second);
+	ck_assert(second.resumed);
+	expect_identity(&second.record.identity, &alice);
+	b->now_ms++;
+	run(b, client, NULL, &second);
+	ck_assert(!second.resumed);
+	ck_assert_int_eq(second.record.outcome, STEK_REFUSED_IDENTITY);
+	ck_assert_uint_eq(second.record.identity.status, 0);
+}
+END_TEST
+
+struct asked {
+	bool answer;
+	unsigned calls;
+	struct stek_identity identity;
+	int64_t now_ms;
+};
+
+static bool on_admit(void *user, const struct stek_identity *identity,
+		     int64_t now_ms)
+{
+	struct asked *asked = user;
+
+	asked->calls++;
+	asked->identity = *identity;
+	asked->now_ms = now_ms;
+	return asked->answer;
+}
+
+/* The application is asked whose ticket may resume, and its no is a no. */
+START_TEST(test_application_admits)
+{
+	static const struct stek_identity nobody;
+	struct asked asked = { .answer = true };
+	struct stek_wolfssl_options options = { .admit = on_admit,
+						.user = &asked };
+	struct memhs_client client = { .version = versions[_i] };
+	struct stek_ring *ring = memnode_ring_default();
+	struct memnode *c = memnode_new("C", ring, &options);
+	const struct stek_identity *whose = _i < 2 ? &alice : &nobody;
+
+	client.version = versions[_i % 2];
+	stek__ring_unref(ring);
+	run(a, client, whose, &first);
+	client.session = &first.sessions[0];
+	c->now_ms += 1000;
+	memhs_age(&first.sessions[0], 1);
+	run(c, client, NULL, &second);
+	ck_assert(second.resumed);
+	ck_assert_uint_ge(asked.calls, 1);
+	expect_identity(&asked.identity, whose);
+	ck_assert_int_eq(asked.now_ms, MEMNODE_NOW_MS + 1000);
+	asked.answer = false;
+	run(c, client, NULL, &second);
+	ck_assert(!second.resumed);
+	ck_assert_int_eq(second.record.outcome, STEK_REFUSED_IDENTITY);
+	expect_identity(&second.record.identity, &nobody);
+	memnode_free(c);
+}
+END_TEST
+
 /* Without a record nobody would be told: no resumption of an identity. */
 START_TEST(test_identity_needs_a_record)
 {
@@ -316,6 +387,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, test_identity_travels, 0, 2);
+	tcase_add_loop_test(tc, test_expired_certificate_is_refused, 0, 2);
+	tcase_add_loop_test(tc, test_application_admits, 0, 4);
 	tcase_add_loop_test(tc, test_identity_needs_a_record, 0, 2);
 	tcase_add_test(tc, test_unused_ticket_gives_no_identity);
 	tcase_add_test(tc, test_stolen_ticket_gives_no_identity);

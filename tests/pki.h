@@ -15,12 +15,12 @@ struct pki {
 	EVP_PKEY *key;
 };
 
-/* What a certificate is to be; zero is a client's, self-signed, of a day. */
+/* What a certificate is to be; zero is a client's, self-signed. */
 struct pki_wish {
 	const char *name;		/* common name */
 	const struct pki *issuer;	/* NULL: itself */
 	long serial;			/* 0: the next */
-	long begins_s, ends_s;		/* from now; both 0: -60, a day */
+	long begins_s, ends_s;		/* from now; both 0: -60, 5 years */
 	bool ca;
 	bool rsa;			/* else P-256 */
 	const char *usage;		/* extended; NULL: clientAuth, "": none */
