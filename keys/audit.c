@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * audit.c - an entry of the audit for each change: who, from where, what, the
- * ring's epoch before and after, which nodes confirmed. Entries wait here
- * while no store answers. Called by change.c, roll.c and after each heartbeat.
+ * ring's epoch before and after, which nodes confirmed. An entry goes to every
+ * store that answers and waits here while none does; audit_spread.c brings it to
+ * those that were away. Called by change.c, roll.c and after each heartbeat.
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "disk.h"
 #include "idem.h"
 #include "sync.h"
 
 #define TRIES_MAX 16
+#define TAIL 16			/* entries among which a lost answer's is */
 #define NODES_MAX 100		/* named in one entry */
 
 static void put_hex(FILE *out, const uint8_t *bytes, size_t len)
@@ -76,11 +75,20 @@ static void put_nodes(FILE *out, const struct stek_change *change)
 	fputc(']', out);
 }
 
+void stek__audit_id(struct stek_sync *sync, char out[STEK_AUDIT_ID_MAX])
+{
+	snprintf(out, STEK_AUDIT_ID_MAX, "%" PRIx64 "-%u",
+		 (uint64_t)sync->started_at_ms, ++sync->audit.made);
+}
+
 static void put_head(FILE *out, struct stek_sync *sync, const char *who,
 		     const char *from, const char *action)
 {
-	fprintf(out, "{\"at_ms\":%" PRId64 ",\"node\":\"%s\",\"who\":",
-		stek__sync_farm_ms(sync), sync->farm->node);
+	char id[STEK_AUDIT_ID_MAX];
+
+	stek__audit_id(sync, id);
+	fprintf(out, "{\"at_ms\":%" PRId64 ",\"node\":\"%s\",\"id\":\"%s\","
+		"\"who\":", stek__sync_farm_ms(sync), sync->farm->node, id);
 	put_string(out, who);
 	fputs(",\"from\":", out);
 	put_string(out, from);
@@ -159,111 +167,6 @@ static void enqueue(struct stek_sync *sync, char *json, char *request,
 		stek__audit_flush(sync);
 }
 
-/* Where the last line begins, and its length; 0 when there is none. */
-static size_t last_line(const struct stek_blob *tail, const char **line)
-{
-	size_t at, end = tail->len ? tail->len - 1 : 0;
-
-	if (!tail->data)
-		return 0;
-	for (at = end; at > 0 && tail->data[at - 1] != '\n'; at--)
-		;
-	*line = (const char *)tail->data + at;
-	return end - at;
-}
-
-/*
- * What the next entry follows: the store's last entry if it is true and not
- * older than what we remember. Otherwise what we remember: the store was
- * wiped, put back or tampered with, and the gap shall show.
- */
-static struct stek_head follow(struct stek_sync *sync, const char *line,
-			       size_t len)
-{
-	const struct stek_farm *farm = sync->farm;
-	const struct stek_head *head = &sync->audit.head;
-	struct stek_head last;
-	struct stek_entry entry;
-	int tag;
-
-	if (!len || stek__chain_parse(&entry, line, len) ||
-	    stek__chain_link(&last, entry.seq, line, len))
-		return *head;
-	tag = stek__chain_check(&entry, farm->farm_keys, farm->name, line);
-	if (tag == 0 && last.seq > head->seq)
-		return last;
-	return *head;
-}
-
-static void keep_head(struct stek_sync *sync)
-{
-	struct stek_part body = { NULL, 0 }, none = { NULL, 0 };
-	char name[STEK_NAME_MAX + 16], aside[STEK_NAME_MAX + 24];
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f;
-	int dir;
-
-	if (!sync->state_dir)
-		return;
-	f = open_memstream(&text, &len);
-	if (!f)
-		return;
-	fprintf(f, "%" PRIu64 " ", sync->audit.head.seq);
-	put_hex(f, sync->audit.head.hash, STEK_DIGEST_LEN);
-	fputc('\n', f);
-	dir = fclose(f) ? -1 : open(sync->state_dir,
-				    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	snprintf(name, sizeof(name), "audit.%s", sync->farm->name);
-	snprintf(aside, sizeof(aside), "%s.new", name);
-	body.data = (const uint8_t *)text;
-	body.len = len;
-	/* keep.c tells of a directory that cannot be written. */
-	if (dir >= 0) {
-		(void)stek__disk_replace(dir, aside, name, &none, &body, true);
-		close(dir);
-	}
-	free(text);
-}
-
-static bool parse_head(struct stek_head *out, const char *text)
-{
-	unsigned byte;
-	int used = 0;
-	size_t i;
-
-	if (sscanf(text, "%" SCNu64 " %n", &out->seq, &used) != 1 || !used ||
-	    strlen(text + used) < 2 * STEK_DIGEST_LEN)
-		return false;
-	text += used;
-	for (i = 0; i < STEK_DIGEST_LEN; i++) {
-		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
-			return false;
-		out->hash[i] = (uint8_t)byte;
-	}
-	return true;
-}
-
-void stek__audit_open(struct stek_sync *sync)
-{
-	struct stek_head head = { .seq = 0 };
-	char name[STEK_NAME_MAX + 16];
-	uint8_t buf[128] = { 0 };
-	size_t len;
-	int dir;
-
-	if (!sync->state_dir)
-		return;
-	snprintf(name, sizeof(name), "audit.%s", sync->farm->name);
-	dir = open(sync->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return;
-	if (!stek__disk_read(dir, name, buf, sizeof(buf) - 1, &len) &&
-	    parse_head(&head, (const char *)buf))
-		sync->audit.head = head;
-	close(dir);
-}
-
 void stek__audit_close(struct stek_sync *sync)
 {
 	size_t i;
@@ -273,81 +176,81 @@ void stek__audit_close(struct stek_sync *sync)
 	sync->audit.n = 0;
 }
 
-void stek__audit_learn(struct stek_sync *sync, uint64_t seq,
-		       const uint8_t hash[STEK_DIGEST_LEN])
-{
-	if (seq <= sync->audit.head.seq)
-		return;
-	sync->audit.head.seq = seq;
-	memcpy(sync->audit.head.hash, hash, STEK_DIGEST_LEN);
-	keep_head(sync);
-}
-
-int stek__audit_append(struct stek_sync *sync, const struct stek_blob *tail,
+/* Into one store, unless it is there: the answer to a write may be lost. */
+static int append_once(struct stek_sync *sync, struct stek_link *link,
 		       const struct stek_entry_text *text)
 {
-	const struct stek_farm *farm = sync->farm;
-	struct stek_head after, head;
-	const char *last = "";
-	size_t len = last_line(tail, &last);
-	char *line = NULL, *expect;
+	struct stek_blob tail = { NULL, 0 };
+	char *last = NULL;
 	int err;
 
-	expect = strndup(last, len);
-	if (!expect)
-		return STEK_ENOMEM;
-	after = follow(sync, last, len);
-	err = stek__chain_seal(&line, farm->farm_keys, farm->name, &after,
-			       text);
-	if (!err)
-		err = stek__chain_link(&head, after.seq + 1, line,
-				       strlen(line));
-	if (!err) {
-		err = sync->store->ops->audit(sync->store, expect, line);
-		stek__sync_answered(sync, err);
+	err = stek__audit_tail(sync, link, TAIL, &tail);
+	if (!err && !stek__audit_has(sync, &tail, text)) {
+		last = stek__audit_last(&tail);
+		err = last ? stek__audit_append(sync, link, &last, text) :
+			     STEK_ENOMEM;
 	}
-	if (!err)
-		stek__audit_learn(sync, head.seq, head.hash);
-	free(line);
-	free(expect);
+	free(last);
+	free(tail.data);
 	return err;
 }
 
-static int append_once(struct stek_sync *sync,
-		       const struct stek_pending *pending)
+static int append(struct stek_sync *sync, struct stek_link *link,
+		  const struct stek_entry_text *text)
+{
+	int err = STEK_ECONFLICT;
+	unsigned tries;
+
+	for (tries = 0; err == STEK_ECONFLICT && tries < TRIES_MAX; tries++)
+		err = append_once(sync, link, text);
+	return err;
+}
+
+/*
+ * Into every store that answers. 0 when one took it: the others get it from
+ * there. STEK_EREFUSED when it would be refused for ever.
+ */
+static int append_all(struct stek_sync *sync,
+		      const struct stek_pending *pending)
 {
 	const struct stek_entry_text text = {
 		.request = pending->request ? pending->request : "-",
 		.outcome = pending->outcome ? pending->outcome : "-",
 		.json = pending->json,
 	};
-	struct stek_blob tail = { NULL, 0 };
+	bool took = false, later = sync->state != STEK_STORE_OK;
+	size_t i;
 	int err;
 
-	err = sync->store->ops->audit_read(sync->store, 1, &tail);
-	stek__sync_answered(sync, err);
-	if (err == STEK_EABSENT)
-		err = 0;
-	if (!err)
-		err = stek__audit_append(sync, &tail, &text);
-	free(tail.data);
-	return err;
+	for (i = 0; i < sync->n_links; i++) {
+		struct stek_link *link = &sync->links[i];
+
+		if (link->state != STEK_STORE_OK)
+			continue;
+		err = append(sync, link, &text);
+		if (!err)
+			took = true;
+		else if (err == STEK_EUNAVAILABLE || err == STEK_ECONFLICT ||
+			 err == STEK_ENOMEM)
+			later = true;
+		link->audit_shut = err == STEK_EREFUSED;
+	}
+	if (took && later)
+		sync->audit.spread = true;
+	if (took)
+		return 0;
+	return later ? STEK_EUNAVAILABLE : STEK_EREFUSED;
 }
 
 void stek__audit_flush(struct stek_sync *sync)
 {
 	struct stek_audit *audit = &sync->audit;
-	unsigned tries;
 	int err;
 
 	while (audit->n > 0) {
-		err = STEK_ECONFLICT;
-		for (tries = 0; err == STEK_ECONFLICT && tries < TRIES_MAX;
-		     tries++)
-			err = append_once(sync, &audit->queue[0]);
+		err = append_all(sync, &audit->queue[0]);
 		/* What is refused would be refused for ever: told, gone. */
-		if (err == STEK_EUNAVAILABLE || err == STEK_ECONFLICT ||
-		    err == STEK_ENOMEM)
+		if (err == STEK_EUNAVAILABLE)
 			return;
 		if (err)
 			audit->lost++;

@@ -138,15 +138,21 @@ static const struct stek_answer *remembered(struct stek_sync *sync,
 	return NULL;
 }
 
-/* The newest true entry that names the request; false: none within a day. */
+/*
+ * The newest true entry of one store that names the request and is not the one
+ * that we enter ourselves (`own`), when it is newer than *newest_ms, which is
+ * set. By its time, not its place: an entry may have been handed on from
+ * another store. False: no such.
+ */
 static bool find(struct stek_sync *sync, const struct stek_blob *tail,
-		 const char *id, struct stek_entry *out)
+		 const char *id, const char *own, struct stek_entry *out,
+		 int64_t *newest_ms)
 {
 	const struct stek_farm *farm = sync->farm;
-	int64_t since_ms = stek__sync_farm_ms(sync) - KEPT_MS;
 	const char *at = (const char *)tail->data, *line;
 	struct stek_entry entry;
 	bool found = false;
+	int64_t at_ms;
 
 	while (at && *at) {
 		size_t len = strcspn(at, "\n");
@@ -159,8 +165,13 @@ static bool find(struct stek_sync *sync, const struct stek_blob *tail,
 		    stek__chain_check(&entry, farm->farm_keys, farm->name,
 				      line) ||
 		    strncmp(entry.json, "{\"at_ms\":", 9) ||
-		    strtoll(entry.json + 9, NULL, 10) < since_ms)
+		    (entry.json_len == strlen(own) &&
+		     !memcmp(entry.json, own, entry.json_len)))
 			continue;
+		at_ms = strtoll(entry.json + 9, NULL, 10);
+		if (at_ms < *newest_ms)
+			continue;
+		*newest_ms = at_ms;
 		*out = entry;
 		found = true;
 	}
@@ -188,39 +199,94 @@ static int answer_from(struct stek_command *command,
 	return stek__answer_read(command, entry->outcome, entry->outcome_len);
 }
 
-static int enter(struct stek_sync *sync, const struct stek_command *command,
-		 const char *word, const struct stek_blob *tail)
+/* What every store is told of the request; the same, so it is one entry. */
+static void asked_for(char *json, size_t len, struct stek_sync *sync,
+		      const struct stek_command *command)
 {
-	struct stek_entry_text text = { .request = word, .outcome = "-" };
-	char json[512];
+	char id[STEK_AUDIT_ID_MAX];
 
+	stek__audit_id(sync, id);
 	/* `who` and `from` are told by the entry that says how it ended. */
-	snprintf(json, sizeof(json), "{\"at_ms\":%lld,\"node\":\"%s\","
+	snprintf(json, len, "{\"at_ms\":%lld,\"node\":\"%s\",\"id\":\"%s\","
 		 "\"action\":\"%s\",\"result\":\"asked for\"}",
-		 (long long)stek__sync_farm_ms(sync), sync->farm->node,
+		 (long long)stek__sync_farm_ms(sync), sync->farm->node, id,
 		 command->kind == STEK_COMMAND_ROTATE ? "rotate" : "revoke");
-	text.json = json;
-	return stek__audit_append(sync, tail, &text);
 }
 
-/* One look at the audit; STEK_ECONFLICT: look again. */
+/* What the stores say of the request, each tail read in `tails`. */
 static int look(struct stek_sync *sync, struct stek_command *command,
-		const char *word, bool *answered)
+		const char *word, const char *own,
+		struct stek_blob tails[STEK_STORES_MAX], bool *answered)
 {
-	struct stek_blob tail = { NULL, 0 };
+	int64_t newest_ms = stek__sync_farm_ms(sync) - KEPT_MS;
 	struct stek_entry entry;
+	bool found = false;
+	size_t i;
 	int err;
 
-	err = sync->store->ops->audit_read(sync->store, LOOK_BACK, &tail);
-	stek__sync_answered(sync, err);
-	if (err && err != STEK_EABSENT)
-		return STEK_EUNAVAILABLE;
-	err = 0;
-	if (tail.data && find(sync, &tail, word, &entry))
-		err = answer_from(command, &entry, word, answered);
-	if (!err && !*answered)
-		err = enter(sync, command, word, &tail);
-	free(tail.data);
+	for (i = 0; i < sync->n_links; i++) {
+		if (sync->links[i].state != STEK_STORE_OK)
+			continue;
+		err = stek__audit_tail(sync, &sync->links[i], LOOK_BACK,
+				       &tails[i]);
+		if (err == STEK_ENOMEM)
+			return err;
+		found = (!err && find(sync, &tails[i], word, own,
+				      &entry, &newest_ms)) || found;
+	}
+	return found ? answer_from(command, &entry, word, answered) : 0;
+}
+
+/*
+ * The place of the store that is entered after `before` (NULL: first): all
+ * nodes go by the same order, so that of two only one enters the first.
+ */
+static struct stek_link *next_place(struct stek_sync *sync,
+				    const struct stek_link *before)
+{
+	struct stek_link *next = NULL;
+	size_t i;
+
+	for (i = 0; i < sync->n_links; i++) {
+		struct stek_link *link = &sync->links[i];
+
+		if (before && memcmp(link->place, before->place,
+				     STEK_PLACE_LEN) <= 0)
+			continue;
+		if (!next || memcmp(link->place, next->place,
+				    STEK_PLACE_LEN) < 0)
+			next = link;
+	}
+	return next;
+}
+
+/* Looks, and enters the request where it is not; STEK_ECONFLICT: again. */
+static int enter(struct stek_sync *sync, struct stek_command *command,
+		 const char *word, const char *json, bool *answered)
+{
+	const struct stek_entry_text text = { word, "-", json };
+	struct stek_blob tails[STEK_STORES_MAX] = { { NULL, 0 } };
+	struct stek_link *link = NULL;
+	int err = look(sync, command, word, json, tails, answered);
+	size_t i;
+
+	while (!err && !*answered && (link = next_place(sync, link))) {
+		struct stek_blob *tail = &tails[link - sync->links];
+		char *last;
+
+		if (link->state != STEK_STORE_OK ||
+		    stek__audit_has(sync, tail, &text))
+			continue;
+		last = stek__audit_last(tail);
+		err = last ? stek__audit_append(sync, link, &last, &text) :
+			     STEK_ENOMEM;
+		free(last);
+		/* One that takes none must not stop a revocation. */
+		if (err == STEK_EREFUSED || err == STEK_EUNAVAILABLE)
+			err = 0;
+	}
+	for (i = 0; i < STEK_STORES_MAX; i++)
+		free(tails[i].data);
 	return err;
 }
 
@@ -230,8 +296,8 @@ int stek__idem_begin(struct stek_sync *sync, struct stek_command *command,
 	uint8_t id[STEK_REQUEST_ID_LEN], body[STEK_REQUEST_ID_LEN];
 	const struct stek_answer *answer;
 	int err = STEK_ECONFLICT;
+	char *word, json[512];
 	unsigned tries;
-	char *word;
 
 	*answered = false;
 	if (!command->request[0])
@@ -252,8 +318,9 @@ int stek__idem_begin(struct stek_sync *sync, struct stek_command *command,
 	if (!word)
 		return STEK_ENOMEM;
 	stek__audit_flush(sync);
+	asked_for(json, sizeof(json), sync, command);
 	for (tries = 0; err == STEK_ECONFLICT && tries < TRIES_MAX; tries++)
-		err = look(sync, command, word, answered);
+		err = enter(sync, command, word, json, answered);
 	free(word);
 	if (*answered || err == STEK_EREUSED || err == STEK_EBUSY ||
 	    err == STEK_ENOMEM)

@@ -23,6 +23,29 @@ static enum stek_store_state state_of(int err)
 	}
 }
 
+int stek__links_place(struct stek_sync *sync, size_t n,
+		      const struct stek_farm_options *options)
+{
+	const char *url = options->store_url;
+	size_t i, before;
+	int err = 0;
+
+	for (i = 0; i < n && !err; i++) {
+		struct stek_link *link = &sync->links[i];
+
+		if (options->stores)
+			url = options->stores[i].url;
+		err = stek__audit_place(link->place, url);
+		/* The same once more is counted: a place is of one link. */
+		for (before = 0; before < i; before++) {
+			if (!memcmp(link->place, sync->links[before].place,
+				    STEK_PLACE_LEN))
+				link->place[STEK_PLACE_LEN - 1]++;
+		}
+	}
+	return err;
+}
+
 static bool holds_nothing(const struct stek_ring *ring)
 {
 	return ring->version.epoch == 0 && ring->n_keys == 0 &&
@@ -43,8 +66,10 @@ bool stek__link_in_sync(const struct stek_sync *sync,
 void stek__link_holds(struct stek_sync *sync, struct stek_link *link,
 		      const struct stek_version *version)
 {
-	if (!version && !(link->known && link->empty))
+	if (!version && !(link->known && link->empty)) {
 		link->empty_at_ms = stek__sync_mono(sync);
+		sync->audit.spread = sync->n_links > 1;
+	}
 	link->known = true;
 	link->empty = !version;
 	if (version)
@@ -180,6 +205,8 @@ void stek__link_answered(struct stek_sync *sync, struct stek_link *link,
 		link->known = false;
 	stek__link_refresh(sync);
 	publish_status(sync, i, detail, changed);
+	if (changed && state == STEK_STORE_OK && sync->n_links > 1)
+		sync->audit.spread = true;
 	if (changed)
 		tell_state(sync, i, err, detail);
 }

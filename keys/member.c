@@ -13,8 +13,8 @@
 #define EXCHANGES 4
 #define LIVE_BEATS 3
 
-static int seal_beat(struct stek_sync *sync, uint8_t out[STEK_BEAT_MAX],
-		     size_t *len)
+static int seal_beat(struct stek_sync *sync, const struct stek_link *link,
+		     uint8_t out[STEK_BEAT_MAX], size_t *len)
 {
 	struct stek_farm *farm = sync->farm;
 	const struct stek_farm_keys *keys = farm->farm_keys;
@@ -25,14 +25,14 @@ static int seal_beat(struct stek_sync *sync, uint8_t out[STEK_BEAT_MAX],
 		.version = stek__sync_ring(sync)->version,
 		.n_farm_keys = keys->n,
 		.seals = keys->seals,
-		.audit_seq = sync->audit.head.seq,
+		.audit_seq = link->audit_head.seq,
 	};
 	size_t i;
 
 	for (i = 0; i < keys->n; i++)
 		memcpy(beat.farm_keys[i], keys->keys[i].id,
 		       STEK_FARM_KEY_ID_LEN);
-	memcpy(beat.audit_hash, sync->audit.head.hash, STEK_DIGEST_LEN);
+	memcpy(beat.audit_hash, link->audit_head.hash, STEK_DIGEST_LEN);
 
 	if (offset_us > INT32_MAX)
 		offset_us = INT32_MAX;
@@ -60,7 +60,7 @@ static int exchange(struct stek_sync *sync, struct stek_link *link,
 	link->last_beat_ms = sync->last_beat_ms = stek__sync_mono(sync);
 	link->told = stek__sync_ring(sync)->version;
 	sync->beats++;
-	err = seal_beat(sync, data, &len);
+	err = seal_beat(sync, link, data, &len);
 	if (err)
 		return err;	/* no store is to blame */
 	before_ms = io->wall_ms(io->user);
@@ -108,10 +108,11 @@ void stek__member_beat(struct stek_sync *sync, struct stek_link *link)
 	}
 	link->failures = 0;
 	stek__audit_flush(sync);
+	stek__audit_spread(sync);
 }
 
 /* A heartbeat that does not open is not of this farm. */
-static bool open_member(struct stek_sync *sync,
+static bool open_member(struct stek_sync *sync, struct stek_link *link,
 			const struct stek_raw_member *raw, int64_t now_ms,
 			struct stek_member *out)
 {
@@ -132,7 +133,7 @@ static bool open_member(struct stek_sync *sync,
 	out->n_farm_keys = beat.n_farm_keys;
 	out->sealing_farm_key = beat.seals;
 	memcpy(out->farm_keys, beat.farm_keys, sizeof(out->farm_keys));
-	stek__audit_learn(sync, beat.audit_seq, beat.audit_hash);
+	stek__audit_learn(sync, link, beat.audit_seq, beat.audit_hash);
 	out->payload_len = beat.payload_len;
 	memcpy(out->payload, beat.payload, beat.payload_len);
 	return true;
@@ -186,7 +187,8 @@ static int add_members(struct stek_sync *sync, struct stek_link *link,
 	*list = more;
 	for (i = 0; i < n_raw; i++) {
 		memset(&more[*used], 0, sizeof(more[0]));
-		if (!open_member(sync, &raw[i], now_ms, &more[*used]))
+		if (!open_member(sync, link, &raw[i], now_ms,
+				 &more[*used]))
 			continue;
 		if (more[*used].self)
 			watch_name(sync, link, &more[*used]);

@@ -423,22 +423,40 @@ struct stek_audit_entry {
 	uint8_t farm_key_id[STEK_FARM_KEY_ID_LEN];	/* it is sealed under */
 	char *text;			/* JSON; or what stands there */
 	char fault[128];		/* "" or what is wrong with it */
+	unsigned stores;		/* bit N: read in stores[N] */
 };
 
-struct stek_audit_list {
-	size_t n;
-	struct stek_audit_entry *entries;	/* oldest first */
+/* The chain of one of the stores. */
+struct stek_audit_store {
+	bool answered;			/* else nothing is known of it */
 	size_t n_checked;
+	size_t n_lacking;		/* with `whole`: true entries that another
+					   store has and this one lacks */
 	bool broken;
 	uint64_t broken_seq;		/* of the first that is broken */
 	size_t broken_at;		/* its place, from the oldest kept */
 	char fault[128];		/* what is wrong with it */
 };
 
+struct stek_audit_list {
+	size_t n;
+	/* Oldest first; a true one that several stores have is here once. */
+	struct stek_audit_entry *entries;
+	size_t n_stores;
+	struct stek_audit_store stores[STEK_STORES_MAX]; /* in their order */
+	size_t n_checked;		/* in all chains */
+	bool broken;			/* one of them is: */
+	size_t broken_store;		/* the first, and of it as above */
+	uint64_t broken_seq;
+	size_t broken_at;
+	char fault[128];
+};
+
 /*
  * The newest entries, at most `limit`; each is checked, and with `whole` every
- * one that the store keeps, its beginning and its end too. `out` is written
- * only on success (a broken chain is one) and ended by stek_audit_clear().
+ * one that the stores keep, their beginning and their end too. `out` is written
+ * only on success (a broken chain is one, and so is a store that does not
+ * answer beside one that does) and ended by stek_audit_clear().
  */
 STEK_API int stek_farm_audit(struct stek_farm *farm, size_t limit, bool whole,
 			     uint32_t timeout_ms, struct stek_audit_list *out)

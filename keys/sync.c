@@ -483,6 +483,10 @@ int stek__sync_new(struct stek_sync **out, struct stek_farm *farm,
 	}
 	sync->started_at_ms = stek__sync_farm_ms(sync);
 	sync->next_beat_ms = INT64_MAX;
+	if (stek__links_place(sync, n_stores, options)) {
+		stek__sync_free(sync);
+		return STEK_ECRYPTO;
+	}
 	for (i = 0; i < n_stores; i++)
 		sync->links[i].store = stores[i];
 	sync->n_links = sync->status.n_stores = n_stores;

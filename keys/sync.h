@@ -107,6 +107,9 @@ struct stek_link {
 	bool has_bad;		/* it still holds that */
 	int64_t offsets_us[STEK_OFFSETS];
 	size_t n_offsets, next_offset;
+	uint8_t place[STEK_PLACE_LEN];	/* which store it is, by its URL */
+	struct stek_head audit_head;	/* the last entry there we know of */
+	bool audit_shut;	/* it refused one: none is handed on to it */
 };
 
 /* Whether every live node acknowledges the ring; times monotonic. */
@@ -221,6 +224,9 @@ uint32_t stek__sync_random(const struct stek_sync *sync, uint32_t bound);
 void stek__sync_install(struct stek_sync *sync, struct stek_ring *ring);
 
 /* link.c */
+/* Which store each is, by what is the same on every node: its URL. */
+int stek__links_place(struct stek_sync *sync, size_t n,
+		      const struct stek_farm_options *options) STEK_CHECKED;
 void stek__link_answered(struct stek_sync *sync, struct stek_link *link,
 			 int err);
 /* It holds this version; NULL: nothing. */

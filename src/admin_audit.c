@@ -52,25 +52,62 @@ bool admin_audit_query(const struct admin_request *request,
 	return true;
 }
 
+/* Stores are counted from 1, as an operator counts the lines of the list. */
+static json_t *held_json(unsigned stores)
+{
+	json_t *list = json_array();
+	unsigned i;
+
+	for (i = 0; i < STEK_STORES_MAX; i++)
+		if (stores & 1u << i)
+			json_array_append_new(list, json_integer(i + 1));
+	return list;
+}
+
 static json_t *entry_json(const struct stek_audit_entry *entry)
 {
 	json_t *says = json_loads(entry->text, 0, NULL);
 
 	if (says == NULL)
 		says = admin_text(entry->text);
-	return json_pack("{s:I, s:o, s:b, s:s, s:o}",
+	return json_pack("{s:I, s:o, s:b, s:s, s:o, s:o}",
 			 "seq", (json_int_t)entry->seq,
 			 "farm_key", admin_hex(entry->farm_key_id,
 					       STEK_FARM_KEY_ID_LEN),
 			 "good", entry->fault[0] == '\0',
-			 "fault", entry->fault, "entry", says);
+			 "fault", entry->fault, "stores",
+			 held_json(entry->stores), "entry", says);
+}
+
+static json_t *broken_json(uint64_t seq, size_t at, const char *fault,
+			   size_t store)
+{
+	return json_pack("{s:I, s:I, s:s, s:I}", "seq", (json_int_t)seq,
+			 "place", (json_int_t)at + 1, "fault", fault,
+			 "store", (json_int_t)store + 1);
+}
+
+static json_t *store_json(const struct stek_audit_store *store, size_t i)
+{
+	json_t *broken = json_null();
+
+	if (store->broken)
+		broken = broken_json(store->broken_seq, store->broken_at,
+				     store->fault, i);
+	return json_pack("{s:I, s:b, s:I, s:I, s:b, s:o}",
+			 "store", (json_int_t)i + 1,
+			 "answered", store->answered,
+			 "checked", (json_int_t)store->n_checked,
+			 "lacking", (json_int_t)store->n_lacking,
+			 "good", store->answered && !store->broken,
+			 "broken", broken);
 }
 
 void admin_audit_show(struct node *node, const struct admin_call *call,
 		      struct admin_answer *answer)
 {
 	struct stek_audit_list list = { .n = 0 };
-	json_t *entries, *broken = json_null();
+	json_t *entries, *stores, *broken = json_null();
 	size_t i;
 	int error = stek_farm_audit(node->farm, call->limit, call->verify,
 				    TIMEOUT_MS, &list);
@@ -83,15 +120,17 @@ void admin_audit_show(struct node *node, const struct admin_call *call,
 	entries = json_array();
 	for (i = 0; i < list.n; i++)
 		json_array_append_new(entries, entry_json(&list.entries[i]));
+	stores = json_array();
+	for (i = 0; i < list.n_stores; i++)
+		json_array_append_new(stores, store_json(&list.stores[i], i));
 	if (list.broken)
-		broken = json_pack("{s:I, s:I, s:s}",
-				   "seq", (json_int_t)list.broken_seq,
-				   "place", (json_int_t)list.broken_at + 1,
-				   "fault", list.fault);
-	admin_json(answer, json_pack("{s:b, s:I, s:b, s:o, s:o}",
+		broken = broken_json(list.broken_seq, list.broken_at,
+				     list.fault, list.broken_store);
+	admin_json(answer, json_pack("{s:b, s:I, s:b, s:o, s:o, s:o}",
 				     "whole", call->verify,
 				     "checked", (json_int_t)list.n_checked,
 				     "good", !list.broken,
-				     "broken", broken, "entries", entries));
+				     "broken", broken, "stores", stores,
+				     "entries", entries));
 	stek_audit_clear(&list);
 }

@@ -18,11 +18,30 @@ static const char *utc(char out[CTL_TEXT_LEN], int64_t at_ms)
 	return out;
 }
 
+/* "1 2": the stores in which it was read. */
+static const char *held(char out[CTL_TEXT_LEN], const json_t *stores)
+{
+	size_t i, len = 0;
+	json_t *store;
+
+	out[0] = '\0';
+	json_array_foreach(stores, i, store)
+	{
+		if (len < CTL_TEXT_LEN)
+			len += (size_t)snprintf(
+				out + len, CTL_TEXT_LEN - len, "%s%lld",
+				i ? " " : "",
+				(long long)json_integer_value(store));
+	}
+	return out;
+}
+
 static void show_entry(struct ctl_table *table, const json_t *row, int *bad)
 {
 	const json_t *says = json_object_get(row, "entry");
 	const char *fault = ctl_string(row, "fault");
 	char seq[CTL_TEXT_LEN], at[CTL_TEXT_LEN], epochs[64], nodes[64];
+	char stores[CTL_TEXT_LEN];
 
 	snprintf(seq, sizeof(seq), "%lld", (long long)ctl_integer(row, "seq"));
 	snprintf(epochs, sizeof(epochs), "%lld -> %lld",
@@ -40,15 +59,56 @@ static void show_entry(struct ctl_table *table, const json_t *row, int *bad)
 				 json_object_get(says, "epoch_after") ? epochs
 								      : NULL,
 				 json_object_get(says, "live") ? nodes : NULL,
-				 ctl_string(says, "result"), fault});
+				 ctl_string(says, "result"),
+				 held(stores, json_object_get(row, "stores")),
+				 fault});
+}
+
+/* How the check of one chain ended. */
+static void show_chain(const json_t *chain, bool whole, FILE *out)
+{
+	const json_t *broken = json_object_get(chain, "broken");
+
+	if (json_is_object(broken))
+		fprintf(out, "BROKEN at entry %lld (place %lld): %s",
+			(long long)ctl_integer(broken, "seq"),
+			(long long)ctl_integer(broken, "place"),
+			ctl_string(broken, "fault"));
+	else
+		fprintf(out, "%lld entries checked%s, none broken",
+			(long long)ctl_integer(chain, "checked"),
+			whole ? ", the whole chain" : "");
+}
+
+/* With several stores each has a chain of its own. */
+static void show_stores(const json_t *stores, bool whole, FILE *out)
+{
+	size_t i;
+	json_t *store;
+
+	json_array_foreach(stores, i, store)
+	{
+		fprintf(out, "store %lld: ",
+			(long long)ctl_integer(store, "store"));
+		if (!json_is_true(json_object_get(store, "answered"))) {
+			fputs("NOT CHECKED, no answer\n", out);
+			continue;
+		}
+		show_chain(store, whole, out);
+		if (ctl_integer(store, "lacking") > 0)
+			fprintf(out, "; lacks %lld that another store has",
+				(long long)ctl_integer(store, "lacking"));
+		fputc('\n', out);
+	}
 }
 
 void ctl_show_audit(const json_t *audit, FILE *out)
 {
 	static const char *const headings[] = {
 		">SEQ", "TIME (UTC)", "NODE", "WHO", "ACTION", "EPOCH",
-		"CONFIRMED", "RESULT", "BROKEN", NULL};
-	const json_t *broken = json_object_get(audit, "broken");
+		"CONFIRMED", "RESULT", "STORES", "BROKEN", NULL};
+	const json_t *stores = json_object_get(audit, "stores");
+	bool whole = json_is_true(json_object_get(audit, "whole"));
 	struct ctl_table table;
 	size_t i;
 	json_t *row;
@@ -59,16 +119,12 @@ void ctl_show_audit(const json_t *audit, FILE *out)
 	if (bad == 0)
 		ctl_table_print(&table, out);
 	ctl_table_clear(&table);
-	if (json_is_object(broken))
-		fprintf(out, "BROKEN at entry %lld (place %lld): %s\n",
-			(long long)ctl_integer(broken, "seq"),
-			(long long)ctl_integer(broken, "place"),
-			ctl_string(broken, "fault"));
-	else
-		fprintf(out, "%lld entries checked%s, none broken\n",
-			(long long)ctl_integer(audit, "checked"),
-			json_is_true(json_object_get(audit, "whole"))
-				? ", the whole chain" : "");
+	if (json_array_size(stores) > 1) {
+		show_stores(stores, whole, out);
+		return;
+	}
+	show_chain(audit, whole, out);
+	fputc('\n', out);
 }
 
 void ctl_show_farm_key(const json_t *answer, FILE *out)

@@ -183,6 +183,7 @@ static const char *last_audit(const struct sim_store *s)
 static int sim_audit(struct stek_store *store, const char *after,
 		     const char *line)
 {
+	struct sim_node *node = node_of(store);
 	struct sim_store *s = store_of(store);
 	int err = fault(store);
 
@@ -190,8 +191,14 @@ static int sim_audit(struct stek_store *store, const char *after,
 		return err;
 	if (strcmp(after, last_audit(s)))
 		return STEK_ECONFLICT;
+	if (s->audit_answer)
+		return s->audit_answer;
 	ck_assert_uint_lt(s->n_audit, SIM_AUDIT);
 	s->audit[s->n_audit++] = strdup(line);
+	if (node->lose_audit) {
+		node->lose_audit = false;
+		return STEK_EUNAVAILABLE;
+	}
 	return 0;
 }
 
@@ -297,20 +304,33 @@ static struct stek_store *make_link(struct sim_node *node, bool second)
 	return &link->base;
 }
 
+/* A store has one URL, whichever place a node gives it in its list. */
+static void name_store(struct sim *sim, const struct sim_store *store,
+		       char url[16])
+{
+	snprintf(url, 16, "sim:%d", store ? (int)(store - sim->stores) : -1);
+}
+
 void sim_open(struct sim *sim, size_t i)
 {
 	struct sim_node *node = &sim->nodes[i];
+	char urls[2][16];
+	const struct stek_store_config configs[2] = { { .url = urls[0] },
+						      { .url = urls[1] } };
 	struct stek_store *links[2] = { make_link(node, false), NULL };
 	const struct stek_io io = { wall_ms, mono_ms, random_below, node };
 	struct stek_farm_options options = {
 		.farm = "farm", .node = node->name,
-		.farm_key_file = sim->key_file, .store_url = "sim",
+		.farm_key_file = sim->key_file, .stores = configs,
+		.n_stores = node->second ? 2 : 1,
 		.state_dir = node->state_dir[0] ? node->state_dir : NULL,
 		.policy = sim->policy, .on_event = on_event,
 		.on_beat = on_beat, .user = node,
 	};
 	char why[256] = "";
 
+	name_store(sim, node->store, urls[0]);
+	name_store(sim, node->second, urls[1]);
 	if (node->second)
 		links[1] = make_link(node, true);
 	ck_assert_msg(!stek__farm_open_at(&node->farm, &options, &io, links,

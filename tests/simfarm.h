@@ -11,7 +11,7 @@
 
 #define SIM_NODES 16
 #define SIM_STORES 3
-#define SIM_AUDIT 64
+#define SIM_AUDIT 512
 #define SIM_EVENTS 16
 
 /* A store's state; nodes reach it through their own sim_link. */
@@ -25,6 +25,7 @@ struct sim_store {
 	size_t n_audit;
 	int64_t skew_ms;	/* of its clock */
 	int answer;		/* 0, or what every call answers */
+	int audit_answer;	/* the same of those about the audit */
 	int64_t delay_ms;	/* that a call takes */
 	size_t calls;
 	size_t publishes;	/* accepted */
@@ -53,6 +54,7 @@ struct sim_node {
 	size_t steps;
 	unsigned fail_call;	/* the n-th call of its store fails; 0 none */
 	bool lose_answer;	/* the next publish works, its answer is lost */
+	bool lose_audit;	/* so the next entry */
 	void (*before_publish)(struct sim_node *node);	/* once */
 	unsigned events[SIM_EVENTS];	/* by kind */
 	struct stek_event last[SIM_EVENTS];
