@@ -183,18 +183,18 @@ START_TEST(test_sites)
 	join(1, second, nowhere);
 	sim_close(sim, 2);
 	sim_run(sim, 5 * SEC);
-	/* More than are handed on after one heartbeat. */
-	for (i = 0; i < 100; i++) {
+	/* More than are handed on after one heartbeat, or looked at first. */
+	for (i = 0; i < 200; i++) {
 		sim->now_ms++;
 		stek__audit_note(sim->nodes[0].farm->sync, "test", "note", "");
 	}
 	rotate_at(1);
-	ck_assert_uint_eq(first->n_audit, 100);
+	ck_assert_uint_eq(first->n_audit, 200);
 	ck_assert_uint_eq(second->n_audit, 1);
 	for (i = 0; i < 3; i++)
 		join(i, first, second);
 	sim_run(sim, 20 * SEC);
-	assert_whole(101);
+	assert_whole(201);
 }
 END_TEST
 
@@ -296,6 +296,21 @@ START_TEST(test_lost_answer)
 }
 END_TEST
 
+/* Nor with one store, where it is written again. */
+START_TEST(test_lost_answer_of_one)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		join(i, first, NULL);
+	sim_run(sim, 3 * SEC);
+	sim->nodes[0].lose_audit = true;
+	rotate_at(0);
+	sim_run(sim, 20 * SEC);
+	ck_assert_uint_eq(first->n_audit, 1);
+}
+END_TEST
+
 /* A store that takes no entries is left alone, and has all when it does. */
 START_TEST(test_refused)
 {
@@ -351,6 +366,21 @@ START_TEST(test_named_request)
 }
 END_TEST
 
+/* What it entered in one store itself does not stop a request. */
+START_TEST(test_named_request_races)
+{
+	struct stek_command *a = sim_rotate(sim, 0, true, NULL);
+
+	strcpy(a->request, "one");
+	sim->nodes[0].race_audit = 2;
+	sim_await(sim, a, 10 * SEC);
+	ck_assert_int_eq(a->result, 0);
+	ck_assert(!a->change.replayed);
+	stek__command_free(a);
+	assert_whole(2);
+}
+END_TEST
+
 /* A node that was away knows from its own file how far each chain went. */
 START_TEST(test_heads_are_kept)
 {
@@ -395,8 +425,10 @@ int main(void)
 	tcase_add_test(two, test_edited);
 	tcase_add_test(two, test_forged_is_not_handed_on);
 	tcase_add_test(two, test_lost_answer);
+	tcase_add_test(two, test_lost_answer_of_one);
 	tcase_add_test(two, test_refused);
 	tcase_add_test(two, test_named_request);
+	tcase_add_test(two, test_named_request_races);
 	tcase_add_test(two, test_heads_are_kept);
 	suite_add_tcase(suite, two);
 	srunner_run_all(runner, CK_ENV);

@@ -189,7 +189,8 @@ static int sim_audit(struct stek_store *store, const char *after,
 
 	if (err)
 		return err;
-	if (strcmp(after, last_audit(s)))
+	if (strcmp(after, last_audit(s)) ||
+	    (node->race_audit && --node->race_audit == 0))
 		return STEK_ECONFLICT;
 	if (s->audit_answer)
 		return s->audit_answer;

@@ -55,6 +55,7 @@ struct sim_node {
 	unsigned fail_call;	/* the n-th call of its store fails; 0 none */
 	bool lose_answer;	/* the next publish works, its answer is lost */
 	bool lose_audit;	/* so the next entry */
+	unsigned race_audit;	/* before the n-th, another was; 0 none */
 	void (*before_publish)(struct sim_node *node);	/* once */
 	unsigned events[SIM_EVENTS];	/* by kind */
 	struct stek_event last[SIM_EVENTS];
