@@ -100,5 +100,5 @@ grep -q '^store 2: BROKEN at entry 10' "$work/audit" ||
 # Node 2 lists it as its second, and hands the entry on to it again.
 again() { audit 2 'all(.entries[]; .stores == [1, 2])'; }
 await_of node-2 10 "the cut entry to be handed on" again
-echo "keys-9: 2 stores, 10 entries in each of them, 6 missed ones handed on" \
+echo "keys-10: 2 stores, 10 entries in each of them, 6 missed ones handed on" \
 	"$healed ms after the start of the server, a cut found in its store"
