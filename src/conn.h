@@ -105,7 +105,8 @@ bool conn_step_handshake(struct conn *conn);
 bool conn_step_page(struct conn *conn);
 
 /* conn_relay.c */
-void relay_start(struct conn *conn);
+void relay_start(struct conn *conn, const struct tls_facts *facts,
+		 const struct settings_address *address);
 bool conn_step_relay(struct conn *conn);
 bool relay_wants_client(const struct conn *conn);
 void relay_wait(struct conn *conn);	/* sets what the backend's poll awaits */

@@ -21,6 +21,7 @@
 
 struct relay {
 	int fd;			/* -1: closed */
+	const struct settings_address *address;
 	uv_poll_t poll;
 	bool polled;		/* the handle is open */
 	int interest;
@@ -38,7 +39,8 @@ static void backend_fails(struct conn *conn, int error)
 	count(&worker->counters.backend_errors);
 	if (worker_may_log(worker))
 		log_event(LOG_WARN, "backend failed", "backend", LOG_STR,
-			  conn->host->backend_address.text, "detail", LOG_STR,
+			  conn->relay ? conn->relay->address->text : "",
+			  "detail", LOG_STR,
 			  strerror(error), NULL);
 }
 
@@ -230,42 +232,69 @@ void relay_wait(struct conn *conn)
 		(void)uv_poll_start(&relay->poll, interest, on_backend);
 }
 
-/* The header that tells the backend who speaks and over what. */
-static int announce(struct conn *conn)
+/* What the client proved, in this handshake or in the chain's first. */
+static void tell_identity(const struct stek_session *session,
+			  struct proxy_out *out)
 {
-	uint8_t header[PROXY_HEADER_MAX];
-	struct tls_facts facts;
-	struct proxy_out out = { 0 };
+	if (session->identity.status == 0)
+		return;
+	out->client |= PROXY_CLIENT_CERT_SESS;
+	if (!out->resumed)
+		out->client |= PROXY_CLIENT_CERT_CONN;
+	out->verified = session->identity.status == 1;
+	out->fingerprint = session->identity.fingerprint;
+}
+
+static uint32_t chain_age_s(const struct stek_session *session)
+{
+	int64_t age_ms = session->age_ms + session->sealed_at_ms -
+		session->chain_start_ms;
+
+	return age_ms > 0 ? (uint32_t)(age_ms / 1000) : 0;
+}
+
+/* The header that tells the backend who speaks and over what. */
+static int announce(struct conn *conn, const struct tls_facts *facts)
+{
+	const struct stek_session *session = &conn->session;
+	uint8_t header[PROXY_OUT_MAX];
+	struct proxy_out out = { .form = conn->host->send_proxy };
 	size_t len;
 
-	if (!conn->host->send_proxy)
+	if (out.form == PROXY_FORM_NONE)
 		return 0;
-	tls_facts(conn->tls, &facts);
 	out.from = (const struct sockaddr *)&conn->from;
 	out.to = (const struct sockaddr *)&conn->to;
-	out.alpn = facts.alpn[0] ? facts.alpn : NULL;
+	out.alpn = facts->alpn[0] ? facts->alpn : NULL;
 	out.authority = conn->server_name;
-	out.tls = true;
-	out.tls_version = facts.version;
-	out.cipher = facts.suite;
-	out.resumed = conn->session.outcome >= STEK_RESUMED_ACTIVE &&
-		conn->session.outcome <= STEK_RESUMED_PENDING;
+	out.tls_version = facts->version;
+	out.cipher = facts->suite;
+	out.signature = facts->signature;
+	out.key = facts->key;
+	out.group = facts->group[0] ? facts->group : NULL;
+	out.resumed = session->outcome >= STEK_RESUMED_ACTIVE &&
+		session->outcome <= STEK_RESUMED_PENDING;
+	out.chain_age_s = out.resumed ? chain_age_s(session) : 0;
+	tell_identity(session, &out);
 	len = proxy_write(&out, header);
 	return len ? buf_append(&conn->relay->up, header, len) : -1;
 }
 
-static int open_relay(struct conn *conn)
+static int open_relay(struct conn *conn, const struct tls_facts *facts,
+		      const struct settings_address *address)
 {
 	struct relay *relay = calloc(1, sizeof(*relay));
 
 	if (!relay)
 		return -1;
 	relay->fd = -1;
+	relay->address = address;
 	conn->relay = relay;
-	return announce(conn);
+	return announce(conn, facts);
 }
 
-void relay_start(struct conn *conn)
+void relay_start(struct conn *conn, const struct tls_facts *facts,
+		 const struct settings_address *address)
 {
 	struct worker *worker = conn->worker;
 	enum backend_result result = BACKEND_ERROR;
@@ -274,9 +303,8 @@ void relay_start(struct conn *conn)
 	conn_move(conn, CONN_CONNECTING);
 	conn_timer(conn, conn->generation->settings->handshake_timeout_ms);
 	errno = ENOMEM;
-	if (open_relay(conn) == 0)
-		result = backend_connect(&conn->host->backend_address,
-					 &conn->relay->fd);
+	if (open_relay(conn, facts, address) == 0)
+		result = backend_connect(address, &conn->relay->fd);
 	relay = conn->relay;
 	if (result == BACKEND_ERROR ||
 	    uv_poll_init(&worker->loop, &relay->poll, relay->fd) < 0) {

@@ -201,6 +201,7 @@ static bool names_agree(const struct conn *conn, const struct tls_facts *facts)
 static bool complete(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
+	const struct settings_address *backend;
 	struct tls_facts facts;
 
 	free(conn->first_hello);
@@ -213,8 +214,9 @@ static bool complete(struct conn *conn)
 	}
 	count_handshake(conn, facts.kind);
 	conn->active_ms = uv_now(&worker->loop);
-	if (conn->host->backend != BACKEND_BUILTIN) {
-		relay_start(conn);
+	backend = settings_backend(conn->host, facts.alpn);
+	if (backend) {
+		relay_start(conn, &facts, backend);
 		return true;
 	}
 	conn_move(conn, CONN_PAGE);

@@ -44,6 +44,8 @@ struct gate_hello {
 	char server_name[256];	/* lower case, "" if absent; RFC 6066 s3 */
 	bool name_is_address;	/* an IP literal was sent: treated as absent */
 	size_t n_alpn;		/* protocol names offered */
+	uint8_t alpn[256];	/* the first of them, each behind its length */
+	size_t alpn_len;
 	bool has_alpn;
 	bool has_ems;		/* extended_master_secret, RFC 7627 */
 	bool has_early_data;

@@ -97,11 +97,18 @@ static bool server_name(struct gate_walk *walk, struct cursor *data)
 static bool alpn(struct gate_walk *walk, struct cursor *data)
 {
 	struct cursor list = cursor_vector(data, 2, 2);
+	struct gate_hello *out = walk->out;
 
-	walk->out->has_alpn = true;
+	out->has_alpn = true;
 	while (list.left > 0) {
-		cursor_vector(&list, 1, 1);
-		walk->out->n_alpn++;
+		struct cursor name = cursor_vector(&list, 1, 1);
+
+		out->n_alpn++;
+		if (list.failed || out->alpn_len + 1 + name.left >
+		    sizeof(out->alpn))
+			continue;
+		memcpy(out->alpn + out->alpn_len, name.at - 1, name.left + 1);
+		out->alpn_len += name.left + 1;
 	}
 	cursor_close(data, &list);
 	return true;

@@ -127,6 +127,21 @@ static void refuse_one(struct listener *listener)
 	worker_pause(worker, PAUSE_MS);
 }
 
+/*
+ * As HAProxy's "expect-proxy ... if { src ... }": who is configured must begin
+ * with a header, and of anybody else one is no TLS.
+ */
+static bool expects_header(const struct settings_listen *listen,
+			   const struct sockaddr_storage *from)
+{
+	size_t i;
+
+	for (i = 0; i < listen->n_proxy_from; i++)
+		if (subnet_holds(&listen->proxy_from[i], from))
+			return true;
+	return false;
+}
+
 /* False when nothing more is to be had now. */
 static bool accept_one(struct listener *listener,
 		       struct generation *generation)
@@ -142,7 +157,8 @@ static bool accept_one(struct listener *listener,
 		     SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		conn_open(worker, generation, fd,
-			  settings->listen[listener->index].proxy_protocol,
+			  expects_header(&settings->listen[listener->index],
+					 &from),
 			  &from);
 		return true;
 	}

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * proxy.c - the PROXY protocol, version 2: reads the load balancer's header and
- * writes ours towards a backend. The connection calls it before the gate and
- * after the handshake.
+ * proxy.c - the PROXY protocol: reads the load balancer's header, version 2
+ * here and version 1 in proxy_line.c. The connection calls it before the gate.
  */
 #include "proxy.h"
 
@@ -19,19 +18,10 @@
 enum { FAMILY_UNSPEC = 0x00, FAMILY_TCP4 = 0x11, FAMILY_TCP6 = 0x21,
        FAMILY_UNIX = 0x31 };
 
-enum {
-	TLV_ALPN = 0x01,
-	TLV_AUTHORITY = 0x02,
-	TLV_SSL = 0x20,
-	TLV_SSL_VERSION = 0x21,
-	TLV_SSL_CIPHER = 0x23,
-	TLV_RESUMED = 0xe0,	/* ours, the first of the custom range */
-};
-
-#define CLIENT_SSL 0x01
 #define UNIX_PATH 108
+#define TLV_CRC32C 0x03
 
-static const uint8_t signature[12] = {
+const uint8_t proxy__signature[12] = {
 	'\r', '\n', '\r', '\n', '\0', '\r', '\n', 'Q', 'U', 'I', 'T', '\n',
 };
 
@@ -85,9 +75,56 @@ static void parse_unix(struct proxy_in *out, struct cursor *data)
 	take(data, to->sun_path, UNIX_PATH);
 }
 
-static enum proxy_verdict parse_body(struct proxy_in *out, uint8_t family,
+/* A bit at a time: a header is short, and there is one for a connection. */
+uint32_t proxy__crc32c(uint32_t crc, const uint8_t *bytes, size_t len)
+{
+	crc = ~crc;
+	for (size_t i = 0; i < len; i++) {
+		crc ^= bytes[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return ~crc;
+}
+
+/* Section 2.2.3: over the whole header, the checksum itself as zeros. */
+static bool checksum_fits(const uint8_t *header, size_t len,
+			  const uint8_t *sum)
+{
+	static const uint8_t zeros[4];
+	size_t before = (size_t)(sum - header);
+	struct cursor stated = cursor_over(sum, 4);
+	uint32_t crc = proxy__crc32c(0, header, before);
+
+	crc = proxy__crc32c(crc, zeros, sizeof(zeros));
+	crc = proxy__crc32c(crc, sum + 4, len - before - 4);
+	return cursor_u32(&stated) == crc;
+}
+
+/* TLVs must end where the header does; the checksum alone is acted on. */
+static enum proxy_verdict parse_tlvs(struct proxy_in *out,
+				     const uint8_t *header, size_t len,
 				     struct cursor data)
 {
+	while (data.left > 0) {
+		uint8_t type = cursor_u8(&data);
+		struct cursor value = cursor_vector(&data, 2, 0);
+
+		if (data.failed)
+			return refuse(out, "PROXY: a TLV is cut off");
+		if (type == TLV_CRC32C &&
+		    (value.left != 4 || !checksum_fits(header, len, value.at)))
+			return refuse(out, "PROXY: the checksum is wrong");
+	}
+	return PROXY_PASS;
+}
+
+static enum proxy_verdict parse_body(struct proxy_in *out, uint8_t family,
+				     const uint8_t *header, size_t len)
+{
+	struct cursor data = cursor_over(header + HEADER_FIXED,
+					 len - HEADER_FIXED);
+
 	if (family == FAMILY_TCP4)
 		parse_tcp4(out, &data);
 	else if (family == FAMILY_TCP6)
@@ -98,25 +135,19 @@ static enum proxy_verdict parse_body(struct proxy_in *out, uint8_t family,
 		return refuse(out, "PROXY: neither TCP nor a Unix stream");
 	if (data.failed)
 		return refuse(out, "PROXY: too short for its addresses");
-	while (data.left > 0) {
-		cursor_u8(&data);
-		cursor_vector(&data, 2, 0);
-	}
-	if (data.failed)
-		return refuse(out, "PROXY: a TLV is cut off");
-	return PROXY_PASS;
+	return parse_tlvs(out, header, len, data);
 }
 
-enum proxy_verdict proxy_parse(struct proxy_in *out, const uint8_t *buf,
-			       size_t len)
+static enum proxy_verdict parse_binary(struct proxy_in *out,
+				       const uint8_t *buf, size_t len)
 {
-	size_t known = len < sizeof(signature) ? len : sizeof(signature);
+	size_t known = len < sizeof(proxy__signature) ?
+		len : sizeof(proxy__signature);
 	enum proxy_verdict verdict;
 	size_t body;
 
-	memset(out, 0, sizeof(*out));
-	if (known > 0 && memcmp(buf, signature, known))
-		return refuse(out, "PROXY: no version 2 signature");
+	if (memcmp(buf, proxy__signature, known))
+		return refuse(out, "PROXY: no signature of either version");
 	if (len > 12 && buf[12] != COMMAND_LOCAL && buf[12] != COMMAND_PROXY)
 		return refuse(out, "PROXY: unknown version or command");
 	if (len < HEADER_FIXED)
@@ -131,164 +162,19 @@ enum proxy_verdict proxy_parse(struct proxy_in *out, const uint8_t *buf,
 	out->local = buf[12] == COMMAND_LOCAL;
 	if (out->local || buf[13] == FAMILY_UNSPEC)
 		return PROXY_PASS;
-	verdict = parse_body(out, buf[13],
-			     cursor_over(buf + HEADER_FIXED, body));
+	verdict = parse_body(out, buf[13], buf, out->consumed);
 	if (verdict != PROXY_PASS)
 		out->consumed = 0;
 	return verdict;
 }
 
-struct writer {
-	uint8_t *buf;
-	size_t len;
-	bool failed;
-};
-
-static void put(struct writer *w, const void *bytes, size_t len)
+enum proxy_verdict proxy_parse(struct proxy_in *out, const uint8_t *buf,
+			       size_t len)
 {
-	if (len > PROXY_HEADER_MAX - w->len) {
-		w->failed = true;
-		return;
-	}
-	memcpy(w->buf + w->len, bytes, len);
-	w->len += len;
-}
-
-static void put_u8(struct writer *w, uint8_t value)
-{
-	put(w, &value, 1);
-}
-
-static void set_u16(struct writer *w, size_t at, size_t value)
-{
-	w->buf[at] = (uint8_t)(value >> 8);
-	w->buf[at + 1] = (uint8_t)value;
-}
-
-/* Returns where the TLV's length stands, for tlv_end(). */
-static size_t tlv_begin(struct writer *w, uint8_t type)
-{
-	put_u8(w, type);
-	put(w, "\0", 2);
-	return w->len - 2;
-}
-
-static void tlv_end(struct writer *w, size_t at)
-{
-	if (!w->failed)
-		set_u16(w, at, w->len - at - 2);
-}
-
-static void put_tlv(struct writer *w, uint8_t type, const char *text)
-{
-	size_t at;
-
-	if (!text)
-		return;
-	at = tlv_begin(w, type);
-	put(w, text, strlen(text));
-	tlv_end(w, at);
-}
-
-/* A dual-stack listener shows an IPv4 client as ::ffff:a.b.c.d. */
-static const struct sockaddr *unmapped(const struct sockaddr *addr,
-				       struct sockaddr_in *v4)
-{
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
-
-	if (!addr || addr->sa_family != AF_INET6 ||
-	    !IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-		return addr;
-	memset(v4, 0, sizeof(*v4));
-	v4->sin_family = AF_INET;
-	v4->sin_port = v6->sin6_port;
-	memcpy(&v4->sin_addr, v6->sin6_addr.s6_addr + 12, 4);
-	return (const struct sockaddr *)v4;
-}
-
-static void put_tcp4(struct writer *w, const struct sockaddr *from,
-		     const struct sockaddr *to)
-{
-	const struct sockaddr_in *a = (const struct sockaddr_in *)from;
-	const struct sockaddr_in *b = (const struct sockaddr_in *)to;
-
-	put(w, &a->sin_addr, 4);
-	put(w, &b->sin_addr, 4);
-	put(w, &a->sin_port, 2);
-	put(w, &b->sin_port, 2);
-}
-
-static void put_tcp6(struct writer *w, const struct sockaddr *from,
-		     const struct sockaddr *to)
-{
-	const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)from;
-	const struct sockaddr_in6 *b = (const struct sockaddr_in6 *)to;
-
-	put(w, &a->sin6_addr, 16);
-	put(w, &b->sin6_addr, 16);
-	put(w, &a->sin6_port, 2);
-	put(w, &b->sin6_port, 2);
-}
-
-static void put_unix(struct writer *w, const struct sockaddr *from,
-		     const struct sockaddr *to)
-{
-	put(w, ((const struct sockaddr_un *)from)->sun_path, UNIX_PATH);
-	put(w, ((const struct sockaddr_un *)to)->sun_path, UNIX_PATH);
-}
-
-/* The family byte and the addresses; UNSPEC when the two do not match. */
-static void put_addresses(struct writer *w, const struct proxy_out *in)
-{
-	struct sockaddr_in from4, to4;
-	const struct sockaddr *from = unmapped(in->from, &from4);
-	const struct sockaddr *to = unmapped(in->to, &to4);
-	int family = AF_UNSPEC;
-
-	if (from && to && from->sa_family == to->sa_family)
-		family = from->sa_family;
-	put_u8(w, family == AF_INET ? FAMILY_TCP4 :
-		  family == AF_INET6 ? FAMILY_TCP6 :
-		  family == AF_UNIX ? FAMILY_UNIX : FAMILY_UNSPEC);
-	put(w, "\0", 2);
-	if (family == AF_INET)
-		put_tcp4(w, from, to);
-	if (family == AF_INET6)
-		put_tcp6(w, from, to);
-	if (family == AF_UNIX)
-		put_unix(w, from, to);
-}
-
-static void put_ssl(struct writer *w, const struct proxy_out *in)
-{
-	/* Not zero: no client certificate was verified. */
-	static const uint8_t verify[4] = { 0, 0, 0, 1 };
-	uint8_t resumed = in->resumed;
-	size_t at = tlv_begin(w, TLV_SSL);
-
-	put_u8(w, CLIENT_SSL);
-	put(w, verify, sizeof(verify));
-	put_tlv(w, TLV_SSL_VERSION, in->tls_version);
-	put_tlv(w, TLV_SSL_CIPHER, in->cipher);
-	tlv_end(w, at);
-	at = tlv_begin(w, TLV_RESUMED);
-	put(w, &resumed, 1);
-	tlv_end(w, at);
-}
-
-size_t proxy_write(const struct proxy_out *in, uint8_t buf[PROXY_HEADER_MAX])
-{
-	struct writer w = { .buf = buf };
-
-	put(&w, signature, sizeof(signature));
-	put_u8(&w, COMMAND_PROXY);
-	put_addresses(&w, in);
-	put_tlv(&w, TLV_ALPN, in->alpn);
-	put_tlv(&w, TLV_AUTHORITY, in->authority);
-	if (in->tls)
-		put_ssl(&w, in);
-	if (w.failed)
-		return 0;
-	set_u16(&w, HEADER_FIXED - 2, w.len - HEADER_FIXED);
-	return w.len;
+	memset(out, 0, sizeof(*out));
+	if (len == 0)
+		return PROXY_MORE;
+	if (buf[0] == proxy__signature[0])
+		return parse_binary(out, buf, len);
+	return proxy__parse_line(out, buf, len);
 }

@@ -155,31 +155,6 @@ static void read_tls(struct reading *r)
 	}
 }
 
-static void read_listeners(struct reading *r)
-{
-	struct settings *out = r->out;
-	uint32_t i;
-
-	if (r->file->listen_count == 0)
-		return;
-	out->listen = need(r, calloc(r->file->listen_count,
-				     sizeof(*out->listen)));
-	if (out->listen == NULL)
-		return;
-	out->n_listen = r->file->listen_count;
-	for (i = 0; i < r->file->listen_count; i++) {
-		struct place at = place(r, "address", "listen[%u].address", i);
-
-		check_address(&at, r->file->listen[i].address,
-			      &out->listen[i].address);
-		out->listen[i].proxy_protocol =
-			r->file->listen[i].proxy_protocol;
-	}
-	if (r->file->hosts_count == 0)
-		fault(&r->faults, doc_line(r->doc, "listen"),
-		      "found listeners but no hosts, expected at least one");
-}
-
 static bool name_taken(const struct settings *settings, const char *name)
 {
 	size_t i, j;
@@ -216,29 +191,6 @@ static void read_names(struct reading *r, const struct file_host *from,
 	}
 }
 
-/* The built-in page speaks HTTP/1.1 and nothing else. */
-static void read_alpn(struct reading *r, const struct file_host *from,
-		      struct settings_host *host, uint32_t index)
-{
-	uint32_t i;
-
-	if (from->alpn_count == 0)
-		return;
-	host->alpn = need(r, calloc(from->alpn_count, sizeof(char *)));
-	if (host->alpn == NULL)
-		return;
-	for (i = 0; i < from->alpn_count; i++) {
-		if (host->backend == BACKEND_BUILTIN &&
-		    strcmp(from->alpn[i], "http/1.1") != 0)
-			fault(&r->faults,
-			      doc_line(r->doc, "hosts[%u].alpn[%u]", index, i),
-			      "found '%s' for alpn, expected http/1.1: the "
-			      "builtin backend speaks no other", from->alpn[i]);
-		host->alpn[host->n_alpn] = copy(r, from->alpn[i]);
-		host->n_alpn += host->alpn[host->n_alpn] != NULL;
-	}
-}
-
 static void read_certificate(struct reading *r, const struct file_host *from,
 			     struct settings_host *host, uint32_t index)
 {
@@ -264,23 +216,14 @@ static void read_host(struct reading *r, uint32_t index)
 {
 	const struct file_host *from = &r->file->hosts[index];
 	struct settings_host *host = &r->out->hosts[index];
-	struct place at = place(r, "backend", "hosts[%u].backend", index);
 
 	read_names(r, from, host, index);
 	host->is_default = from->is_default;
 	host->tickets = from->tickets;
-	host->send_proxy = from->send_proxy;
 	/* Without a group a ticket resumes at its own host only. */
 	host->group = copy(r, from->group != NULL ? from->group
 			      : host->n_names > 0 ? host->names[0] : "");
-	check_backend(&at, from->backend ? from->backend : "builtin",
-		      &host->backend, &host->backend_address);
-	if (host->backend == BACKEND_BUILTIN && host->send_proxy)
-		fault(&r->faults, doc_line(r->doc, "hosts[%u].send_proxy",
-					   index),
-		      "found send_proxy with the builtin backend, expected a "
-		      "tcp: or unix: one");
-	read_alpn(r, from, host, index);
+	settings_backend_read(host, from, r->doc, index, &r->faults);
 	read_certificate(r, from, host, index);
 	settings_client_read(host, from, r->doc, index, r->dir, &r->faults);
 }
@@ -307,21 +250,35 @@ static void read_hosts(struct reading *r)
 	}
 }
 
+static void refuse_admin_at(struct reading *r, const char *path,
+			    const struct settings_address *backend,
+			    size_t line)
+{
+	if (strcmp(backend->text, path) == 0)
+		fault(&r->faults, line, "found the admin socket as a backend, "
+		      "expected another one");
+}
+
 /* The way to the admin endpoint must not lead through a public host. */
 static void refuse_admin_backend(struct reading *r)
 {
 	char path[sizeof(((struct settings_address *)0)->text)];
-	size_t i;
+	size_t i, j;
 
 	if (r->out->admin_socket == NULL)
 		return;
 	snprintf(path, sizeof(path), "unix:%s", r->out->admin_socket);
-	for (i = 0; i < r->out->n_hosts; i++)
-		if (strcmp(r->out->hosts[i].backend_address.text, path) == 0)
-			fault(&r->faults,
-			      doc_line(r->doc, "hosts[%zu].backend", i),
-			      "found the admin socket as a backend, expected "
-			      "another one");
+	for (i = 0; i < r->out->n_hosts; i++) {
+		const struct settings_host *host = &r->out->hosts[i];
+
+		refuse_admin_at(r, path, &host->backend_address,
+				doc_line(r->doc, "hosts[%zu].backend", i));
+		for (j = 0; j < host->n_by_alpn; j++)
+			refuse_admin_at(r, path, &host->by_alpn[j].address,
+					doc_line(r->doc,
+						 "hosts[%zu].backends[%zu]."
+						 "backend", i, j));
+	}
 }
 
 static void read_token(struct reading *r)
@@ -424,7 +381,7 @@ static void convert(struct reading *r)
 	read_stores(r);
 	read_numbers(r);
 	read_tls(r);
-	read_listeners(r);
+	settings_listen_read(r->out, r->file, r->doc, &r->faults);
 	read_hosts(r);
 	read_admin(r);
 }
@@ -467,10 +424,8 @@ static void host_free(struct settings_host *host)
 
 	for (i = 0; i < host->n_names; i++)
 		free(host->names[i]);
-	for (i = 0; i < host->n_alpn; i++)
-		free(host->alpn[i]);
 	free(host->names);
-	free(host->alpn);
+	settings_backend_clear(host);
 	free(host->group);
 	free(host->certificate);
 	free(host->key);
@@ -486,7 +441,7 @@ void settings_free(struct settings *settings)
 	for (i = 0; i < settings->n_hosts; i++)
 		host_free(&settings->hosts[i]);
 	free(settings->hosts);
-	free(settings->listen);
+	settings_listen_clear(settings);
 	free(settings->farm);
 	free(settings->node);
 	free(settings->farm_key);

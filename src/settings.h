@@ -14,6 +14,8 @@
 #include <stek.h>
 
 #include "log.h"
+#include "proxy.h"
+#include "subnet.h"
 
 struct settings_address {
 	struct sockaddr_storage addr;	/* AF_INET, AF_INET6 or AF_UNIX */
@@ -23,7 +25,9 @@ struct settings_address {
 
 struct settings_listen {
 	struct settings_address address;
-	bool proxy_protocol;	/* a PROXY v2 header is required first */
+	bool proxy_protocol;	/* a PROXY header is required first, of these: */
+	struct subnet *proxy_from;
+	size_t n_proxy_from;
 };
 
 enum backend_kind { BACKEND_BUILTIN, BACKEND_SOCKET };
@@ -33,6 +37,11 @@ enum client_auth {
 	CLIENT_OPTIONAL,	/* none is fine, a bad one is not */
 	CLIENT_REQUIRED,
 	CLIENT_AFTER_HANDSHAKE,	/* RFC 8446 s4.6.2 */
+};
+
+struct settings_backend {
+	char *alpn;
+	struct settings_address address;
 };
 
 struct settings_host {
@@ -47,11 +56,13 @@ struct settings_host {
 	unsigned tickets;	/* per TLS 1.3 connection, 0..4, default 2 */
 	enum backend_kind backend;
 	struct settings_address backend_address;	/* BACKEND_SOCKET */
-	bool send_proxy;	/* PROXY v2 with TLS TLVs towards the backend */
 	enum client_auth client_auth;
 	char *client_ca;	/* PEM bundle; NULL with CLIENT_NONE alone */
 	char *client_crl;	/* PEM revocation lists; NULL: none are asked */
 	unsigned client_depth;	/* CA certificates a client may send, 0..8 */
+	struct settings_backend *by_alpn;	/* others, for these protocols */
+	size_t n_by_alpn;
+	enum proxy_form send_proxy;	/* towards the backend */
 };
 
 struct settings_store {
@@ -100,5 +111,9 @@ void settings_free(struct settings *settings);
 /* The host for a server name (may be NULL), or NULL: unrecognized_name. */
 const struct settings_host *settings_host(const struct settings *settings,
 					  const char *name);
+
+/* Where a connection with this ALPN ("": none) goes; NULL: the built-in page. */
+const struct settings_address *
+settings_backend(const struct settings_host *host, const char *alpn);
 
 #endif

@@ -126,12 +126,36 @@ static const cyaml_schema_field_t listen_fields[] = {
 			       struct file_listen, address, 1, 127),
 	CYAML_FIELD_BOOL("proxy_protocol", OPTIONAL, struct file_listen,
 			 proxy_protocol),
+	CYAML_FIELD_SEQUENCE("proxy_from", TEXT_OPTIONAL, struct file_listen,
+			     proxy_from, &name_schema, 1, 64),
 	CYAML_FIELD_END
 };
 
 static const cyaml_schema_value_t listen_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_listen,
 			    listen_fields),
+};
+
+static const cyaml_strval_t proxy_forms[] = {
+	{ "false", PROXY_FORM_NONE },
+	{ "true", PROXY_FORM_TLS },
+	{ "v1", PROXY_FORM_V1 },
+	{ "v2", PROXY_FORM_V2 },
+	{ "v2-tls", PROXY_FORM_TLS },
+	{ "v2-tls-crc32c", PROXY_FORM_TLS_CRC },
+};
+
+static const cyaml_schema_field_t backend_fields[] = {
+	CYAML_FIELD_STRING_PTR("alpn", CYAML_FLAG_POINTER,
+			       struct file_backend, alpn, 1, 255),
+	CYAML_FIELD_STRING_PTR("backend", CYAML_FLAG_POINTER,
+			       struct file_backend, backend, 1, 127),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t backend_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_backend,
+			    backend_fields),
 };
 
 static const cyaml_schema_field_t host_fields[] = {
@@ -149,7 +173,6 @@ static const cyaml_schema_field_t host_fields[] = {
 	CYAML_FIELD_UINT("tickets", OPTIONAL, struct file_host, tickets),
 	CYAML_FIELD_STRING_PTR("backend", TEXT_OPTIONAL, struct file_host,
 			       backend, 1, 127),
-	CYAML_FIELD_BOOL("send_proxy", OPTIONAL, struct file_host, send_proxy),
 	CYAML_FIELD_ENUM("client_auth", CYAML_FLAG_STRICT | OPTIONAL,
 			 struct file_host, client_auth, client_auths,
 			 CYAML_ARRAY_LEN(client_auths)),
@@ -159,6 +182,11 @@ static const cyaml_schema_field_t host_fields[] = {
 			       client_crl, 1, PATH_LEN_MAX),
 	CYAML_FIELD_UINT("client_depth", OPTIONAL, struct file_host,
 			 client_depth),
+	CYAML_FIELD_SEQUENCE("backends", TEXT_OPTIONAL, struct file_host,
+			     backends, &backend_schema, 1, 16),
+	CYAML_FIELD_ENUM("send_proxy", CYAML_FLAG_STRICT | OPTIONAL,
+			 struct file_host, send_proxy, proxy_forms,
+			 CYAML_ARRAY_LEN(proxy_forms)),
 	CYAML_FIELD_END
 };
 

@@ -38,6 +38,12 @@ struct file_tls {
 struct file_listen {
 	char *address;
 	bool proxy_protocol;
+	char **proxy_from;
+	uint32_t proxy_from_count;
+};
+
+struct file_backend {
+	char *alpn, *backend;
 };
 
 struct file_host {
@@ -49,10 +55,12 @@ struct file_host {
 	uint32_t alpn_count;
 	uint32_t tickets;
 	char *backend;
-	bool send_proxy;
 	enum client_auth client_auth;
 	char *client_ca, *client_crl;
 	uint32_t client_depth;
+	struct file_backend *backends;
+	uint32_t backends_count;
+	enum proxy_form send_proxy;
 };
 
 struct file_limits {
@@ -110,5 +118,16 @@ void settings_client_read(struct settings_host *out,
 			  uint32_t index, const char *dir,
 			  struct faults *faults);
 void settings_client_clear(struct settings_host *host);
+
+/* settings_listen.c */
+void settings_listen_read(struct settings *out, const struct file *in,
+			  struct doc *doc, struct faults *faults);
+void settings_listen_clear(struct settings *settings);
+
+/* settings_backend.c: ALPN, the backends and what they are sent. */
+void settings_backend_read(struct settings_host *out,
+			   const struct file_host *in, struct doc *doc,
+			   uint32_t index, struct faults *faults);
+void settings_backend_clear(struct settings_host *host);
 
 #endif

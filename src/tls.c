@@ -91,21 +91,57 @@ static int refuse_early_data(struct tls *tls)
 		0 : -1;
 }
 
+static bool offers(const struct gate_hello *hello, const char *protocol)
+{
+	size_t len = strlen(protocol), at;
+
+	for (at = 0; at < hello->alpn_len; at += 1u + hello->alpn[at])
+		if (hello->alpn[at] == len &&
+		    !memcmp(hello->alpn + at + 1, protocol, len))
+			return true;
+	return false;
+}
+
+/*
+ * RFC 7301 s3.2 lets the server prefer; the library would take the client's
+ * first, so it is shown one name alone. Without a common one it is shown all,
+ * and refuses.
+ */
+static int choose_protocol(struct tls *tls, const struct settings_host *host,
+			   const struct gate_hello *hello)
+{
+	const char *chosen = tls->own->alpn;
+	size_t i;
+
+	if (!chosen || !hello->has_alpn)
+		return 0;
+	for (i = 0; i < host->n_alpn; i++) {
+		if (offers(hello, host->alpn[i])) {
+			chosen = host->alpn[i];
+			break;
+		}
+	}
+	/* Only its prototype lacks the const: it copies. */
+	return wolfSSL_UseALPN(tls->ssl, (char *)(uintptr_t)chosen,
+			       (word32)strlen(chosen),
+			       WOLFSSL_ALPN_FAILED_ON_MISMATCH) ==
+		WOLFSSL_SUCCESS ? 0 : -1;
+}
+
 static int set_up(struct tls *tls, const struct tls_hosts *hosts,
-		  const struct tls_host *own, const struct gate_hello *hello,
+		  const struct settings_host *host,
+		  const struct gate_hello *hello,
 		  struct stek_session *session)
 {
 	wolfSSL_SetIOReadCtx(tls->ssl, tls);
 	wolfSSL_SetIOWriteCtx(tls->ssl, tls);
 	if (stek_wolfssl_session(tls->ssl, session) < 0)
 		return -1;
-	tls->client.client = own->client;
+	tls->client.client = tls->own->client;
 	tls->client.session = session;
 	tls_client_watch(&tls->client, tls->ssl);
 	spare_tickets(tls, hosts->farm, hello);
-	if (own->alpn && hello->has_alpn &&
-	    wolfSSL_UseALPN(tls->ssl, own->alpn, (word32)strlen(own->alpn),
-			    WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS)
+	if (choose_protocol(tls, host, hello) < 0)
 		return -1;
 	if (hello->has_early_data && will_be_tls13(hosts->settings, hello))
 		return refuse_early_data(tls);
@@ -124,13 +160,14 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 	if (!tls)
 		return NULL;
 	tls->wire = wire;
+	tls->own = own;
 	plain = must_do_without_tickets(hosts->settings, hello);
 	if (!plain && host->tickets && will_be_tls13(hosts->settings, hello))
 		tls->more_tickets = host->tickets - 1;
 	tls->session = session;
 	tls->unseen = unseen_outcome(hosts->settings, hello, plain);
 	tls->ssl = wolfSSL_new(plain ? own->plain : own->ticketed);
-	if (!tls->ssl || set_up(tls, hosts, own, hello, session) < 0) {
+	if (!tls->ssl || set_up(tls, hosts, host, hello, session) < 0) {
 		tls_free(tls);
 		return NULL;
 	}

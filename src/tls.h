@@ -101,6 +101,9 @@ struct tls_facts {
 	enum tls_kind kind;
 	const char *version;	/* "TLSv1.3" */
 	const char *suite;	/* IANA name */
+	const char *signature;	/* of our certificate; NULL: not known */
+	const char *key;	/* our certificate's, "EC256"; NULL: not known */
+	char group[24];		/* of the key exchange, "secp256r1"; "" if none */
 	char alpn[64];		/* "" if none */
 	char server_name[256];	/* as the library read it, lower case */
 };

@@ -24,6 +24,7 @@ void tls_facts(const struct tls *tls, struct tls_facts *out)
 {
 	bool tls13 = wolfSSL_version(tls->ssl) == TLS1_3_VERSION;
 	int suite = wolfSSL_get_current_cipher_suite(tls->ssl);
+	const char *group;
 	void *name = NULL;
 	char *alpn = NULL;
 	word16 len = 0;
@@ -37,6 +38,13 @@ void tls_facts(const struct tls *tls, struct tls_facts *out)
 		/* Not lower-cased: protocol names are bytes (RFC 7301). */
 		memcpy(out->alpn, alpn, len < sizeof(out->alpn) ?
 		       len : sizeof(out->alpn) - 1);
+	group = wolfSSL_get_curve_name(tls->ssl);
+	if (group)
+		/* Of its names the case alone is not the standard's. */
+		copy_lower(out->group, sizeof(out->group), group,
+			   strlen(group));
+	out->signature = tls->own->signature;
+	out->key = tls->own->key[0] ? tls->own->key : NULL;
 	len = wolfSSL_SNI_GetRequest(tls->ssl, WOLFSSL_SNI_HOST_NAME, &name);
 	if (name)
 		copy_lower(out->server_name, sizeof(out->server_name), name,

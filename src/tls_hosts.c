@@ -299,6 +299,7 @@ static int fill_host(struct tls_host *own, const struct settings *settings,
 		make_context(own->client, settings, host, why, why_len) : NULL;
 	if (!own->plain)
 		return -1;
+	tls__describe_certificate(own, host->certificate);
 	(void)wolfSSL_CTX_no_ticket_TLSv13(own->plain);
 	(void)wolfSSL_CTX_NoTicketTLSv12(own->plain);
 	(void)wolfSSL_CTX_set_num_tickets(own->ticketed, host->tickets);

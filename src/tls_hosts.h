@@ -22,6 +22,8 @@ struct tls_host {
 	struct stek_host *join;
 	struct tls_client *client;	/* NULL: no client authentication */
 	char *alpn;			/* "h2,http/1.1", NULL: none */
+	const char *signature;		/* of the certificate, NULL: unknown */
+	char key[16];			/* its key, "EC256"; "": unknown */
 };
 
 struct tls_hosts {
@@ -34,6 +36,9 @@ struct tls_hosts {
 
 /* Starts the library, once. 0, or -1 with `why`. */
 int tls__need_library(char *why, size_t why_len);
+
+/* tls_cert.c: what the certificate in `file` is made of, for tls_facts(). */
+void tls__describe_certificate(struct tls_host *own, const char *file);
 
 /* The I/O callbacks of tls.c. */
 void tls__wire_callbacks(WOLFSSL_CTX *ctx);

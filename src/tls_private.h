@@ -12,6 +12,7 @@
 
 struct tls {
 	WOLFSSL *ssl;
+	const struct tls_host *own;
 	struct tls_wire *wire;
 	bool awaits_hello;	/* a HelloRetryRequest went out last */
 	bool hello_sent;	/* a real ServerHello went out */

@@ -171,6 +171,30 @@ static void passes(void)
 	ck_assert_msg(parse() == GATE_PASS, "%s", seen.why);
 }
 
+/* The protocols are kept in the client's order, as many as there is room for. */
+START_TEST(test_alpn_is_kept)
+{
+	uint8_t list[2 + 301 * 3];
+	size_t i;
+
+	hello_model(&model, hello_tls13, 16);
+	hello_extension(&model, 16, "\x00\x0c\x08http/1.1\x02h2", 14);
+	passes();
+	ck_assert_uint_eq(seen.n_alpn, 2);
+	ck_assert_uint_eq(seen.alpn_len, 12);
+	ck_assert_mem_eq(seen.alpn, "\x08http/1.1\x02h2", 12);
+	for (i = 0; i < 301; i++)
+		memcpy(list + 2 + 3 * i, "\x02h2", 3);
+	list[0] = (uint8_t)(301 * 3 >> 8);
+	list[1] = (uint8_t)(301 * 3);
+	hello_model(&model, hello_tls13, 16);
+	hello_extension(&model, 16, list, sizeof(list));
+	passes();
+	ck_assert_uint_eq(seen.n_alpn, 301);
+	ck_assert_uint_eq(seen.alpn_len, 255);
+}
+END_TEST
+
 /* RFC 8446 s9.2: what a TLS 1.3 hello may not leave out. */
 START_TEST(test_missing_extensions)
 {
@@ -426,6 +450,7 @@ int main(void)
 			    (int)(sizeof(rules) / sizeof(rules[0])));
 	suite_add_tcase(suite, table);
 	tcase_add_test(fields, test_missing_extensions);
+	tcase_add_test(fields, test_alpn_is_kept);
 	tcase_add_test(fields, test_psk_without_key_exchange);
 	tcase_add_test(fields, test_order_and_duplicates);
 	tcase_add_test(fields, test_fixed_fields);

@@ -60,11 +60,13 @@ START_TEST(test_read_takes_everything)
 	     "workers: 3\nlog: { level: debug, format: json }\n"
 	     "tls: { versions: [TLSv1.3], ciphers: C, groups: G }\n"
 	     "listen:\n  - address: \"[::1]:0\"\n    proxy_protocol: true\n"
+	     "    proxy_from: [192.0.2.0/24, \"2001:db8::1\"]\n"
 	     "  - { address: 127.0.0.1:8443 }\n"
 	     "hosts:\n  - names: [WWW.a.test, \"*.a.test\"]\n"
 	     "    default: true\n    certificate: a.pem\n    key: a.key\n"
 	     "    group: web\n    alpn: [h2, http/1.1]\n    tickets: 0\n"
 	     "    backend: tcp:[::1]:80\n    send_proxy: true\n"
+	     "    backends: [ { alpn: h2, backend: \"tcp:[::1]:81\" } ]\n"
 	     "limits: { handshake_timeout_ms: 1000, idle_timeout_ms: 2000,\n"
 	     "  drain_timeout_ms: 0, max_connections: 5 }\n"
 	     "admin: { socket: admin.sock, listen: \"127.0.0.1:0\",\n"
@@ -92,7 +94,10 @@ START_TEST(test_read_takes_everything)
 	ck_assert_uint_eq(settings->hosts[0].n_alpn, 2);
 	ck_assert_uint_eq(settings->hosts[0].tickets, 0);
 	ck_assert_int_eq(settings->hosts[0].backend, BACKEND_SOCKET);
-	ck_assert(settings->hosts[0].send_proxy);
+	ck_assert_int_eq(settings->hosts[0].send_proxy, PROXY_FORM_TLS);
+	ck_assert_uint_eq(settings->hosts[0].n_by_alpn, 1);
+	ck_assert_uint_eq(settings->listen[0].n_proxy_from, 2);
+	ck_assert_uint_eq(settings->listen[0].proxy_from[0].bits, 96 + 24);
 	ck_assert_uint_eq(settings->drain_timeout_ms, 0);
 	ck_assert_str_eq(settings->admin_socket, in_dir("admin.sock"));
 	ck_assert_uint_ne(settings->admin_listen.len, 0);
@@ -124,6 +129,48 @@ START_TEST(test_read_takes_client_certificates)
 	ck_assert_int_eq(settings->hosts[0].client_auth, CLIENT_OPTIONAL);
 	ck_assert_str_eq(settings->hosts[0].client_crl, in_dir("ca.crl"));
 	ck_assert_uint_eq(settings->hosts[0].client_depth, 0);
+}
+END_TEST
+
+static const char *backend_for(const char *alpn)
+{
+	const struct settings_address *found =
+		settings_backend(&settings->hosts[0], alpn);
+
+	return found != NULL ? found->text : "builtin";
+}
+
+/* A protocol may have a backend of its own; the others share the usual one. */
+START_TEST(test_backend_by_alpn)
+{
+	good(BASE HOST "    alpn: [h2, http/1.1]\n"
+	     "    backend: tcp:127.0.0.1:80\n    send_proxy: v2\n    backends:\n"
+	     "      - { alpn: h2, backend: unix:/run/h2 }\n");
+	ck_assert_str_eq(backend_for("h2"), "unix:/run/h2");
+	ck_assert_str_eq(backend_for("http/1.1"), "tcp:127.0.0.1:80");
+	ck_assert_str_eq(backend_for(""), "tcp:127.0.0.1:80");
+	ck_assert_int_eq(settings->hosts[0].send_proxy, PROXY_FORM_V2);
+	/* The page beside an application that speaks HTTP/2 alone. */
+	good(BASE HOST "    alpn: [h2, http/1.1]\n    backends:\n"
+	     "      - { alpn: h2, backend: unix:/run/h2 }\n");
+	ck_assert_str_eq(backend_for("h2"), "unix:/run/h2");
+	ck_assert_str_eq(backend_for("http/1.1"), "builtin");
+}
+END_TEST
+
+static const char *const forms[] = {
+	"false", "v1", "v2", "v2-tls", "v2-tls-crc32c",
+};
+
+/* Each form by its name. */
+START_TEST(test_send_proxy)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), BASE HOST "    backend: unix:/a\n"
+		 "    send_proxy: %s\n", forms[_i]);
+	good(text);
+	ck_assert_int_eq(settings->hosts[0].send_proxy, _i);
 }
 END_TEST
 
@@ -171,6 +218,8 @@ int main(void)
 	tcase_add_test(tcase, test_read_takes_everything);
 	tcase_add_test(tcase, test_read_gives_host_defaults);
 	tcase_add_test(tcase, test_read_takes_client_certificates);
+	tcase_add_test(tcase, test_backend_by_alpn);
+	tcase_add_loop_test(tcase, test_send_proxy, 0, 5);
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("settings_host");
 	tcase_add_checked_fixture(tcase, setup, teardown);

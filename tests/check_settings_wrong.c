@@ -100,7 +100,26 @@ static const struct wrong values[] = {
 	{ BASE HOST "    backend: ftp:x\n", 10, "'ftp:x' for backend" },
 	{ BASE HOST "    backend: unix:app\n", 10, "unix:/PATH" },
 	{ BASE HOST "    send_proxy: true\n", 10, "builtin backend" },
+	{ BASE HOST "    send_proxy: v3\n", 10,
+	  "'v3' for send_proxy, expected false, true, v1, v2, v2-tls or" },
 	{ BASE HOST "    alpn: [h2]\n", 10, "expected http/1.1" },
+	{ BASE HOST "    alpn: [http/1.1]\n    backends:\n"
+	  "      - { alpn: h2, backend: unix:/a }\n", 12,
+	  "expected one of the host's own list" },
+	{ BASE HOST "    alpn: [h2]\n    backends:\n"
+	  "      - { alpn: h2, backend: builtin }\n", 12, "expected a tcp:" },
+	{ BASE HOST "    alpn: [h2]\n    backends:\n"
+	  "      - { alpn: h2, backend: unix:/a }\n"
+	  "      - { alpn: h2, backend: unix:/b }\n", 13, "a second time" },
+	{ BASE HOST "    alpn: [h2]\n    backends:\n"
+	  "      - { alpn: h2 }\n", 12, "no 'backend'" },
+	{ BASE "listen:\n  - address: 127.0.0.1:1\n"
+	  "    proxy_protocol: true\n" HOST, 8, "without proxy_from" },
+	{ BASE "listen:\n  - address: 127.0.0.1:1\n"
+	  "    proxy_from: [127.0.0.1]\n" HOST, 8, "without proxy_protocol" },
+	{ BASE "listen:\n  - address: 127.0.0.1:1\n"
+	  "    proxy_protocol: true\n"
+	  "    proxy_from: [127.0.0.1/33]\n" HOST, 9, "IPV4/BITS" },
 	{ BASE HOST "    tickets: 5\n", 10, "0 to 4" },
 	{ BASE HOST "    client_auth: maybe\n", 10,
 	  "none, optional, required or after-handshake" },
@@ -209,6 +228,10 @@ START_TEST(test_read_refuses_admin_backend)
 	snprintf(text, sizeof(text), BASE HOST "    backend: unix:%s/x.sock\n"
 		 "admin:\n  socket: x.sock\n", dir);
 	bad(text, 10, "admin socket");
+	snprintf(text, sizeof(text), BASE HOST "    alpn: [h2]\n"
+		 "    backends: [ { alpn: h2, backend: unix:%s/x.sock } ]\n"
+		 "admin:\n  socket: x.sock\n", dir);
+	bad(text, 11, "admin socket");
 }
 END_TEST
 

@@ -16,16 +16,16 @@ static void must(int fact)
 		abort();
 }
 
-static void write_again(const struct proxy_in *in)
+static void write_again(const struct proxy_in *in, enum proxy_form form)
 {
 	struct proxy_out out = {
+		.form = form,
 		.from = (const struct sockaddr *)&in->from,
 		.to = (const struct sockaddr *)&in->to,
-		.tls = true,
 		.tls_version = "TLSv1.3",
 		.authority = "www.example.com",
 	};
-	uint8_t buf[PROXY_HEADER_MAX];
+	uint8_t buf[PROXY_OUT_MAX];
 	struct proxy_in again;
 	size_t n = proxy_write(&out, buf);
 
@@ -46,6 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	must(in.consumed <= len && in.consumed <= PROXY_HEADER_MAX);
 	must(proxy_parse(&cut, data, in.consumed - 1) == PROXY_MORE);
-	write_again(&in);
+	write_again(&in, PROXY_FORM_V1);
+	write_again(&in, PROXY_FORM_V2);
+	write_again(&in, PROXY_FORM_TLS_CRC);
 	return 0;
 }

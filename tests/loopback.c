@@ -93,7 +93,7 @@ static void set_hosts(struct loopback *loopback)
 	hosts[0].n_alpn = 1;
 	hosts[1].names = relay_names;
 	hosts[2].names = proxy_names;
-	hosts[2].send_proxy = true;
+	hosts[2].send_proxy = PROXY_FORM_TLS;
 	for (i = 0; i < LOOPBACK_HOSTS; i++) {
 		hosts[i].n_names = 1;
 		hosts[i].group = hosts[i].names[0];
@@ -119,6 +119,9 @@ struct loopback *loopback_new(struct stek_ring *ring)
 	any_port(&loopback->listen[0].address);
 	any_port(&loopback->listen[1].address);
 	loopback->listen[1].proxy_protocol = true;
+	must(!subnet_parse(&loopback->from, "127.0.0.0/8"));
+	loopback->listen[1].proxy_from = &loopback->from;
+	loopback->listen[1].n_proxy_from = 1;
 	settings->listen = loopback->listen;
 	settings->n_listen = 2;
 	settings->hosts = loopback->hosts;

@@ -25,6 +25,7 @@ struct loopback {
 	struct node node;
 	struct worker *worker;
 	struct worker *workers[1];
+	struct subnet from;	/* whose PROXY headers are believed */
 	char dir[64], cert[96], key[96];
 	int backend;		/* a listening socket */
 };

@@ -177,6 +177,7 @@ start_node()
 	  - address: 127.0.0.1:$direct
 	  - address: 127.0.0.1:$proxied
 	    proxy_protocol: true
+	    proxy_from: [127.0.0.1]
 	hosts:
 	  - names: [$server_name, localhost]
 	    default: true
