@@ -2,23 +2,20 @@
 /*
  * change.c - rotation and revocation: a small state machine that the sync
  * thread steps while it goes on beating. It publishes, then reads the members
- * until every live one has acknowledged. revoke.c says what a revocation does
- * to the ring. Called by sync.c and merge.c.
+ * until every live one has acknowledged. rotate.c and revoke.c say what each
+ * does to the ring, ack.c who acknowledged. Called by sync.c and merge.c.
  */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "sync.h"
 
 #define TRIES_MAX 50
 #define POLL_FIRST_MS 3
 #define POLL_MAX_MS 200
-/* Keys beside the schedule's that must still find room after a rotation. */
-#define RESERVE 3
 
-static void say(struct stek_command *command, const char *detail)
+void stek__change_say(struct stek_command *command, const char *detail)
 {
 	snprintf(command->change.detail, sizeof(command->change.detail), "%s",
 		 detail);
@@ -43,7 +40,7 @@ static void finish(struct stek_sync *sync, int result)
 	struct stek_command *command = sync->current;
 
 	if (result && !command->change.detail[0])
-		say(command, stek_strerror(result));
+		stek__change_say(command, stek_strerror(result));
 	command->result = result;
 	if (!command->dry_run && !command->change.replayed &&
 	    result != STEK_EREUSED && result != STEK_EBUSY) {
@@ -73,7 +70,8 @@ static void try_again(struct stek_sync *sync)
 	if (no_news(sync))
 		return;
 	if (++command->tries > TRIES_MAX) {
-		say(command, "other nodes changed the ring at every attempt");
+		stek__change_say(command, "other nodes changed the ring at"
+				 " every attempt");
 		finish(sync, STEK_EUNAVAILABLE);
 		return;
 	}
@@ -106,114 +104,18 @@ void stek__change_published(struct stek_sync *sync)
 		accepted(sync);
 }
 
-/* When the rate limit lets the next rotation pass; 0: now. */
-static int64_t limited_until(struct stek_sync *sync,
-			     const struct stek_ring *ring, int64_t now_ms)
-{
-	int64_t interval_ms =
-		(int64_t)sync->farm->policy.rotate_interval_s * 1000;
-	int64_t until_ms = 0;
-	size_t i;
-
-	for (i = 0; i < ring->n_keys; i++) {
-		const struct stek_key *key = ring->keys[i];
-
-		/* One that was taken back may be tried again at once. */
-		if (key->reason != STEK_MADE_BY_ROTATE ||
-		    stek__ring_revoked_at(ring, key))
-			continue;
-		if (key->made_at_ms + interval_ms > until_ms)
-			until_ms = key->made_at_ms + interval_ms;
-	}
-	return until_ms > now_ms ? until_ms : 0;
-}
-
-/*
- * Keys by hand live as long as those of the schedule that will come meanwhile,
- * so it is their full number that must find room, not the present one.
- */
-static bool has_room(struct stek_sync *sync, const struct stek_ring *ring,
-		     int64_t now_ms)
-{
-	size_t held = stek__schedule_held(&sync->farm->policy);
-	size_t i, by_hand = 0, scheduled = 0;
-
-	for (i = 0; i < ring->n_keys; i++) {
-		const struct stek_key *key = ring->keys[i];
-
-		if (key->expire_at_ms <= now_ms ||
-		    stek__ring_tombstone(ring, key->id))
-			continue;
-		if (key->reason == STEK_MADE_BY_SCHEDULE)
-			scheduled++;
-		else
-			by_hand++;
-	}
-	if (held < scheduled)
-		held = scheduled;
-	return by_hand + 1 + held + RESERVE <= STEK_RING_KEYS_MAX;
-}
-
-/* 0, or why this rotation may not be. */
-static int check_rotate(struct stek_sync *sync, const struct stek_ring *ring)
-{
-	struct stek_command *command = sync->current;
-	int64_t now_ms = stek__sync_farm_ms(sync), until_ms;
-
-	if (command->has_expect &&
-	    !stek_version_equal(&command->expect, &ring->version)) {
-		say(command, "the ring's version is not the expected one");
-		return STEK_ECONFLICT;
-	}
-	until_ms = command->force ? 0 : limited_until(sync, ring, now_ms);
-	if (until_ms) {
-		command->change.activate_at_ms = until_ms;
-		snprintf(command->change.detail,
-			 sizeof(command->change.detail), "one rotation every %u"
-			 " s unless forced; the next in %lld s",
-			 sync->farm->policy.rotate_interval_s,
-			 (long long)(until_ms - now_ms + 999) / 1000);
-		return STEK_EREFUSED;
-	}
-	if (!has_room(sync, ring, now_ms)) {
-		say(command, "the ring has no room for one more key");
-		return STEK_EFULL;
-	}
-	return 0;
-}
-
 static int publish_rotate(struct stek_sync *sync)
 {
-	const struct stek_policy *policy = &sync->farm->policy;
-	struct stek_change *change = &sync->current->change;
-	struct stek_ring *ring = stek__sync_ring(sync);
-	int64_t now_ms = stek__sync_farm_ms(sync), at_ms, made_at_ms = now_ms;
-	struct stek_key *key = NULL;
-	int err;
+	int err = stek__rotate_check(sync);
 
-	err = check_rotate(sync, ring);
 	if (err) {
 		finish(sync, err);
 		return 0;
 	}
 	sync->current->began_ms = stek__sync_mono(sync);
-	at_ms = now_ms + policy->rotate_delay_ms;
-	if (made_at_ms < ring->revoked_before_ms)
-		made_at_ms = ring->revoked_before_ms;
-	err = stek__key_mint(&key, sync->farm->node, STEK_MADE_BY_ROTATE,
-			     made_at_ms, at_ms,
-			     stek__schedule_expire_at(policy, at_ms));
-	if (!err) {
-		stek__ring_ref(ring);
-		err = stek__merge_propose(sync, ring, &key, 1, NULL);
-		stek__ring_unref(ring);
-	}
-	if (!err) {
-		memcpy(change->key_id, key->id, STEK_ID_LEN);
-		change->activate_at_ms = at_ms;
+	err = stek__rotate_publish(sync);
+	if (!err)
 		accepted(sync);
-	}
-	stek__key_unref(key);
 	return err;
 }
 
@@ -244,14 +146,15 @@ static void step_publish(struct stek_sync *sync)
 	int err;
 
 	if (sync->state != STEK_STORE_OK) {
-		say(command, sync->store->ops->detail(sync->store));
+		stek__change_say(command,
+				 sync->store->ops->detail(sync->store));
 		finish(sync, sync->state == STEK_STORE_REFUSED ?
 		       STEK_EREFUSED : STEK_EUNAVAILABLE);
 		return;
 	}
 	if (sync->has_bad) {
-		say(command, "the store holds a ring that this node cannot"
-		    " open");
+		stek__change_say(command, "the store holds a ring that this"
+				 " node cannot open");
 		finish(sync, STEK_EREFUSED);
 		return;
 	}
@@ -269,114 +172,15 @@ static void step_publish(struct stek_sync *sync)
 		finish(sync, err);
 }
 
-static struct stek_ack *ack_of(struct stek_change *change, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < change->n_acks; i++) {
-		if (!strcmp(change->acks[i].name, name))
-			return &change->acks[i];
-	}
-	return NULL;
-}
-
-static bool has_it(const struct stek_member *member,
-		   const struct stek_version *version)
-{
-	return stek_version_equal(&member->version, version) ||
-	       member->version.epoch > version->epoch;
-}
-
-/* Live nodes of this moment; who left or died is not waited for. */
-static int note_acks(struct stek_sync *sync, const struct stek_member *members,
-		     size_t n, bool *all)
-{
-	struct stek_command *command = sync->current;
-	struct stek_change *change = &command->change;
-	struct stek_ack *acks = calloc(n ? n : 1, sizeof(*acks)), *before;
-	int64_t after_ms = stek__sync_mono(sync) - command->accepted_ms;
-	size_t i, used = 0, late = 0;
-
-	if (!acks)
-		return STEK_ENOMEM;
-	for (i = 0; i < n; i++) {
-		if (!members[i].live)
-			continue;
-		before = ack_of(change, members[i].name);
-		memcpy(acks[used].name, members[i].name,
-		       sizeof(acks[used].name));
-		if (before && before->acknowledged) {
-			acks[used] = *before;
-		} else if (has_it(&members[i], &change->version)) {
-			acks[used].acknowledged = true;
-			acks[used].after_ms = (uint32_t)after_ms;
-		} else {
-			late++;
-		}
-		used++;
-	}
-	free(change->acks);
-	change->acks = acks;
-	change->n_acks = used;
-	*all = used > 0 && late == 0;
-	return 0;
-}
-
-static void name_late(struct stek_command *command, const char *tail)
-{
-	struct stek_change *change = &command->change;
-	char text[sizeof(change->detail)];
-	size_t i, len = 0;
-
-	text[0] = '\0';
-	for (i = 0; i < change->n_acks; i++) {
-		if (change->acks[i].acknowledged)
-			continue;
-		if (len + strlen(change->acks[i].name) + 64 > sizeof(text)) {
-			len += (size_t)snprintf(text + len, sizeof(text) - len,
-						" ...");
-			break;
-		}
-		len += (size_t)snprintf(text + len, sizeof(text) - len, " %s",
-					change->acks[i].name);
-	}
-	snprintf(change->detail, sizeof(change->detail), "late:%.80s%s",
-		 len ? text : " nobody", tail);
-}
-
 /* The new key was never used, so taking it back costs nothing. */
 static void revert(struct stek_sync *sync)
 {
 	struct stek_command *command = sync->current;
-	struct stek_ring *ours = stek__sync_ring(sync), *bare = NULL;
-	struct stek_ring *next = NULL;
-	const struct stek_key *key =
-		stek__ring_find(ours, command->change.key_id);
-	struct stek_tombstone stone = { .revoked_at_ms =
-					stek__sync_farm_ms(sync) };
-	int err = 0;
 
 	move(command, STEK_PHASE_REVERT);
 	command->wait_until_ms = stek__sync_mono(sync) + STEK_REVERT_WAIT_MS;
 	sync->next_beat_ms = stek__sync_mono(sync);
-	if (!key)
-		return;
-	memcpy(stone.id, key->id, STEK_ID_LEN);
-	stone.activate_at_ms = key->activate_at_ms;
-	stone.expire_at_ms = key->expire_at_ms;
-	/* "Before its activation", even if the store kept us past it. */
-	if (stone.revoked_at_ms >= stone.activate_at_ms)
-		stone.revoked_at_ms = stone.activate_at_ms - 1;
-	err = stek__ring_new(&bare, ours->version.epoch, NULL, 0, &stone, 1, 0);
-	if (!err)
-		err = stek__ring_merge(&next, ours, bare);
-	stek__ring_unref(bare);
-	if (err)
-		return;
-	sync->in_sync = false;
-	stek__sync_install(sync, next);
-	stek__sync_event(sync, STEK_EVENT_REVOKED, 0, stone.id,
-			 "a rotation that not every node took in time");
+	stek__rotate_take_back(sync);
 }
 
 static void step_wait(struct stek_sync *sync)
@@ -390,7 +194,7 @@ static void step_wait(struct stek_sync *sync)
 	if (mono_ms < command->next_poll_ms)
 		return;
 	if (!stek__member_list(sync, &members, &n) &&
-	    note_acks(sync, members, n, &all))
+	    stek__ack_note(sync, members, n, &all))
 		all = false;
 	free(members);
 	mono_ms = stek__sync_mono(sync);
@@ -411,7 +215,7 @@ static void step_wait(struct stek_sync *sync)
 		revert(sync);
 		return;
 	}
-	name_late(command, "");
+	stek__ack_name_late(command, "");
 	finish(sync, command->force ? 0 : STEK_ETIMEOUT);
 }
 
@@ -420,14 +224,14 @@ static void step_revert(struct stek_sync *sync)
 	struct stek_command *command = sync->current;
 
 	if (sync->in_sync) {
-		name_late(command, "; the new key was revoked");
+		stek__ack_name_late(command, "; the new key was revoked");
 		finish(sync, STEK_ETIMEOUT);
 		return;
 	}
 	if (sync->state != STEK_STORE_OK ||
 	    stek__sync_mono(sync) >= command->wait_until_ms) {
-		name_late(command, "; the new key is revoked here, the store"
-			  " does not answer");
+		stek__ack_name_late(command, "; the new key is revoked here,"
+				    " the store does not answer");
 		finish(sync, STEK_ETIMEOUT);
 		return;
 	}
@@ -477,7 +281,7 @@ static int plan_nodes(struct stek_sync *sync)
 	change->version = stek__sync_ring(sync)->version;
 	err = stek__member_list(sync, &members, &n);
 	if (!err)
-		err = note_acks(sync, members, n, &all);
+		err = stek__ack_note(sync, members, n, &all);
 	free(members);
 	for (i = 0; i < change->n_acks; i++)
 		change->acks[i].after_ms = 0;
@@ -504,7 +308,7 @@ static int plan(struct stek_sync *sync)
 		command->change.published = !plan_nodes(sync);
 		return 0;
 	}
-	err = check_rotate(sync, stek__sync_ring(sync));
+	err = stek__rotate_check(sync);
 	if (!err)
 		err = plan_nodes(sync);
 	if (err)

@@ -3,7 +3,7 @@
  * publish.c - writes rings into the stores, each by its own compare-and-set:
  * a new one into all that can take it, or ours into one that lags behind. A
  * ring counts as accepted when one store took it; the others get it by union.
- * Called by merge.c and change.c.
+ * Called by merge.c, rotate.c and change.c.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,8 +2,9 @@
 /*
  * sync.h - the one thread of a farm that talks to the store, as its files share
  * it: sync.c is the loop, link.c the stores, request.c what other threads ask
- * for, pace.c the clocks, merge.c what is fetched and merged, publish.c what is written, keep.c the copy on
- * disk, member.c who is there, lag.c who does not follow, change.c and revoke.c rotation and revocation,
+ * for, pace.c the clocks, merge.c what is fetched and merged, publish.c what is
+ * written, keep.c the copy on disk, member.c who is there, lag.c who does not
+ * follow, change.c, rotate.c, revoke.c and ack.c rotation and revocation,
  * audit.c the record of them.
  *
  * Everything here runs on the sync thread but for the functions that say so.
@@ -295,6 +296,23 @@ void stek__change_step(struct stek_sync *sync);
 int64_t stek__change_due_ms(const struct stek_sync *sync);	/* monotonic */
 /* A union with what the current revocation wants was accepted. */
 void stek__change_published(struct stek_sync *sync);
+/* For the answer: what came of it. */
+void stek__change_say(struct stek_command *command, const char *detail);
+
+/* ack.c: of the current command. */
+/* Live nodes of this moment; who left or died is not waited for. */
+int stek__ack_note(struct stek_sync *sync, const struct stek_member *members,
+		   size_t n, bool *all) STEK_CHECKED;
+/* Makes "late: NAME NAME" and `tail` the detail. */
+void stek__ack_name_late(struct stek_command *command, const char *tail);
+
+/* rotate.c: of the current command. */
+/* 0, or why this rotation may not be, which the detail tells. */
+int stek__rotate_check(struct stek_sync *sync) STEK_CHECKED;
+/* A new key into the ring and the stores. */
+int stek__rotate_publish(struct stek_sync *sync) STEK_CHECKED;
+/* Revokes it before its activation, here; a merge brings that to the stores. */
+void stek__rotate_take_back(struct stek_sync *sync);
 
 /* revoke.c */
 /* In force on this node when it returns 0. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * simfarm.c - the simulated farm of check_sync.c and check_change.c.
+ * simfarm.c - time and nodes of a simulated farm, for the tests of the sync
+ * thread's files. Its stores: simfarm_store.c.
  */
 #include <check.h>
 #include <stdio.h>
@@ -11,250 +12,6 @@
 #include "simfarm.h"
 
 #define START_MS 1700000000000
-
-static struct sim_node *node_of(struct stek_store *store)
-{
-	return ((struct sim_link *)store)->node;
-}
-
-static struct sim_store *store_of(struct stek_store *store)
-{
-	struct sim_link *link = (struct sim_link *)store;
-
-	return link->second ? link->node->second : link->node->store;
-}
-
-/* What the link answers before the store is even asked. */
-static int fault(struct stek_store *store)
-{
-	struct sim_node *node = node_of(store);
-	struct sim_store *s = store_of(store);
-
-	s->calls++;
-	node->sim->now_ms += s->delay_ms;
-	if (node->fail_call && --node->fail_call == 0)
-		return STEK_EUNAVAILABLE;
-	return s->answer;
-}
-
-static int sim_load(struct stek_store *store, struct stek_blob *doc)
-{
-	struct sim_store *s = store_of(store);
-	int err = fault(store);
-
-	if (err)
-		return err;
-	if (!s->has_ring)
-		return STEK_EABSENT;
-	doc->data = malloc(s->doc.len + 1);
-	ck_assert_ptr_nonnull(doc->data);
-	memcpy(doc->data, s->doc.data, s->doc.len);
-	doc->len = s->doc.len;
-	return 0;
-}
-
-static void hold(struct sim_store *s, const struct stek_version *version,
-		 const uint8_t *doc, size_t len)
-{
-	stek__blob_free(&s->doc);
-	s->doc.data = malloc(len + 1);
-	ck_assert_ptr_nonnull(s->doc.data);
-	memcpy(s->doc.data, doc, len);
-	s->doc.len = len;
-	s->version = *version;
-	s->has_ring = true;
-}
-
-static int sim_publish(struct stek_store *store,
-		       const struct stek_version *expect,
-		       const struct stek_version *next, const uint8_t *doc,
-		       size_t len)
-{
-	void (*before)(struct sim_node *);
-	struct sim_node *node = node_of(store);
-	struct sim_store *s = store_of(store);
-	int err = fault(store);
-	size_t i;
-
-	if (err)
-		return err;
-	before = node->before_publish;
-	node->before_publish = NULL;
-	if (before)
-		before(node);
-	if (expect ? !s->has_ring || !stek_version_equal(expect, &s->version) :
-		     s->has_ring)
-		return STEK_ECONFLICT;
-	hold(s, next, doc, len);
-	s->publishes++;
-	for (i = 0; i < node->sim->n; i++) {
-		if (node->sim->nodes[i].store == s ||
-		    node->sim->nodes[i].second == s)
-			node->sim->nodes[i].hint = true;
-	}
-	if (node->lose_answer) {
-		node->lose_answer = false;
-		return STEK_EUNAVAILABLE;
-	}
-	return 0;
-}
-
-static int64_t store_now_ms(struct stek_store *store)
-{
-	return node_of(store)->sim->now_ms + store_of(store)->skew_ms;
-}
-
-static int sim_pulse(struct stek_store *store, struct stek_pulse *out)
-{
-	const struct sim_store *s = store_of(store);
-	int err = fault(store);
-
-	if (err)
-		return err;
-	out->store_now_ms = store_now_ms(store);
-	out->store_now_us_part = 0;
-	out->has_ring = s->has_ring;
-	out->version = s->version;
-	return 0;
-}
-
-static struct stek_raw_member *member_of(struct sim_store *s, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < s->n_members; i++) {
-		if (!strcmp(s->members[i].name, name))
-			return &s->members[i];
-	}
-	return NULL;
-}
-
-static int sim_beat(struct stek_store *store, const char *name,
-		    const uint8_t *data, size_t len, struct stek_pulse *out)
-{
-	struct sim_store *s = store_of(store);
-	struct stek_raw_member *member = member_of(s, name);
-	int err = sim_pulse(store, out);
-
-	if (err)
-		return err;
-	if (!member) {
-		ck_assert_uint_lt(s->n_members, SIM_NODES);
-		member = &s->members[s->n_members++];
-	}
-	snprintf(member->name, sizeof(member->name), "%s", name);
-	member->seen_at_ms = store_now_ms(store);
-	member->len = len;
-	memcpy(member->data, data, len);
-	return 0;
-}
-
-static int sim_members(struct stek_store *store, struct stek_raw_member **out,
-		       size_t *n, int64_t *now_ms)
-{
-	struct sim_store *s = store_of(store);
-	int err = fault(store);
-
-	if (err)
-		return err;
-	*out = malloc(sizeof(s->members));
-	ck_assert_ptr_nonnull(*out);
-	memcpy(*out, s->members, sizeof(s->members));
-	*n = s->n_members;
-	*now_ms = store_now_ms(store);
-	return 0;
-}
-
-static int sim_forget(struct stek_store *store, const char *name)
-{
-	struct sim_store *s = store_of(store);
-	struct stek_raw_member *member = member_of(s, name);
-
-	if (member)
-		*member = s->members[--s->n_members];
-	return 0;
-}
-
-static const char *last_audit(const struct sim_store *s)
-{
-	return s->n_audit ? s->audit[s->n_audit - 1] : "";
-}
-
-static int sim_audit(struct stek_store *store, const char *after,
-		     const char *line)
-{
-	struct sim_node *node = node_of(store);
-	struct sim_store *s = store_of(store);
-	int err = fault(store);
-
-	if (err)
-		return err;
-	if (strcmp(after, last_audit(s)) ||
-	    (node->race_audit && --node->race_audit == 0))
-		return STEK_ECONFLICT;
-	if (s->audit_answer)
-		return s->audit_answer;
-	ck_assert_uint_lt(s->n_audit, SIM_AUDIT);
-	s->audit[s->n_audit++] = strdup(line);
-	if (node->lose_audit) {
-		node->lose_audit = false;
-		return STEK_EUNAVAILABLE;
-	}
-	return 0;
-}
-
-static int sim_audit_read(struct stek_store *store, size_t limit,
-			  struct stek_blob *out)
-{
-	struct sim_store *s = store_of(store);
-	int err = fault(store);
-	size_t i = s->n_audit > limit ? s->n_audit - limit : 0;
-	char *text = NULL;
-	FILE *f;
-
-	if (err)
-		return err;
-	if (s->n_audit == 0)
-		return STEK_EABSENT;
-	f = open_memstream(&text, &out->len);
-	ck_assert_ptr_nonnull(f);
-	for (; i < s->n_audit; i++)
-		fprintf(f, "%s\n", s->audit[i]);
-	fclose(f);
-	out->data = (uint8_t *)text;
-	return 0;
-}
-
-static int sim_hint_fd(struct stek_store *store)
-{
-	(void)store;
-	return -1;
-}
-
-static bool sim_hint_take(struct stek_store *store)
-{
-	(void)store;
-	return false;
-}
-
-static const char *sim_detail(struct stek_store *store)
-{
-	return store_of(store)->answer == STEK_EREFUSED ? "NOPERM" :
-								"no answer";
-}
-
-static void sim_link_close(struct stek_store *store)
-{
-	free(store);
-}
-
-static const struct stek_store_ops sim_ops = {
-	.load = sim_load, .publish = sim_publish, .beat = sim_beat,
-	.pulse = sim_pulse, .members = sim_members, .forget = sim_forget,
-	.audit = sim_audit, .audit_read = sim_audit_read, .hint_fd = sim_hint_fd,
-	.hint_take = sim_hint_take, .detail = sim_detail,
-	.close = sim_link_close,
-};
 
 static int64_t wall_ms(void *user)
 {
@@ -294,17 +51,6 @@ static size_t on_beat(void *user, uint8_t *buf, size_t cap)
 	return 4;
 }
 
-static struct stek_store *make_link(struct sim_node *node, bool second)
-{
-	struct sim_link *link = calloc(1, sizeof(*link));
-
-	ck_assert_ptr_nonnull(link);
-	link->base.ops = &sim_ops;
-	link->node = node;
-	link->second = second;
-	return &link->base;
-}
-
 /* A store has one URL, whichever place a node gives it in its list. */
 static void name_store(struct sim *sim, const struct sim_store *store,
 		       char url[16])
@@ -318,7 +64,7 @@ void sim_open(struct sim *sim, size_t i)
 	char urls[2][16];
 	const struct stek_store_config configs[2] = { { .url = urls[0] },
 						      { .url = urls[1] } };
-	struct stek_store *links[2] = { make_link(node, false), NULL };
+	struct stek_store *links[2] = { sim_make_link(node, false), NULL };
 	const struct stek_io io = { wall_ms, mono_ms, random_below, node };
 	struct stek_farm_options options = {
 		.farm = "farm", .node = node->name,
@@ -333,7 +79,7 @@ void sim_open(struct sim *sim, size_t i)
 	name_store(sim, node->store, urls[0]);
 	name_store(sim, node->second, urls[1]);
 	if (node->second)
-		links[1] = make_link(node, true);
+		links[1] = sim_make_link(node, true);
 	ck_assert_msg(!stek__farm_open_at(&node->farm, &options, &io, links,
 					  node->second ? 2 : 1, why,
 					  sizeof(why)), "%s", why);
@@ -568,6 +314,6 @@ void sim_plant(struct sim *sim, struct sim_store *store,
 
 	ck_assert_int_eq(stek__record_seal(&doc, sim->nodes[0].farm->farm_keys,
 					   "farm", ring), 0);
-	hold(store, &ring->version, doc.data, doc.len);
+	sim_hold(store, &ring->version, doc.data, doc.len);
 	stek__blob_free(&doc);
 }

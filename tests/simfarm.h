@@ -101,4 +101,10 @@ struct stek_ring *sim_stored(struct sim *sim, struct sim_store *store);
 void sim_plant(struct sim *sim, struct sim_store *store,
 	       const struct stek_ring *ring);
 
+/* simfarm_store.c */
+struct stek_store *sim_make_link(struct sim_node *node, bool second);
+/* The store holds this document from now on. */
+void sim_hold(struct sim_store *store, const struct stek_version *version,
+	      const uint8_t *doc, size_t len);
+
 #endif
