@@ -19,11 +19,33 @@ static struct stek_ack *ack_of(struct stek_change *change, const char *name)
 	return NULL;
 }
 
-static bool has_it(const struct stek_member *member,
-		   const struct stek_version *version)
+/*
+ * Our own ring only grows, so whatever it was since the write holds the change.
+ * A greater epoch alone says nothing: a store may have lost the write, and
+ * others gone on without it.
+ */
+void stek__ack_learn(struct stek_sync *sync)
 {
-	return stek_version_equal(&member->version, version) ||
-	       member->version.epoch > version->epoch;
+	const struct stek_version *ours = &stek__sync_ring(sync)->version;
+	struct stek_command *command = sync->current;
+	size_t newest = (command->n_held + STEK_HELD_MAX - 1) % STEK_HELD_MAX;
+
+	if (command->n_held &&
+	    stek_version_equal(&command->held[newest], ours))
+		return;
+	command->held[command->n_held++ % STEK_HELD_MAX] = *ours;
+}
+
+static bool has_it(const struct stek_command *command,
+		   const struct stek_member *member)
+{
+	size_t i, n = command->n_held;
+
+	for (i = 0; i < n && i < STEK_HELD_MAX; i++) {
+		if (stek_version_equal(&member->version, &command->held[i]))
+			return true;
+	}
+	return false;
 }
 
 int stek__ack_note(struct stek_sync *sync, const struct stek_member *members,
@@ -45,7 +67,7 @@ int stek__ack_note(struct stek_sync *sync, const struct stek_member *members,
 		       sizeof(acks[used].name));
 		if (before && before->acknowledged) {
 			acks[used] = *before;
-		} else if (has_it(&members[i], &change->version)) {
+		} else if (has_it(command, &members[i])) {
 			acks[used].acknowledged = true;
 			acks[used].after_ms = (uint32_t)after_ms;
 		} else {

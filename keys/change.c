@@ -85,6 +85,7 @@ static void accepted(struct stek_sync *sync)
 	int64_t mono_ms = stek__sync_mono(sync);
 
 	move(command, STEK_PHASE_WAIT);
+	stek__ack_learn(sync);
 	command->change.published = true;
 	command->change.version = stek__sync_ring(sync)->version;
 	command->accepted_ms = mono_ms;
@@ -191,6 +192,7 @@ static void step_wait(struct stek_sync *sync)
 	bool all = false;
 	size_t n = 0;
 
+	stek__ack_learn(sync);
 	if (mono_ms < command->next_poll_ms)
 		return;
 	if (!stek__member_list(sync, &members, &n) &&
@@ -279,6 +281,7 @@ static int plan_nodes(struct stek_sync *sync)
 	int err;
 
 	change->version = stek__sync_ring(sync)->version;
+	stek__ack_learn(sync);
 	err = stek__member_list(sync, &members, &n);
 	if (!err)
 		err = stek__ack_note(sync, members, n, &all);

@@ -20,6 +20,7 @@
 
 #define STEK_WHO_MAX 128
 #define STEK_OFFSETS 8
+#define STEK_HELD_MAX 16
 #define STEK_STORE_TIMEOUT_MS 1000
 /*
  * Entries past expiry are deleted from the stores this much later, when every
@@ -76,6 +77,9 @@ struct stek_command {
 	int64_t wait_until_ms;
 	int64_t next_poll_ms;
 	int64_t poll_gap_ms;
+	/* Versions of our ring since then, each with the change; the last ones. */
+	struct stek_version held[STEK_HELD_MAX];
+	size_t n_held;
 
 	/* The answer. Belongs to the caller once `done`. */
 	struct stek_change change;
@@ -300,6 +304,8 @@ void stek__change_published(struct stek_sync *sync);
 void stek__change_say(struct stek_command *command, const char *detail);
 
 /* ack.c: of the current command. */
+/* Our ring holds the change: who says that it has the same, has it. */
+void stek__ack_learn(struct stek_sync *sync);
 /* Live nodes of this moment; who left or died is not waited for. */
 int stek__ack_note(struct stek_sync *sync, const struct stek_member *members,
 		   size_t n, bool *all) STEK_CHECKED;

@@ -72,6 +72,81 @@ START_TEST(test_rotate_with_lagging_node)
 }
 END_TEST
 
+/* The ring that `from` is, as if it had been written `by` epochs later. */
+static void plant_later(const struct stek_ring *from, uint64_t by)
+{
+	struct stek_ring *later = NULL;
+
+	ck_assert_int_eq(stek__ring_new(&later, from->version.epoch + by,
+					from->keys, from->n_keys,
+					from->tombstones, from->n_tombstones,
+					from->revoked_before_ms), 0);
+	sim_plant(sim, &sim->stores[0], later);
+	stek__ring_unref(later);
+}
+
+/*
+ * The store forgets the write that it answered, and the others go on without
+ * the key, under greater epochs: none of that acknowledges it.
+ */
+START_TEST(test_rotate_write_is_lost)
+{
+	struct stek_ring *before = stek__ring_ref(sim_ring(sim, 0));
+	struct stek_command *command;
+	const uint8_t *id;
+	size_t i;
+
+	sim->nodes[1].frozen = sim->nodes[2].frozen = true;
+	command = sim_rotate(sim, 0, false, NULL);
+	sim_run(sim, 50);
+	ck_assert(command->change.published && !command->done);
+	id = command->change.key_id;
+	plant_later(before, 5);
+	stek__ring_unref(before);
+	for (i = 1; i < 3; i++) {
+		sim->nodes[i].frozen = false;
+		sim->nodes[i].hint = true;
+	}
+	sim_run(sim, 300);
+	for (i = 1; i < 3; i++) {
+		ck_assert_uint_gt(sim_ring(sim, i)->version.epoch,
+				  command->change.version.epoch);
+		ck_assert_ptr_null(stek__ring_find(sim_ring(sim, i), id));
+	}
+	ck_assert(!command->done);
+	/* With its next heartbeat the node puts the key back. */
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	ck_assert_uint_eq(command->change.n_acks, 3);
+	assert_state(id, STEK_PENDING);
+	stek__command_free(command);
+}
+END_TEST
+
+/* Written over by others' changes that hold it too, it is acknowledged. */
+START_TEST(test_rotate_among_other_changes)
+{
+	struct stek_command *command;
+
+	sim->nodes[2].frozen = true;
+	command = sim_rotate(sim, 0, false, NULL);
+	sim_run(sim, 50);
+	ck_assert(!command->done);
+	ck_assert(ack_of(command, "node-1")->acknowledged);
+	plant_later(sim_ring(sim, 0), 3);
+	sim->nodes[0].hint = sim->nodes[1].hint = true;
+	sim_run(sim, 50);
+	sim->nodes[2].frozen = false;
+	sim->nodes[2].hint = true;
+	sim_await(sim, command, SEC);
+	ck_assert_int_eq(command->result, 0);
+	ck_assert_uint_gt(sim_ring(sim, 2)->version.epoch,
+			  command->change.version.epoch);
+	assert_state(command->change.key_id, STEK_PENDING);
+	stek__command_free(command);
+}
+END_TEST
+
 /* Forced, the same rotation stands and says who was late. */
 START_TEST(test_rotate_forced)
 {
@@ -274,6 +349,8 @@ int main(void)
 	tcase_add_checked_fixture(farm, begin, end);
 	tcase_add_test(farm, test_rotate);
 	tcase_add_test(farm, test_rotate_with_lagging_node);
+	tcase_add_test(farm, test_rotate_write_is_lost);
+	tcase_add_test(farm, test_rotate_among_other_changes);
 	tcase_add_test(farm, test_rotate_forced);
 	tcase_add_test(farm, test_rotate_without_dead_node);
 	tcase_add_test(farm, test_rotate_rate_limit);
