@@ -235,6 +235,10 @@ static void come_back(struct world_node *node)
 		world_tell(node->world, "%s thaws", node->label);
 		node->frozen = false;
 		node->due_ms = node->world->now_ms;
+		/* Its clock was on its way: the next step makes up for it. */
+		if (node->settle_ms > node->frozen_ms &&
+		    node->settle_ms < node->world->now_ms + 1000)
+			node->settle_ms = node->world->now_ms + 1000;
 		world_cut(node);
 		return;
 	}

@@ -90,6 +90,7 @@ struct world_node {
 	bool hint;
 	bool cut;		/* no exchange has worked since it was cut */
 	int64_t cut_ms;		/* when one first worked again */
+	int64_t frozen_ms;	/* when it last was */
 	int64_t opened_ms;
 	int64_t due_ms;
 	int64_t back_ms;	/* when it thaws or starts again; 0: not */

@@ -124,6 +124,7 @@ static void freeze(struct world *world)
 		return;
 	world_tell(world, "%s freezes", node->label);
 	node->frozen = true;
+	node->frozen_ms = world->now_ms;
 	node->back_ms = world->now_ms + 1 +
 			world_below(world, (uint32_t)period_ms(world));
 }
