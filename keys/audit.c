@@ -294,3 +294,25 @@ void stek__audit_note(struct stek_sync *sync, const char *who,
 	}
 	enqueue(sync, line, NULL, NULL);
 }
+
+void stek__audit_told(struct stek_sync *sync,
+		      const struct stek_command *command)
+{
+	char *line = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&line, &len);
+
+	if (!out)
+		return;
+	put_head(out, sync, command->who, command->from, command->action);
+	fputs(",\"result\":", out);
+	put_string(out, command->outcome);
+	fputs(",\"detail\":", out);
+	put_string(out, command->detail);
+	fputc('}', out);
+	if (fclose(out)) {
+		free(line);
+		return;
+	}
+	enqueue(sync, line, NULL, NULL);
+}

@@ -44,6 +44,9 @@ void stek__audit_add(struct stek_sync *sync,
 /* The entry of what no command did: `text` is JSON members, from a comma on. */
 void stek__audit_note(struct stek_sync *sync, const char *who,
 		      const char *action, const char *text);
+/* The entry of a command of kind STEK_COMMAND_NOTE. */
+void stek__audit_told(struct stek_sync *sync,
+		      const struct stek_command *command);
 void stek__audit_flush(struct stek_sync *sync);
 
 /*

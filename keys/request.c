@@ -182,6 +182,40 @@ int stek_farm_key_reload(struct stek_farm *farm, const char *who, char *why,
 	return err;
 }
 
+/* Goes into the entry as it is, so it must need no escape. */
+static bool action_good(const char *action)
+{
+	size_t len = strlen(action);
+
+	return len > 0 && len < sizeof(((struct stek_command *)0)->action) &&
+	       strspn(action, "abcdefghijklmnopqrstuvwxyz- ") == len;
+}
+
+int stek_farm_audit_note(struct stek_farm *farm, const struct stek_note *note)
+{
+	struct stek_command *command;
+	bool mine;
+	int err;
+
+	if (!note->who || !note->result || !note->action ||
+	    !action_good(note->action))
+		return STEK_EINVAL;
+	command = command_new(STEK_COMMAND_NOTE, note->who);
+	if (!command)
+		return STEK_ENOMEM;
+	name_command(command, NULL, note->from);
+	snprintf(command->action, sizeof(command->action), "%s",
+		 note->action);
+	snprintf(command->outcome, sizeof(command->outcome), "%s",
+		 note->result);
+	snprintf(command->detail, sizeof(command->detail), "%s",
+		 note->detail ? note->detail : "");
+	err = stek__sync_call(farm->sync, command, CALL_SLACK_MS, &mine);
+	if (mine)
+		stek__command_free(command);
+	return err;
+}
+
 void stek_farm_key_status(struct stek_farm *farm,
 			  struct stek_farm_key_status *out)
 {

@@ -463,6 +463,23 @@ STEK_API int stek_farm_audit(struct stek_farm *farm, size_t limit, bool whole,
 	STEK_CHECKED;
 STEK_API void stek_audit_clear(struct stek_audit_list *list);
 
+/* What the application did itself, say read its configuration again. */
+struct stek_note {
+	const char *who;	/* required */
+	const char *from;	/* address of who asked; or NULL */
+	const char *action;	/* one or two words: a-z, '-', ' '; required */
+	const char *result;	/* "ok", or what went wrong; required */
+	const char *detail;	/* or NULL */
+};
+
+/*
+ * Writes it into the audit. Waits for the sync thread, not for a store: while
+ * none answers the entry waits here. Texts are cut at 255 bytes, what is not
+ * printable ASCII is shown as '?'.
+ */
+STEK_API int stek_farm_audit_note(struct stek_farm *farm,
+				  const struct stek_note *note) STEK_CHECKED;
+
 /* The farm keys of this node, and of the ring that the store holds. */
 struct stek_farm_key_status {
 	size_t n;

@@ -184,15 +184,19 @@ static bool serve_at_once(struct stek_sync *sync,
 				struct stek_command *command,
 				struct stek_command **last)
 {
-	int result;
+	int result = 0;
 
 	if (command->kind != STEK_COMMAND_AUDIT &&
-	    command->kind != STEK_COMMAND_RELOAD)
+	    command->kind != STEK_COMMAND_RELOAD &&
+	    command->kind != STEK_COMMAND_NOTE)
 		return false;
 	*last = command->next;
-	result = command->kind == STEK_COMMAND_AUDIT ?
-		stek__audit_serve(sync, command) :
-		stek__roll_reload(sync, command);
+	if (command->kind == STEK_COMMAND_AUDIT)
+		result = stek__audit_serve(sync, command);
+	if (command->kind == STEK_COMMAND_RELOAD)
+		result = stek__roll_reload(sync, command);
+	if (command->kind == STEK_COMMAND_NOTE)
+		stek__audit_told(sync, command);
 	stek__sync_finish(sync, command, result);
 	return true;
 }

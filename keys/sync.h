@@ -36,6 +36,7 @@ enum stek_command_kind {
 	STEK_COMMAND_MEMBERS,
 	STEK_COMMAND_AUDIT,
 	STEK_COMMAND_RELOAD,
+	STEK_COMMAND_NOTE,
 };
 
 /*
@@ -64,6 +65,7 @@ struct stek_command {
 	char request[STEK_REQUEST_MAX + 1];	/* its name, or "" */
 	bool dry_run, verify;
 	size_t limit;
+	char action[32], outcome[256], detail[256];	/* of a note */
 
 	/* Progress; the sync thread's. Times of the monotonic clock. */
 	enum stek_phase phase;

@@ -16,6 +16,7 @@
 #include "admin_auth.h"
 #include "admin_http.h"
 #include "admin_route.h"
+#include "generation.h"
 #include "log.h"
 
 #define CONNECTIONS_MAX 128	/* of one listener */
@@ -33,7 +34,6 @@ struct endpoint {
 struct admin {
 	struct node *node;
 	struct deadlines *deadlines;
-	uint8_t token[AUTH_DIGEST_LEN];
 	struct endpoint endpoints[ENDPOINTS];
 };
 
@@ -116,6 +116,16 @@ static bool peer_good(struct MHD_Connection *connection, char *who,
 	return peer.uid == 0 || peer.uid == geteuid();
 }
 
+/* The token is the present configuration's: a reload takes a new one. */
+static bool token_good(struct node *node, const char *given)
+{
+	struct generation *generation = generation_take(node);
+	bool good = auth_token_good(generation->token, given);
+
+	generation_release(generation);
+	return good;
+}
+
 /* True if this peer may ask here; otherwise `answer` says no. */
 static bool may_ask(const struct endpoint *endpoint,
 		    struct MHD_Connection *connection, char *who,
@@ -147,8 +157,8 @@ static bool may_ask(const struct endpoint *endpoint,
 	}
 	if (endpoint->kind == ENDPOINT_TCP) {
 		snprintf(who, who_len, "token");
-		if (!auth_token_good(endpoint->admin->token,
-				     header(connection, "Authorization"))) {
+		if (!token_good(endpoint->admin->node,
+				header(connection, "Authorization"))) {
 			admin_problem(answer, 401, NULL, "a bearer token is "
 				      "needed, and this was not it");
 			return false;
@@ -359,10 +369,8 @@ static int serve_all(struct admin *admin, char *why, size_t why_len)
 	    serve_unix(admin, settings->admin_socket, why, why_len) != 0)
 		return -1;
 	if (settings->admin_listen.len != 0 &&
-	    (auth_token_read(settings->admin_token_file, admin->token, why,
-			     why_len) != 0 ||
-	     serve_tcp(admin, ENDPOINT_TCP, &settings->admin_listen, why,
-		       why_len) != 0))
+	    serve_tcp(admin, ENDPOINT_TCP, &settings->admin_listen, why,
+		      why_len) != 0)
 		return -1;
 	if (settings->metrics_listen.len != 0 &&
 	    serve_tcp(admin, ENDPOINT_OPEN, &settings->metrics_listen, why,
@@ -419,6 +427,5 @@ void admin_stop(struct admin *admin)
 		if (admin->endpoints[kind].daemon != NULL)
 			MHD_stop_daemon(admin->endpoints[kind].daemon);
 	deadlines_free(admin->deadlines);
-	explicit_bzero(admin->token, sizeof(admin->token));
 	free(admin);
 }

@@ -86,6 +86,7 @@ static const struct route routes[] = {
 	  admin_body_empty },
 	{ "/v1/keys", false, false, admin_show_keys, NULL },
 	{ "/v1/nodes", false, false, admin_show_nodes, NULL },
+	{ "/v1/reload", true, false, admin_reload, admin_body_empty },
 	{ "/v1/revoke", true, false, admin_change_revoke, admin_body_revoke },
 	{ "/v1/rotate", true, false, admin_change_rotate, admin_body_rotate },
 	{ "/v1/stats", false, false, admin_show_stats, NULL },

@@ -128,6 +128,10 @@ void admin_farm_key_show(struct node *node, const struct admin_call *call,
 void admin_farm_key_reload(struct node *node, const struct admin_call *call,
 			   struct admin_answer *answer);
 
+/* admin_reload.c */
+void admin_reload(struct node *node, const struct admin_call *call,
+		  struct admin_answer *answer);
+
 /* admin_show.c, admin_stats.c, admin_change.c: what the routes run. */
 void admin_show_status(struct node *node, const struct admin_call *call,
 		       struct admin_answer *answer);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin_route.h"
+#include "generation.h"
 #include "text.h"
 #include "worker.h"
 
@@ -117,6 +118,17 @@ static json_t *connections_json(const struct node *node)
 			 (json_int_t)sum.accepted);
 }
 
+static json_t *configuration_json(struct node *node)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:o}",
+			 "generation", (json_int_t)generation_number(node),
+			 "held", (json_int_t)generation_count(node),
+			 "reloads", (json_int_t)node->reloads_good,
+			 "refused", (json_int_t)node->reloads_failed,
+			 "reloaded_at_ms",
+			 admin_time_or_null(node->reloaded_at_ms));
+}
+
 static json_t *list_json(const struct admin_reasons *reasons)
 {
 	json_t *list = json_array();
@@ -143,7 +155,7 @@ void admin_show_status(struct node *node, const struct admin_call *call,
 	snprintf(id, sizeof(id), "%08x", stek_farm_node_id(node->farm));
 	admin_json(answer, json_pack(
 		"{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:I}",
+		"s:o, s:o, s:o, s:o, s:I}",
 		"node", stek_farm_node(node->farm),
 		"node_id", id,
 		"farm", stek_farm_name(node->farm),
@@ -159,6 +171,7 @@ void admin_show_status(struct node *node, const struct admin_call *call,
 		"ring", ring_json(&ring),
 		"counters", counters_json(&status),
 		"connections", connections_json(node),
+		"configuration", configuration_json(node),
 		"workers", (json_int_t)node->n_workers));
 }
 

@@ -110,7 +110,9 @@ void ctl_show_keys(const json_t *keys, FILE *out);
 void ctl_show_nodes(const json_t *nodes, FILE *out);
 void ctl_show_change(const json_t *change, FILE *out);
 
-/* A refusal: title and detail, and the nodes that were late. */
+void ctl_show_reload(const json_t *answer, FILE *out);
+
+/* A refusal: title and detail, its causes, the nodes that were late. */
 void ctl_show_problem(const struct ctl_reply *reply, FILE *out);
 
 /* ctl_audit.c */

@@ -31,6 +31,8 @@ static const char usage[] =
 	"  audit [--limit N] [--verify]\n"
 	"                           who changed what; exit 1 when it is broken\n"
 	"  farm-key [status|reload] roll over to another farm key\n"
+	"  reload                   take the configuration file as it is now;\n"
+	"                           no connection is dropped\n"
 	"  watch [--interval SECONDS] [--count N]\n"
 	"\n"
 	"  --socket PATH            admin socket ($STEKCTL_SOCKET, else\n"
@@ -245,6 +247,16 @@ static enum ctl_exit run_farm_key(const struct invocation *call)
 	return result;
 }
 
+static enum ctl_exit run_reload(const struct invocation *call)
+{
+	json_t *body = json_object();
+	enum ctl_exit result = ask(call, "/v1/reload", body, ctl_show_reload,
+				   NULL);
+
+	json_decref(body);
+	return result;
+}
+
 static enum ctl_exit run_watch(const struct invocation *call)
 {
 	struct ctl_watch options = call->watch;
@@ -258,7 +270,8 @@ static const struct command commands[] = {
 	{"keygen", 1, run_keygen},   {"status", 0, run_status},
 	{"keys", 0, run_keys},	     {"nodes", 0, run_nodes},
 	{"stats", 0, run_stats},     {"rotate", 0, run_rotate},
-	{"revoke", 64, run_revoke},  {"watch", 0, run_watch},
+	{"revoke", 64, run_revoke},  {"reload", 0, run_reload},
+	{"watch", 0, run_watch},
 };
 
 enum {

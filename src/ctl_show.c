@@ -106,6 +106,20 @@ static void show_replicas(const json_t *counters, FILE *out)
 		(long long)ctl_integer(counters, "unconfirmed"));
 }
 
+/* Left out while it is as it was started with. */
+static void show_configuration(const json_t *of, int64_t now_ms, FILE *out)
+{
+	char at[CTL_TEXT_LEN];
+
+	if (ctl_integer(of, "reloads") + ctl_integer(of, "refused") == 0)
+		return;
+	fprintf(out, "config:   number %lld, reloaded %s, %lld refused, %lld "
+		"held\n", (long long)ctl_integer(of, "generation"),
+		or_dash(when(at, of, "reloaded_at_ms", now_ms)),
+		(long long)ctl_integer(of, "refused"),
+		(long long)ctl_integer(of, "held"));
+}
+
 void ctl_show_status(const json_t *status, FILE *out)
 {
 	int64_t now_ms = ctl_integer(status, "now_ms");
@@ -133,6 +147,8 @@ void ctl_show_status(const json_t *status, FILE *out)
 		show_store(store, now_ms, out);
 	show_clock(json_object_get(status, "clock"), out);
 	show_replicas(json_object_get(status, "counters"), out);
+	show_configuration(json_object_get(status, "configuration"), now_ms,
+			   out);
 	fprintf(out, "load:     %lld connections open, %lld accepted, "
 		     "%lld workers\n", (long long)ctl_integer(open, "open"),
 		(long long)ctl_integer(open, "accepted"),
@@ -268,6 +284,23 @@ void ctl_show_change(const json_t *change, FILE *out)
 	show_acks(json_object_get(change, "nodes"), out);
 }
 
+void ctl_show_reload(const json_t *answer, FILE *out)
+{
+	fprintf(out, "configuration %lld is in force, after %lld ms\n",
+		(long long)ctl_integer(answer, "generation"),
+		(long long)ctl_integer(answer, "took_ms"));
+}
+
+static void show_errors(const json_t *errors, FILE *out)
+{
+	size_t i;
+	json_t *error;
+
+	json_array_foreach(errors, i, error)
+		if (json_is_string(error))
+			fprintf(out, "  %s\n", json_string_value(error));
+}
+
 void ctl_show_problem(const struct ctl_reply *reply, FILE *out)
 {
 	const json_t *detail = json_object_get(reply->body, "detail");
@@ -285,5 +318,6 @@ void ctl_show_problem(const struct ctl_reply *reply, FILE *out)
 	if (reply->retry_after_s > 0)
 		fprintf(out, "stekctl: try again in %ld s\n",
 			reply->retry_after_s);
+	show_errors(json_object_get(reply->body, "errors"), out);
 	show_acks(json_object_get(reply->body, "nodes"), out);
 }

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tls.h"
 
@@ -23,6 +24,12 @@ int generation_new(struct generation **out, struct node *node,
 
 	if (!generation) {
 		snprintf(why, why_len, "out of memory");
+		return -1;
+	}
+	if (settings->admin_listen.len != 0 &&
+	    auth_token_read(settings->admin_token_file, generation->token, why,
+			    why_len) != 0) {
+		free(generation);
 		return -1;
 	}
 	if (tls_hosts_new(&generation->hosts, settings, node->farm, why,
@@ -44,6 +51,7 @@ void generation_free(struct generation *generation)
 		return;
 	tls_hosts_free(generation->hosts);
 	settings_free(generation->own);
+	explicit_bzero(generation->token, sizeof(generation->token));
 	free(generation);
 }
 
@@ -111,6 +119,15 @@ size_t generation_reap(struct node *node)
 		n++;
 	}
 	return n;
+}
+
+uint64_t generation_number(struct node *node)
+{
+	struct generation *present = generation_take(node);
+	uint64_t number = present->number;
+
+	generation_release(present);
+	return number;
 }
 
 unsigned generation_count(const struct node *node)

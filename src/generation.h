@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+#include "admin_auth.h"
 #include "node.h"
 
 struct tls_hosts;
@@ -17,6 +18,8 @@ struct generation {
 	const struct settings *settings;
 	struct tls_hosts *hosts;	/* tls.h: contexts by host */
 	uint64_t number;		/* the first is 1 */
+	/* SHA-256 of the admin token, where one is asked for. */
+	uint8_t token[AUTH_DIGEST_LEN];
 
 	/* generation.c's */
 	struct settings *own;		/* to be freed with it, or NULL */
@@ -54,6 +57,9 @@ bool generation_is_present(const struct generation *generation);
  * the main thread's and no worker's. Returns how many were freed.
  */
 size_t generation_reap(struct node *node);
+
+/* Of the present one. */
+uint64_t generation_number(struct node *node);
 
 /* Those that are still in memory, the present one included. */
 unsigned generation_count(const struct node *node);

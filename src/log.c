@@ -26,10 +26,10 @@ struct line {
 	bool cut;
 };
 
-/* Set before any thread starts, only read after. */
+/* The name is set before any thread starts; a reload changes the others. */
 static struct {
-	enum log_level least;
-	enum log_format format;
+	_Atomic enum log_level least;
+	_Atomic enum log_format format;
 	char node[256];
 } setup = { .least = LOG_INFO };
 
@@ -264,10 +264,15 @@ static void emit(const char *text, size_t len)
 	}
 }
 
-void log_setup(enum log_level least, enum log_format format, const char *node)
+void log_alter(enum log_level least, enum log_format format)
 {
 	setup.least = least;
 	setup.format = format;
+}
+
+void log_setup(enum log_level least, enum log_format format, const char *node)
+{
+	log_alter(least, format);
 	snprintf(setup.node, sizeof(setup.node), "%s", node ? node : "");
 }
 

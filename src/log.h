@@ -20,7 +20,9 @@ enum log_type {
 	LOG_MS,		/* double */
 };
 
+/* Before any thread starts; and what may change after, by any thread. */
 void log_setup(enum log_level least, enum log_format format, const char *node);
+void log_alter(enum log_level least, enum log_format format);
 
 /* name, enum log_type, value triples, ended by a NULL name. */
 void log_event(enum log_level level, const char *message, ...)

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "generation.h"
 #include "metrics.h"
 #include "worker.h"
 
@@ -277,6 +278,23 @@ static void write_node(FILE *out, struct node *node)
 	      "1 once the node lets its connections end.");
 }
 
+static void write_reloads(FILE *out, struct node *node)
+{
+	head(out, "stekd_reloads_total", "counter",
+	     "Readings of the configuration while serving, by result.");
+	fprintf(out, "stekd_reloads_total{result=\"ok\"} %" PRIu64 "\n"
+		"stekd_reloads_total{result=\"refused\"} %" PRIu64 "\n",
+		(uint64_t)node->reloads_good, (uint64_t)node->reloads_failed);
+	gauge(out, "stekd_reload_timestamp_seconds",
+	      (double)node->reloaded_at_ms / 1e3,
+	      "When the configuration was last reloaded; 0: never.");
+	gauge(out, "stekd_configuration_generation",
+	      (double)generation_number(node),
+	      "Number of the present configuration; 1: as started.");
+	gauge(out, "stekd_configurations_held", generation_count(node),
+	      "Configurations that connections still live by.");
+}
+
 void metrics_write_counters(FILE *out, const struct node *node,
 			    const struct counters *c, uint64_t open)
 {
@@ -301,6 +319,7 @@ void metrics_write(FILE *out, struct node *node)
 	stek_farm_ring(node->farm, &ring);
 	stek_farm_status(node->farm, &status);
 	write_node(out, node);
+	write_reloads(out, node);
 	metrics_write_counters(out, node, &c, open);
 	write_ring(out, &ring);
 	write_sync(out, &status);

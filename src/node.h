@@ -22,10 +22,13 @@ struct node {
 	 * read from a generation (generation.h), which is a connection's own.
 	 */
 	const struct settings *fixed;
+	const char *config;		/* path; NULL: cannot reload */
 	struct stek_farm *farm;
 	_Atomic(struct generation *) present;	/* generation.c's */
 	struct generation *unheld;
 	_Atomic unsigned generations;
+	_Atomic uint64_t reloads_good, reloads_failed;
+	_Atomic int64_t reloaded_at_ms;	/* farm time; 0: never */
 	struct worker **workers;	/* worker.h; n_workers 0: key keeper */
 	size_t n_workers;
 	int64_t started_at_ms;		/* farm time */

@@ -4,7 +4,6 @@
  * what it names exists and fits together. Faults are collected, so that one
  * run tells them all. Called by stekd.c.
  */
-#include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -15,8 +14,6 @@
 #include "settings_check.h"
 #include "settings_file.h"
 #include "tls.h"
-
-#define FILE_LEN_MAX (1024 * 1024)
 
 struct reading {
 	struct settings *out;
@@ -338,6 +335,7 @@ static void read_numbers(struct reading *r)
 	struct settings *out = r->out;
 
 	out->policy = file->keys;
+	out->workers_asked = file->workers;
 	out->workers = file->workers != 0 ? file->workers : cores();
 	out->log_level = file->log.level;
 	out->log_format = file->log.format;
@@ -349,29 +347,6 @@ static void read_numbers(struct reading *r)
 		fault(&r->faults, doc_line(r->doc, "keys"),
 		      "found chain_s %u below lifetime_s %u, expected at least "
 		      "as much", file->keys.chain_s, file->keys.lifetime_s);
-}
-
-/* The whole file as text, or NULL with a fault. */
-static char *slurp(struct faults *faults, const char *path, size_t *len)
-{
-	FILE *f = fopen(path, "re");
-	char *text = NULL;
-
-	if (f == NULL) {
-		fault(faults, 0, "found no file (%s), expected a configuration",
-		      strerror(errno));
-		return NULL;
-	}
-	text = malloc(FILE_LEN_MAX + 1);
-	*len = text != NULL ? fread(text, 1, FILE_LEN_MAX + 1, f) : 0;
-	if (text == NULL || ferror(f) || *len > FILE_LEN_MAX) {
-		fault(faults, 0, "found a file that cannot be read or is over "
-		      "1 MiB, expected a configuration");
-		free(text);
-		text = NULL;
-	}
-	fclose(f);
-	return text;
 }
 
 static void convert(struct reading *r)
@@ -388,12 +363,18 @@ static void convert(struct reading *r)
 
 int settings_read(struct settings **out, const char *path, FILE *err)
 {
+	return settings_read_again(out, path, NULL, err);
+}
+
+int settings_read_again(struct settings **out, const char *path,
+			const struct settings *fixed, FILE *err)
+{
 	struct reading r = { .faults = { err, path, 0 } };
 	const char *slash = strrchr(path, '/');
 	char *text, *dir = NULL;
 	size_t len = 0;
 
-	text = slurp(&r.faults, path, &len);
+	text = doc_slurp(&r.faults, path, &len);
 	if (text == NULL)
 		return -1;
 	r.file = file_new(text, len, &r.doc, &r.faults);
@@ -405,6 +386,8 @@ int settings_read(struct settings **out, const char *path, FILE *err)
 		goto out;
 	r.dir = dir;
 	convert(&r);
+	if (fixed != NULL && r.faults.n == 0)
+		settings_fixed_check(fixed, r.out, r.doc, &r.faults);
 	if (r.faults.n == 0) {
 		*out = r.out;
 		r.out = NULL;

@@ -80,6 +80,7 @@ struct settings {
 	size_t n_stores;
 	struct stek_policy policy;
 	unsigned workers;			/* 0 in the file: one per core */
+	unsigned workers_asked;			/* what the file says */
 	enum log_level log_level;
 	enum log_format log_format;
 	struct settings_listen *listen;	/* n_listen 0: a key keeper */
@@ -106,6 +107,13 @@ struct settings {
  * as are found. 0, or -1. The caller frees *out with settings_free().
  */
 int settings_read(struct settings **out, const char *path, FILE *err);
+
+/*
+ * For a node that runs since `fixed` (NULL: as above): what only a restart can
+ * change must be as there, or it is a fault too.
+ */
+int settings_read_again(struct settings **out, const char *path,
+			const struct settings *fixed, FILE *err);
 void settings_free(struct settings *settings);
 
 /* The host for a server name (may be NULL), or NULL: unrecognized_name. */

@@ -17,6 +17,7 @@
 
 #include "settings_doc.h"
 
+#define FILE_LEN_MAX (1024 * 1024)
 #define TEXT_MAX 64	/* of a foreign text in a message */
 
 struct doc {
@@ -33,6 +34,28 @@ void fault(struct faults *faults, size_t line, const char *format, ...)
 	vfprintf(faults->err, format, args);
 	va_end(args);
 	fputc('\n', faults->err);
+}
+
+char *doc_slurp(struct faults *faults, const char *path, size_t *len)
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+
+	if (f == NULL) {
+		fault(faults, 0, "found no file (%s), expected a configuration",
+		      strerror(errno));
+		return NULL;
+	}
+	text = malloc(FILE_LEN_MAX + 1);
+	*len = text != NULL ? fread(text, 1, FILE_LEN_MAX + 1, f) : 0;
+	if (text == NULL || ferror(f) || *len > FILE_LEN_MAX) {
+		fault(faults, 0, "found a file that cannot be read or is over "
+		      "1 MiB, expected a configuration");
+		free(text);
+		text = NULL;
+	}
+	fclose(f);
+	return text;
 }
 
 static size_t line_of(const yaml_node_t *node)

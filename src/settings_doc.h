@@ -23,6 +23,9 @@ struct faults {
 void fault(struct faults *faults, size_t line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The whole file as text, or NULL with a fault. The caller frees it. */
+char *doc_slurp(struct faults *faults, const char *path, size_t *len);
+
 struct doc;
 
 /* NULL, with a fault, when the text is not one YAML document. */

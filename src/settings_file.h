@@ -110,6 +110,11 @@ void settings_store_read(struct settings_store *out,
 			 const struct file_store *in, struct doc *doc,
 			 const char *name, const char *dir,
 			 struct faults *faults);
+/* settings_fixed.c: tells what differs that only a restart changes. */
+void settings_fixed_check(const struct settings *fixed,
+			  const struct settings *next, struct doc *doc,
+			  struct faults *faults);
+
 void settings_store_clear(struct settings_store *store);
 
 /* settings_client.c: of the host hosts[index]. */

@@ -24,6 +24,7 @@
 #include "generation.h"
 #include "log.h"
 #include "node.h"
+#include "reload.h"
 #include "tls.h"
 #include "worker.h"
 
@@ -279,15 +280,12 @@ static void dismantle(struct node *node, struct admin *admin)
 	wolfSSL_Cleanup();
 }
 
-/* SIGHUP: the farm keys alone are read again, the configuration never is. */
 static void reload(struct node *node)
 {
-	char why[512] = "";
-	int error = stek_farm_key_reload(node->farm, "SIGHUP", why,
-					 sizeof(why));
+	struct reload result;
 
-	log_event(error == 0 ? LOG_INFO : LOG_ERROR, "farm keys reloaded",
-		  "who", LOG_STR, "SIGHUP", "detail", LOG_STR, why, NULL);
+	reload_run(node, "SIGHUP", NULL, &result);
+	reload_clear(&result);
 }
 
 /* Until SIGTERM or SIGINT; meanwhile learns who else is in the farm. */
@@ -401,6 +399,7 @@ int main(int argc, char **argv)
 	log_setup(settings->log_level, settings->log_format, settings->node);
 	memset(&node, 0, sizeof(node));
 	node.fixed = settings;
+	node.config = options.config;
 	status = options.check ? check(&node, options.config) : run(&node);
 	settings_free(settings);
 	return status;

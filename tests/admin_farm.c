@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "admin_farm.h"
+#include "generation.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -90,6 +91,17 @@ static struct stek_farm *open_farm(struct admin_farm *farm, const char *node)
 	return out;
 }
 
+/* What the settings say by now. */
+static void configure(struct admin_farm *farm)
+{
+	struct generation *generation;
+	char why[256] = "";
+
+	ck_assert_msg(generation_new(&generation, &farm->node, &farm->settings,
+				     NULL, why, sizeof(why)) == 0, "%s", why);
+	generation_install(&farm->node, generation);
+}
+
 void admin_farm_open(struct admin_farm *farm)
 {
 	uint8_t id[8];
@@ -105,6 +117,7 @@ void admin_farm_open(struct admin_farm *farm)
 	farm->node.farm = open_farm(farm, "node-1");
 	ck_assert_ptr_nonnull(farm->node.farm);
 	farm->node.started_at_ms = stek_farm_now_ms(farm->node.farm);
+	configure(farm);
 }
 
 void admin_farm_start(struct admin_farm *farm)
@@ -199,6 +212,7 @@ struct admin *admin_farm_serve(struct admin_farm *farm, uint32_t deadline_ms)
 	settings->metrics_listen = settings->admin_listen;
 	settings->admin_socket = farm->socket;
 	settings->admin_token_file = farm->token_file;
+	configure(farm);
 	ck_assert_msg(admin_start_with(&admin, &farm->node, deadline_ms, why,
 				       sizeof(why)) == 0, "%s", why);
 	return admin;
@@ -225,6 +239,7 @@ static void empty(const char *path)
 
 void admin_farm_close(struct admin_farm *farm)
 {
+	generation_end(&farm->node);
 	stek_farm_close(farm->node.farm);
 	node_forget_names(&farm->node);
 	empty(farm->dir);

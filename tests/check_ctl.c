@@ -311,6 +311,25 @@ START_TEST(test_rotate_refused)
 }
 END_TEST
 
+/* A reload names the configuration in force, a refusal each fault. */
+START_TEST(test_reload)
+{
+	serve_unix("200 OK", "", "{\"generation\":7,\"took_ms\":12}");
+	ck_assert_int_eq(ctl_here("reload"), CTL_OK);
+	served();
+	ck_assert(strncmp(server.request, "POST /v1/reload ", 16) == 0);
+	ck_assert(file_has(out_path, "configuration 7"));
+	serve_unix("409 Conflict", "",
+		   "{\"title\":\"Conflict\",\"detail\":\"refused\","
+		   "\"errors\":[\"/a.yaml:3: found x\",\"/a.yaml:9: y\"]}");
+	ck_assert_int_eq(ctl_here("reload"), CTL_REFUSED);
+	served();
+	ck_assert(file_has(err_path, "/a.yaml:3: found x"));
+	ck_assert(file_has(err_path, "/a.yaml:9: y"));
+	ck_assert_int_eq(ctl_here("reload now"), CTL_USAGE);
+}
+END_TEST
+
 #define ID "00112233445566778899aabbccddeeff"
 
 START_TEST(test_revoke)
@@ -426,7 +445,7 @@ int main(void)
 	add(suite, "command", (const TTest *const[]){
 		test_status, test_status_not_ready, test_json_passes_through,
 		test_keys_nodes_stats, test_foreign_answers, test_rotate,
-		test_rotate_refused, test_revoke,
+		test_rotate_refused, test_reload, test_revoke,
 		test_token_travels_in_a_header, test_unreachable, test_usage,
 		NULL});
 	keygen = tcase_create("keygen");

@@ -127,9 +127,9 @@ expect 1 'another process listens' "$stekd" -c second.yaml
 sed "s/127.0.0.1:0/$address/; s/admin.sock/second.sock/" second.yaml >third.yaml
 expect 1 "$address" "$stekd" -c third.yaml
 
-# SIGHUP reads the farm keys again.
+# SIGHUP reads the configuration and the farm keys again.
 kill -HUP "$pid"
-await "farm keys reloaded"
+await "configuration reloaded"
 kill -TERM "$pid"
 await 'msg="stopping"'
 await 'msg="stopped"'
