@@ -15,6 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "log.h"
+#include "text.h"
+
 /* A flight of ours beyond any certificate chain; the peer does not read. */
 #define OUT_MAX (512 * 1024)
 
@@ -89,6 +92,8 @@ void conn_close(struct conn *conn)
 	uv_close((uv_handle_t *)&conn->timer, conn_handle_closed);
 	close(conn->fd);
 	count(&worker->counters.closed);
+	quota_leave(worker->node->quota, &conn->place);
+	quota_give(worker->node->quota);
 	worker_conn_closed(worker);
 }
 
@@ -107,6 +112,7 @@ void conn_flush(struct conn *conn)
 			return;
 		}
 		buf_consume(&conn->out, (size_t)n);
+		conn->active_ms = uv_now(&conn->worker->loop);
 	}
 }
 
@@ -200,6 +206,24 @@ static void wait_for_events(struct conn *conn)
 		conn_close(conn);
 }
 
+/* False if its address has enough of them. */
+static bool count_address(struct conn *conn)
+{
+	const struct settings *settings = conn->generation->settings;
+
+	return quota_enter(conn->worker->node->quota, &conn->place,
+			   &conn->from, settings->address_connections,
+			   settings->address_ipv6_bits);
+}
+
+/* It is told nothing: an alert would cost more than it did. */
+static void refuse_address(struct conn *conn)
+{
+	conn_fail(conn, FAIL_ADDRESS_LIMIT, 0,
+		  "its address has enough connections", 0);
+	conn_close(conn);
+}
+
 static bool step_proxy(struct conn *conn)
 {
 	struct proxy_in header;
@@ -214,6 +238,10 @@ static bool step_proxy(struct conn *conn)
 		if (!header.local && header.from.ss_family != AF_UNSPEC) {
 			conn->from = header.from;
 			conn->to = header.to;
+			if (!count_address(conn)) {
+				refuse_address(conn);
+				return true;
+			}
 		}
 		conn_move(conn, CONN_HELLO);
 		return true;
@@ -282,11 +310,39 @@ void conn_run(struct conn *conn)
 	wait_for_events(conn);
 }
 
+/* Of the deadline that comes first, which is *kind; 0: it has passed. */
+static uint64_t left_ms(const struct conn *conn, enum timeout *kind)
+{
+	const struct settings *settings = conn->generation->settings;
+	uint64_t now = uv_now(&conn->worker->loop);
+	uint64_t idle_at = conn->active_ms + settings->idle_timeout_ms;
+	uint64_t end = idle_at;
+
+	*kind = TIMEOUT_IDLE;
+	if (settings->total_timeout_ms &&
+	    conn->opened_ms + settings->total_timeout_ms < idle_at) {
+		end = conn->opened_ms + settings->total_timeout_ms;
+		*kind = TIMEOUT_TOTAL;
+	}
+	return end > now ? end - now : 0;
+}
+
+static void log_timeout(const struct conn *conn, enum timeout kind)
+{
+	char peer[TEXT_ADDRESS_MAX];
+
+	if (!worker_may_log(conn->worker))
+		return;
+	text_address(peer, sizeof(peer), &conn->from);
+	log_event(LOG_DEBUG, "connection timed out", "kind", LOG_STR,
+		  kind == TIMEOUT_IDLE ? "idle" : "total", "peer", LOG_STR,
+		  peer, NULL);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct conn *conn = timer->data;
-	const struct settings *settings = conn->generation->settings;
-	uint64_t idle = uv_now(&conn->worker->loop) - conn->active_ms;
+	enum timeout kind;
 
 	switch (conn->state) {
 	case CONN_PROXY:
@@ -297,10 +353,12 @@ static void on_timer(uv_timer_t *timer)
 		return;
 	case CONN_PAGE:
 	case CONN_RELAY:
-		if (idle < settings->idle_timeout_ms) {
-			conn_timer(conn, settings->idle_timeout_ms - idle);
+		if (left_ms(conn, &kind)) {
+			conn_await_end(conn);
 			return;
 		}
+		count(&conn->worker->counters.timeouts[kind]);
+		log_timeout(conn, kind);
 		tls_close_notify(conn->tls);
 		conn_finish(conn);
 		conn_run(conn);
@@ -320,6 +378,13 @@ static void on_timer(uv_timer_t *timer)
 void conn_timer(struct conn *conn, uint64_t ms)
 {
 	uv_timer_start(&conn->timer, on_timer, ms, 0);
+}
+
+void conn_await_end(struct conn *conn)
+{
+	enum timeout kind;
+
+	conn_timer(conn, left_ms(conn, &kind));
 }
 
 static int start(struct conn *conn)
@@ -355,6 +420,7 @@ void conn_open(struct worker *worker, struct generation *generation, int fd,
 	if (!conn || start(conn) < 0) {
 		count(&worker->counters.failures[FAIL_MEMORY]);
 		count(&worker->counters.closed);
+		quota_give(worker->node->quota);
 		free(conn);
 		close(fd);
 		return;
@@ -367,7 +433,10 @@ void conn_open(struct worker *worker, struct generation *generation, int fd,
 	worker->conns = conn;
 	worker->open++;
 	conn_timer(conn, generation->settings->handshake_timeout_ms);
-	wait_for_events(conn);
+	if (!proxy_protocol && !count_address(conn))
+		refuse_address(conn);
+	else
+		wait_for_events(conn);
 }
 
 void conn_drain(struct conn *conn)

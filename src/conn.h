@@ -16,6 +16,7 @@
 
 #include "generation.h"
 #include "proxy.h"
+#include "quota.h"
 #include "tls.h"
 #include "worker_state.h"
 
@@ -39,6 +40,7 @@ struct conn {
 	struct conn *prev, *next;
 	enum conn_state state;
 	int fd;
+	struct quota_place place;	/* where its address is counted */
 	uv_poll_t poll;
 	uv_timer_t timer;
 	unsigned handles;	/* open libuv handles, also the relay's */
@@ -65,7 +67,10 @@ struct conn {
 	struct relay *relay;
 };
 
-/* Takes over `fd`, in every case. */
+/*
+ * Takes over `fd`, in every case, and one connection of the node's quota. Its
+ * address is counted here, or once a PROXY header has told it.
+ */
 void conn_open(struct worker *worker, struct generation *generation, int fd,
 	       bool proxy_protocol, const struct sockaddr_storage *from);
 
@@ -92,6 +97,9 @@ void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
 	       const char *why, int code);
 
 void conn_timer(struct conn *conn, uint64_t ms);
+
+/* After the handshake: until it is idle for too long, or open at all. */
+void conn_await_end(struct conn *conn);
 void conn_handle_closed(uv_handle_t *handle);	/* data: the conn */
 
 /* linger.c */

@@ -70,6 +70,7 @@ static void flush_up(struct conn *conn)
 			break;
 		}
 		buf_consume(&relay->up, (size_t)n);
+		conn->active_ms = uv_now(&conn->worker->loop);
 	}
 	if (relay->up_lost)
 		buf_free(&relay->up);
@@ -184,7 +185,7 @@ static void connected(struct conn *conn)
 {
 	conn_move(conn, CONN_RELAY);
 	conn->active_ms = uv_now(&conn->worker->loop);
-	conn_timer(conn, conn->generation->settings->idle_timeout_ms);
+	conn_await_end(conn);
 	flush_up(conn);
 }
 
@@ -293,6 +294,22 @@ static int open_relay(struct conn *conn, const struct tls_facts *facts,
 	return announce(conn, facts);
 }
 
+/* A descriptor of the reserve is as good as none. */
+static enum backend_result connect_within_quota(struct conn *conn)
+{
+	struct relay *relay = conn->relay;
+	enum backend_result result = backend_connect(relay->address,
+						     &relay->fd);
+
+	if (result == BACKEND_ERROR ||
+	    quota_may_use(conn->worker->node->quota, relay->fd))
+		return result;
+	close(relay->fd);
+	relay->fd = -1;
+	errno = EMFILE;
+	return BACKEND_ERROR;
+}
+
 void relay_start(struct conn *conn, const struct tls_facts *facts,
 		 const struct settings_address *address)
 {
@@ -304,7 +321,7 @@ void relay_start(struct conn *conn, const struct tls_facts *facts,
 	conn_timer(conn, conn->generation->settings->handshake_timeout_ms);
 	errno = ENOMEM;
 	if (open_relay(conn, facts, address) == 0)
-		result = backend_connect(address, &conn->relay->fd);
+		result = connect_within_quota(conn);
 	relay = conn->relay;
 	if (result == BACKEND_ERROR ||
 	    uv_poll_init(&worker->loop, &relay->poll, relay->fd) < 0) {

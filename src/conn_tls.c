@@ -220,7 +220,7 @@ static bool complete(struct conn *conn)
 		return true;
 	}
 	conn_move(conn, CONN_PAGE);
-	conn_timer(conn, conn->generation->settings->idle_timeout_ms);
+	conn_await_end(conn);
 	return true;
 }
 

@@ -60,6 +60,8 @@ const char *failure_name(enum failure failure)
 		[FAIL_CERT_CHAIN] = "certificate_chain",
 		[FAIL_CERT_STATUS] = "certificate_status",
 		[FAIL_CERT_DENIED] = "certificate_denied",
+		[FAIL_ADDRESS_LIMIT] = "address_limit",
+		[FAIL_DESCRIPTORS] = "descriptors",
 	};
 
 	if ((size_t)failure >= FAILURES)
@@ -134,7 +136,7 @@ struct run {
 	bool whole;	/* of another length it means something else */
 };
 
-#define RUNS 14
+#define RUNS 15
 
 /* Other nodes know a run by its place: new ones come last. */
 static void runs_of(struct counters *c, struct run runs[RUNS])
@@ -157,6 +159,7 @@ static void runs_of(struct counters *c, struct run runs[RUNS])
 		{ .first = c->time_resumed.bucket, .n = TIME_BUCKETS + 2,
 		  .whole = true },
 		{ .first = &c->issuer_resumed[ISSUERS_MAX], .n = 1 },
+		{ .first = c->timeouts, .n = TIMEOUTS },
 	};
 
 	memcpy(runs, all, sizeof(all));

@@ -56,6 +56,8 @@ enum failure {
 	FAIL_CERT_CHAIN,	/* its chain is too long or breaks a limit */
 	FAIL_CERT_STATUS,	/* no CRL is there to judge it by */
 	FAIL_CERT_DENIED,	/* on the deny list */
+	FAIL_ADDRESS_LIMIT,	/* its address has enough connections */
+	FAIL_DESCRIPTORS,	/* those left are for the admin endpoint */
 	FAILURES
 };
 
@@ -72,6 +74,8 @@ struct histogram_time { counter bucket[TIME_BUCKETS + 1]; counter sum_us; };
 
 #define ISSUERS_MAX 64
 
+enum timeout { TIMEOUT_IDLE, TIMEOUT_TOTAL, TIMEOUTS };
+
 struct counters {
 	counter accepted;
 	counter closed;
@@ -81,6 +85,7 @@ struct counters {
 	counter tickets_blank;		/* no key might seal */
 	counter bytes_in, bytes_out;	/* plaintext, from and to clients */
 	counter backend_errors;
+	counter timeouts[TIMEOUTS];	/* of connections, after the handshake */
 	struct histogram_age age;
 	struct histogram_time time_full, time_resumed;
 	/* Resumed here by issuing node; the last slot takes what does not fit. */

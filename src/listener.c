@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "log.h"
 #include "text.h"
 
 #define BACKLOG 4096
@@ -103,26 +104,52 @@ fail:
 	return -1;
 }
 
+static void refuse(struct listener *listener, enum failure failure,
+		   const struct sockaddr_storage *from)
+{
+	struct worker *worker = listener->worker;
+	char peer[TEXT_ADDRESS_MAX];
+
+	count(&worker->counters.accepted);
+	count(&worker->counters.closed);
+	count(&worker->counters.failures[failure]);
+	if (!worker_may_log(worker))
+		return;
+	text_address(peer, sizeof(peer), from);
+	log_event(LOG_WARN, "connection refused", "reason", LOG_STR,
+		  failure_name(failure), "peer", LOG_STR, peer, NULL);
+}
+
+static void keep_reserve(struct worker *worker)
+{
+	if (worker->reserve_fd < 0)
+		worker->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 /*
  * No descriptor is left. Left alone the queue would stay readable and the loop
  * would spin: the reserve is given up to take one connection and close it, so
- * that the client knows, and accepting rests a while.
+ * that the client knows, and accepting rests a while. Should others take what
+ * was given up, the next turn tries again.
  */
-static void refuse_one(struct listener *listener)
+static void refuse_one(struct listener *listener, enum failure failure)
 {
 	struct worker *worker = listener->worker;
+	struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(from);
 	int fd;
 
+	keep_reserve(worker);
 	if (worker->reserve_fd >= 0) {
 		close(worker->reserve_fd);
-		fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+		worker->reserve_fd = -1;
+		fd = accept4(listener->fd, (struct sockaddr *)&from, &len,
+			     SOCK_CLOEXEC);
 		if (fd >= 0) {
 			close(fd);
-			count(&worker->counters.accepted);
-			count(&worker->counters.closed);
-			count(&worker->counters.failures[FAIL_MEMORY]);
+			refuse(listener, failure, &from);
 		}
-		worker->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		keep_reserve(worker);
 	}
 	worker_pause(worker, PAUSE_MS);
 }
@@ -142,34 +169,53 @@ static bool expects_header(const struct settings_listen *listen,
 	return false;
 }
 
-/* False when nothing more is to be had now. */
-static bool accept_one(struct listener *listener,
-		       struct generation *generation)
+/* Accepted; true if another one may be. */
+static bool serve(struct listener *listener, struct generation *generation,
+		  int fd, const struct sockaddr_storage *from)
 {
 	const struct settings *settings = generation->settings;
 	struct worker *worker = listener->worker;
+
+	if (quota_may_use(worker->node->quota, fd)) {
+		conn_open(worker, generation, fd,
+			  expects_header(&settings->listen[listener->index],
+					 from),
+			  from);
+		return true;
+	}
+	close(fd);
+	quota_give(worker->node->quota);
+	refuse(listener, FAIL_DESCRIPTORS, from);
+	worker_pause(worker, PAUSE_MS);
+	return false;
+}
+
+/* False when nothing more is to be had now. One is taken from the quota. */
+static bool accept_one(struct listener *listener,
+		       struct generation *generation)
+{
+	struct worker *worker = listener->worker;
 	struct sockaddr_storage from;
 	socklen_t len = sizeof(from);
-	int fd;
+	int fd, error;
 
 	memset(&from, 0, sizeof(from));
 	fd = accept4(listener->fd, (struct sockaddr *)&from, &len,
 		     SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0) {
-		conn_open(worker, generation, fd,
-			  expects_header(&settings->listen[listener->index],
-					 &from),
-			  &from);
-		return true;
-	}
-	switch (errno) {
+	error = errno;
+	if (fd >= 0)
+		return serve(listener, generation, fd, &from);
+	quota_give(worker->node->quota);
+	switch (error) {
 	case EAGAIN:
 		return false;
 	case EMFILE:
 	case ENFILE:
+		refuse_one(listener, FAIL_DESCRIPTORS);
+		return false;
 	case ENOBUFS:
 	case ENOMEM:
-		refuse_one(listener);
+		refuse_one(listener, FAIL_MEMORY);
 		return false;
 	default:
 		/* The connection's own trouble (accept(2)), not ours. */
@@ -184,8 +230,10 @@ static void accept_some(struct listener *listener,
 	unsigned i;
 
 	for (i = 0; i < ACCEPTS_PER_EVENT; i++) {
-		if (worker->open >= generation->settings->max_connections) {
-			worker_pause(worker, 0);
+		/* Another worker's may end first, so it looks again. */
+		if (!quota_take(worker->node->quota,
+				generation->settings->max_connections)) {
+			worker_pause(worker, PAUSE_MS);
 			return;
 		}
 		if (!accept_one(listener, generation))
@@ -223,7 +271,8 @@ static void accept_rest(struct listener *listener)
 	struct worker *worker = listener->worker;
 	struct generation *generation = generation_take(worker->node);
 
-	while (worker->open < generation->settings->max_connections &&
+	while (quota_take(worker->node->quota,
+			  generation->settings->max_connections) &&
 	       accept_one(listener, generation))
 		;
 	generation_release(generation);

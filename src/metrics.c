@@ -164,6 +164,21 @@ static void write_connections(FILE *out, const struct counters *c,
 	      "Backends that could not be reached or failed.");
 }
 
+static void write_timeouts(FILE *out, const struct counters *c)
+{
+	static const char *const names[TIMEOUTS] = {
+		[TIMEOUT_IDLE] = "idle",
+		[TIMEOUT_TOTAL] = "total",
+	};
+	int i;
+
+	head(out, "stekd_connection_timeouts_total", "counter",
+	     "Connections ended by a deadline after their handshake.");
+	for (i = 0; i < TIMEOUTS; i++)
+		fprintf(out, "stekd_connection_timeouts_total{kind=\"%s\"} %"
+			PRIu64 "\n", names[i], (uint64_t)c->timeouts[i]);
+}
+
 static void write_ring(FILE *out, const struct stek_ring_info *ring)
 {
 	uint64_t by_state[STEK_GONE + 1] = { 0 };
@@ -299,6 +314,7 @@ void metrics_write_counters(FILE *out, const struct node *node,
 			    const struct counters *c, uint64_t open)
 {
 	write_connections(out, c, open);
+	write_timeouts(out, c);
 	write_handshakes(out, c);
 	write_tickets(out, c);
 	write_issuers(out, node, c);

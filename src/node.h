@@ -15,6 +15,7 @@
 struct worker;
 struct generation;
 struct node_names;
+struct quota;
 
 struct node {
 	/*
@@ -33,6 +34,7 @@ struct node {
 	size_t n_workers;
 	int64_t started_at_ms;		/* farm time */
 	_Atomic bool draining;
+	struct quota *quota;		/* quota.h; NULL only without workers */
 	struct node_names *names;	/* node.c's; NULL at first */
 	unsigned learn_wait, learn_gap;	/* the main thread's, in turns */
 };

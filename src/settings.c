@@ -342,7 +342,10 @@ static void read_numbers(struct reading *r)
 	out->handshake_timeout_ms = file->limits.handshake_timeout_ms;
 	out->idle_timeout_ms = file->limits.idle_timeout_ms;
 	out->drain_timeout_ms = file->limits.drain_timeout_ms;
+	out->total_timeout_ms = file->limits.total_timeout_ms;
 	out->max_connections = file->limits.max_connections;
+	out->address_connections = file->limits.connections_per_address;
+	out->address_ipv6_bits = file->limits.address_ipv6_bits;
 	if (file->keys.chain_s < file->keys.lifetime_s)
 		fault(&r->faults, doc_line(r->doc, "keys"),
 		      "found chain_s %u below lifetime_s %u, expected at least "

@@ -93,7 +93,10 @@ struct settings {
 	uint32_t handshake_timeout_ms;	/* default 10000 */
 	uint32_t idle_timeout_ms;	/* default 60000 */
 	uint32_t drain_timeout_ms;	/* default 10000 */
-	uint32_t max_connections;	/* per worker, default 10000 */
+	uint32_t total_timeout_ms;	/* 0: none, the default */
+	uint32_t max_connections;	/* of the node, default 10000 */
+	uint32_t address_connections;	/* of one address; 0: any number */
+	uint32_t address_ipv6_bits;	/* that make one address, default 64 */
 	char *admin_socket;		/* path; NULL: none */
 	struct settings_address admin_listen;	/* len 0: none; loopback only */
 	char *admin_token_file;		/* required with admin_listen */

@@ -201,8 +201,14 @@ static const cyaml_schema_field_t limits_fields[] = {
 			 idle_timeout_ms),
 	CYAML_FIELD_UINT("drain_timeout_ms", OPTIONAL, struct file_limits,
 			 drain_timeout_ms),
+	CYAML_FIELD_UINT("total_timeout_ms", OPTIONAL, struct file_limits,
+			 total_timeout_ms),
 	CYAML_FIELD_UINT("max_connections", OPTIONAL, struct file_limits,
 			 max_connections),
+	CYAML_FIELD_UINT("connections_per_address", OPTIONAL,
+			 struct file_limits, connections_per_address),
+	CYAML_FIELD_UINT("address_ipv6_bits", OPTIONAL, struct file_limits,
+			 address_ipv6_bits),
 	CYAML_FIELD_END
 };
 
@@ -288,6 +294,13 @@ static const struct number numbers[] = {
 	{ "limits.drain_timeout_ms",
 	  offsetof(struct file, limits.drain_timeout_ms),
 	  0, 600000, 10000 },
+	{ "limits.total_timeout_ms",
+	  offsetof(struct file, limits.total_timeout_ms), 0, 604800000, 0 },
+	{ "limits.connections_per_address",
+	  offsetof(struct file, limits.connections_per_address),
+	  0, 1000000, 0 },
+	{ "limits.address_ipv6_bits",
+	  offsetof(struct file, limits.address_ipv6_bits), 32, 128, 64 },
 	{ "limits.max_connections",
 	  offsetof(struct file, limits.max_connections), 1, 1000000, 10000 },
 };

@@ -65,7 +65,8 @@ struct file_host {
 
 struct file_limits {
 	uint32_t handshake_timeout_ms, idle_timeout_ms, drain_timeout_ms;
-	uint32_t max_connections;
+	uint32_t total_timeout_ms;
+	uint32_t max_connections, connections_per_address, address_ipv6_bits;
 };
 
 struct file_admin {

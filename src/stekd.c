@@ -24,6 +24,7 @@
 #include "generation.h"
 #include "log.h"
 #include "node.h"
+#include "quota.h"
 #include "reload.h"
 #include "tls.h"
 #include "worker.h"
@@ -238,6 +239,11 @@ static int prepare(struct node *node, char *why, size_t why_len)
 	}
 	if (open_farm(node, why, why_len) != 0)
 		return -1;
+	node->quota = quota_new(node->fixed->max_connections);
+	if (!node->quota) {
+		snprintf(why, why_len, "no memory for the connections' table");
+		return -1;
+	}
 	node->started_at_ms = stek_farm_now_ms(node->farm);
 	if (generation_new(&first, node, node->fixed, NULL, why, why_len) != 0)
 		return -1;
@@ -276,6 +282,7 @@ static void dismantle(struct node *node, struct admin *admin)
 	for (i = 0; i < node->n_workers; i++)
 		worker_free(node->workers[i]);
 	free(node->workers);
+	quota_free(node->quota);
 	node_forget_names(node);
 	wolfSSL_Cleanup();
 }

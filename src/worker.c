@@ -55,8 +55,7 @@ void worker_pause(struct worker *worker, unsigned ms)
 	worker->accept_paused = true;
 	for (i = 0; i < worker->n_listeners; i++)
 		listener_pause(&worker->listeners[i]);
-	if (ms)
-		uv_timer_start(&worker->accept_timer, on_accept_timer, ms, 0);
+	uv_timer_start(&worker->accept_timer, on_accept_timer, ms, 0);
 }
 
 void worker_conn_closed(struct worker *worker)
@@ -67,9 +66,10 @@ void worker_conn_closed(struct worker *worker)
 			end_loop(worker);
 		return;
 	}
-	if (worker->accept_paused &&
-	    !uv_is_active((uv_handle_t *)&worker->accept_timer))
+	if (worker->accept_paused) {
+		uv_timer_stop(&worker->accept_timer);
 		start_listeners(worker);
+	}
 }
 
 bool worker_may_log(struct worker *worker)

@@ -41,7 +41,7 @@ struct worker {
 	bool started;			/* the thread runs, or is to be joined */
 	bool draining;
 	bool closing_listeners;		/* while on_drain() is at it */
-	bool accept_paused;		/* by the timer or by max_connections */
+	bool accept_paused;		/* until the timer */
 	int reserve_fd;			/* given up to refuse politely */
 
 	struct listener *listeners;
@@ -67,7 +67,7 @@ void listener_start(struct listener *listener);
 void listener_pause(struct listener *listener);
 void listener_close(struct listener *listener);	/* takes the queued ones in */
 
-/* worker.c: pauses accepting, for ms or (0) until a connection ends. */
+/* worker.c: pauses accepting for `ms`, or until a connection of its own ends. */
 void worker_pause(struct worker *worker, unsigned ms);
 void worker_conn_closed(struct worker *worker);
 

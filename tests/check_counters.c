@@ -187,7 +187,7 @@ static void foreign(size_t len)
 }
 
 /* The version, the number of runs, and how long each is. */
-#define RUNS 14
+#define RUNS 15
 #define HEAD_LEN (2 + RUNS)
 #define FAILURES_RUN (2 + 4)
 #define AGE_RUN (2 + 10)

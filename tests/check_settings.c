@@ -26,6 +26,9 @@ START_TEST(test_read_gives_defaults)
 	ck_assert(settings->tls12 && settings->tls13);
 	ck_assert_uint_eq(settings->handshake_timeout_ms, 10000);
 	ck_assert_uint_eq(settings->max_connections, 10000);
+	ck_assert_uint_eq(settings->total_timeout_ms, 0);
+	ck_assert_uint_eq(settings->address_connections, 0);
+	ck_assert_uint_eq(settings->address_ipv6_bits, 64);
 	ck_assert_ptr_null(settings->admin_socket);
 	ck_assert_uint_eq(settings->admin_listen.len, 0);
 	ck_assert_uint_eq(settings->metrics_listen.len, 0);
@@ -68,7 +71,9 @@ START_TEST(test_read_takes_everything)
 	     "    backend: tcp:[::1]:80\n    send_proxy: true\n"
 	     "    backends: [ { alpn: h2, backend: \"tcp:[::1]:81\" } ]\n"
 	     "limits: { handshake_timeout_ms: 1000, idle_timeout_ms: 2000,\n"
-	     "  drain_timeout_ms: 0, max_connections: 5 }\n"
+	     "  drain_timeout_ms: 0, max_connections: 5,\n"
+	     "  total_timeout_ms: 3000, connections_per_address: 4,\n"
+	     "  address_ipv6_bits: 56 }\n"
 	     "admin: { socket: admin.sock, listen: \"127.0.0.1:0\",\n"
 	     "  token_file: token }\n"
 	     "metrics: { listen: \"0.0.0.0:9105\" }\n");
@@ -99,6 +104,10 @@ START_TEST(test_read_takes_everything)
 	ck_assert_uint_eq(settings->listen[0].n_proxy_from, 2);
 	ck_assert_uint_eq(settings->listen[0].proxy_from[0].bits, 96 + 24);
 	ck_assert_uint_eq(settings->drain_timeout_ms, 0);
+	ck_assert_uint_eq(settings->max_connections, 5);
+	ck_assert_uint_eq(settings->total_timeout_ms, 3000);
+	ck_assert_uint_eq(settings->address_connections, 4);
+	ck_assert_uint_eq(settings->address_ipv6_bits, 56);
 	ck_assert_str_eq(settings->admin_socket, in_dir("admin.sock"));
 	ck_assert_uint_ne(settings->admin_listen.len, 0);
 	ck_assert_uint_ne(settings->metrics_listen.len, 0);

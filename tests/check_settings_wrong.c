@@ -50,6 +50,8 @@ static const struct wrong shapes[] = {
 	{ BASE "keys: { lifetime_s: 604801 }\n", 6, "604801" },
 	{ BASE "keys: { pending: 9 }\n", 6, "1 to 8" },
 	{ BASE "keys: { lifetime_s: 100, chain_s: 99 }\n", 6, "chain_s 99" },
+	{ BASE "limits: { address_ipv6_bits: 31 }\n", 6, "32 to 128" },
+	{ BASE "limits: { total_timeout_ms: 604800001 }\n", 6, "0 to" },
 	{ BASE "log: { level: loud }\n", 6, "debug, info, warn or error" },
 	{ BASE "tls: { versions: [TLSv1.1] }\n", 6, "'TLSv1.1'" },
 	{ BASE "tls: { versions: [] }\n", 6, "0 entries for versions" },

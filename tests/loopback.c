@@ -19,6 +19,7 @@
 
 #include "generation.h"
 #include "memhs_peer.h"
+#include "quota.h"
 #include "tls.h"
 
 static char *page_names[] = { "www.example.com" };
@@ -131,6 +132,7 @@ struct loopback *loopback_new(struct stek_ring *ring)
 	settings->idle_timeout_ms = 10000;
 	settings->drain_timeout_ms = 5000;
 	settings->max_connections = 100;
+	settings->address_ipv6_bits = 64;
 	return loopback;
 }
 
@@ -150,6 +152,8 @@ void loopback_start(struct loopback *loopback)
 	node->fixed = &loopback->settings;
 	node->farm = &loopback->farm->farm;
 	node->workers = loopback->workers;
+	node->quota = quota_new(node->fixed->max_connections);
+	must(node->quota != NULL);
 	if (generation_new(&first, node, node->fixed, NULL, why, sizeof(why)))
 		give_up(why);
 	generation_install(node, first);
@@ -167,6 +171,7 @@ void loopback_free(struct loopback *loopback)
 		worker_join(loopback->worker);
 	}
 	worker_free(loopback->worker);
+	quota_free(loopback->node.quota);
 	generation_end(&loopback->node);
 	memnode_free(loopback->farm);
 	if (loopback->backend >= 0)
