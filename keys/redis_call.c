@@ -4,12 +4,20 @@
  * replies told apart, over a connection that is made when it is needed and that
  * goes where a Cluster points. Called by store_redis.c alone.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "redis_conn.h"
 
 #define HOPS_MAX 4
+#define AGAIN_MS 20		/* between tries while a slot is on its way */
+
+static void detour_end(struct stek_redis *s)
+{
+	redisFree(s->detour);
+	s->detour = NULL;
+}
 
 void stek__redis_close(struct stek_redis *s)
 {
@@ -17,13 +25,15 @@ void stek__redis_close(struct stek_redis *s)
 	s->conn = NULL;
 	redisFree(s->sentinel);
 	s->sentinel = NULL;
+	detour_end(s);
 }
 
 /* The connection is unusable: its next reply would be an old command's. */
-static int lost(struct stek_redis *s, const char *what, int err)
+static int lost(struct stek_redis *s, const redisContext *conn,
+		const char *what, int err)
 {
 	snprintf(s->detail, sizeof(s->detail), "%s: %.100s", what,
-		 s->conn->err ? s->conn->errstr : "no answer in time");
+		 conn->err ? conn->errstr : "no answer in time");
 	stek__redis_close(s);
 	return err;
 }
@@ -50,7 +60,8 @@ static bool redirected(struct stek_redis *s, const redisReply *reply,
 
 /*
  * The slot is on its way to another node, which answers for it only to who
- * says ASKING. A connection for this once: soon everyone is told MOVED.
+ * says ASKING. A connection for this once: soon everyone is told MOVED. It is
+ * kept until the next call, for WAIT counts what its own connection wrote.
  */
 static int call_asking(struct stek_redis *s, const struct stek_redis_addr *addr,
 		       const struct stek_redis_args *args, int64_t deadline_ms,
@@ -75,13 +86,14 @@ static int call_asking(struct stek_redis *s, const struct stek_redis_addr *addr,
 		freeReplyObject(reply);
 		err = stek__redis_reply(conn, deadline_ms, &reply);
 	}
-	if (err)
+	if (err) {
 		snprintf(s->detail, sizeof(s->detail), "ASKING: no answer");
-	else
-		*out = reply;
-	redisFree(conn);
-	s->detour = true;
-	return err;
+		redisFree(conn);
+		return err;
+	}
+	*out = reply;
+	s->detour = conn;
+	return 0;
 }
 
 static int exchange(struct stek_redis *s, const struct stek_redis_args *args,
@@ -97,7 +109,7 @@ static int exchange(struct stek_redis *s, const struct stek_redis_args *args,
 	err = stek__redis_send(s->conn, args);
 	if (!err)
 		err = stek__redis_reply(s->conn, deadline_ms, out);
-	return err ? lost(s, args->arg[0], err) : 0;
+	return err ? lost(s, s->conn, args->arg[0], err) : 0;
 }
 
 /*
@@ -111,15 +123,16 @@ static bool demoted(const redisReply *reply)
 		stek__redis_is(reply->str, "MASTERDOWN"));
 }
 
-static int call_once(struct stek_redis *s, const struct stek_redis_args *args,
-		     redisReply **out)
+/* Where the answer is, however often a Cluster sends us on. */
+static int call_through(struct stek_redis *s,
+			const struct stek_redis_args *args,
+			int64_t deadline_ms, redisReply **out)
 {
-	int64_t deadline_ms = stek__redis_now_ms() + s->place.timeout_ms;
 	struct stek_redis_redirect to;
 	redisReply *reply = NULL;
 	int err, hops;
 
-	s->detour = false;
+	detour_end(s);
 	for (hops = 0;; hops++) {
 		err = exchange(s, args, deadline_ms, &reply);
 		if (err)
@@ -146,6 +159,40 @@ static int call_once(struct stek_redis *s, const struct stek_redis_args *args,
 	if (demoted(reply)) {
 		stek__redis_close(s);
 		s->moved = false;
+	}
+	*out = reply;
+	return 0;
+}
+
+/*
+ * While a slot is on its way, some of the keys of a command may be there
+ * already and some not yet: nobody can answer, until the rest has followed.
+ * False when that would be too late.
+ */
+static bool try_again(const redisReply *reply, int64_t deadline_ms)
+{
+	if (reply->type != REDIS_REPLY_ERROR ||
+	    !stek__redis_is(reply->str, "TRYAGAIN") ||
+	    stek__redis_now_ms() + AGAIN_MS >= deadline_ms)
+		return false;
+	poll(NULL, 0, AGAIN_MS);
+	return true;
+}
+
+static int call_once(struct stek_redis *s, const struct stek_redis_args *args,
+		     redisReply **out)
+{
+	int64_t deadline_ms = stek__redis_now_ms() + s->place.timeout_ms;
+	redisReply *reply = NULL;
+	int err;
+
+	for (;;) {
+		err = call_through(s, args, deadline_ms, &reply);
+		if (err)
+			return err;
+		if (!try_again(reply, deadline_ms))
+			break;
+		freeReplyObject(reply);
 	}
 	*out = reply;
 	return 0;
@@ -246,21 +293,22 @@ uint32_t stek__redis_wait(struct stek_redis *s)
 	struct stek_redis_args args = { 0 };
 	char replicas[16], limit_ms[16];
 	redisReply *reply = NULL;
+	redisContext *conn = s->detour ? s->detour : s->conn;
 	uint32_t confirmed = 0;
 	int err;
 
-	if (!s->conn || s->detour)
+	if (!conn)
 		return 0;
 	snprintf(replicas, sizeof(replicas), "%u", s->place.wait_replicas);
 	snprintf(limit_ms, sizeof(limit_ms), "%u", s->place.wait_ms);
 	stek__redis_text(&args, "WAIT");
 	stek__redis_text(&args, replicas);
 	stek__redis_text(&args, limit_ms);
-	err = stek__redis_send(s->conn, &args);
+	err = stek__redis_send(conn, &args);
 	if (!err)
-		err = stek__redis_reply(s->conn, deadline_ms, &reply);
+		err = stek__redis_reply(conn, deadline_ms, &reply);
 	if (err) {
-		(void)lost(s, "WAIT", err);
+		(void)lost(s, conn, "WAIT", err);
 		return 0;
 	}
 	if (reply->type == REDIS_REPLY_INTEGER && reply->integer > 0)

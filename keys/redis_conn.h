@@ -139,7 +139,8 @@ struct stek_redis {
 	redisContext *conn;	/* NULL: not connected */
 	struct stek_redis_addr at;	/* unless a Unix socket: where to */
 	bool moved;		/* a Cluster named `at`: go there first */
-	bool detour;		/* the last answer came from elsewhere (ASK) */
+	redisContext *detour;	/* where the last answer came from (ASK), or
+				   NULL: until the next call */
 	unsigned connects;	/* so far */
 	size_t first;		/* of the place's addresses to try */
 	redisContext *sentinel;	/* that is asked now and then, or NULL */
@@ -195,7 +196,7 @@ int stek__redis_script(struct stek_redis *redis,
 	STEK_CHECKED;
 
 /*
- * How many replicas have what was last written on the present connection, for
+ * How many replicas of the server that took it have what was last written, for
  * which it waits as the place says; 0 when that cannot be known.
  */
 uint32_t stek__redis_wait(struct stek_redis *redis);

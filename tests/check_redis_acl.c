@@ -17,9 +17,9 @@
 
 #include "redis_conn.h"
 #include "redis_server.h"
+#include "redis_slots.h"
 
 #define PASSWORD "correct-horse-battery"
-#define TRIES 2000	/* of 5 ms */
 
 static struct redis_server server, other, sentinel;
 static char password_file[96], rules[1024];
@@ -242,67 +242,24 @@ START_TEST(test_commands)
 }
 END_TEST
 
-static bool cluster_is_up(struct redis_server *at)
-{
-	const char *info[] = { "CLUSTER", "INFO" };
-	redisReply *reply = redis_server_do(at, 2, info, NULL);
-	bool up = strstr(reply->str, "cluster_state:ok") &&
-		  strstr(reply->str, "cluster_known_nodes:2");
-
-	freeReplyObject(reply);
-	return up;
-}
-
-static void id_of(struct redis_server *at, char id[41])
-{
-	const char *ask[] = { "CLUSTER", "MYID" };
-	redisReply *reply = redis_server_do(at, 2, ask, NULL);
-
-	ck_assert_uint_eq(reply->len, 40);
-	memcpy(id, reply->str, 41);
-	freeReplyObject(reply);
-}
-
 static void cluster_start(void)
 {
-	char text[96];
-	int i;
-
 	redis_server_stop(&server);
 	begin();
 	redis_server_kill(&server);
-	server.cluster = other.cluster = true;
+	server.cluster = true;
 	redis_server_restart(&server);
 	redis_server_start_cluster(&other);
-	redis_server_tell(&server, "CLUSTER ADDSLOTSRANGE 0 16383");
-	snprintf(text, sizeof(text), "CLUSTER MEET 127.0.0.1 %d", other.port);
-	redis_server_tell(&server, text);
-	for (i = 0; i < TRIES && !(cluster_is_up(&server) &&
-				   cluster_is_up(&other)); i++)
-		poll(NULL, 0, 5);
-	ck_assert_msg(i < TRIES, "the cluster did not come up");
-}
-
-static int slot_of_farm(void)
-{
-	const char *ask[] = { "CLUSTER", "KEYSLOT", "stek:{farm}:ring" };
-	redisReply *reply = redis_server_do(&server, 3, ask, NULL);
-	int slot = (int)reply->integer;
-
-	freeReplyObject(reply);
-	return slot;
+	redis_slots_join(&server, &other);
 }
 
 /* Both keys that a heartbeat needs, here; then their slot on its way there. */
 static void cluster_migrate(void)
 {
 	const struct stek_version v1 = { .epoch = 1 };
-	char text[128], here[41], there[41], url[64];
-	static const char *const keys[] = { "ring", "nodes" };
 	struct stek_store *store;
 	struct stek_pulse pulse;
-	int slot = slot_of_farm();
-	size_t i;
+	char url[64];
 
 	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", other.port);
 	store = open_at(url, 0);
@@ -310,19 +267,9 @@ static void cluster_migrate(void)
 	ck_assert_int_eq(store->ops->publish(store, NULL, &v1,
 					     (const void *)"a", 1), 0);
 	stek__store_close(store);
-	id_of(&server, here);
-	id_of(&other, there);
-	snprintf(text, sizeof(text), "CLUSTER SETSLOT %d IMPORTING %s", slot,
-		 here);
-	redis_server_tell(&other, text);
-	snprintf(text, sizeof(text), "CLUSTER SETSLOT %d MIGRATING %s", slot,
-		 there);
-	redis_server_tell(&server, text);
-	for (i = 0; i < 2; i++) {
-		snprintf(text, sizeof(text), "MIGRATE 127.0.0.1 %d "
-			 "stek:{farm}:%s 0 2000", other.port, keys[i]);
-		redis_server_tell(&server, text);
-	}
+	redis_slots_begin(&server, &other);
+	redis_slots_move(&server, &other, "ring");
+	redis_slots_move(&server, &other, "nodes");
 }
 
 /*

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * check_redis_slot.c - a Cluster of real servers, while the farm's slot is on
+ * its way from one to another: some keys here, some there, and the replicas
+ * that WAIT asks for are those of the server that took the write.
+ */
+#include <check.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis_conn.h"
+#include "redis_slots.h"
+
+#define TRIES 4000	/* of 5 ms */
+
+static struct redis_server here, there, replica;
+static struct stek_version v1 = { .epoch = 1 }, v2 = { .epoch = 2 };
+
+static struct stek_store *open_with(struct redis_server *at,
+				    uint32_t timeout_ms, uint32_t replicas)
+{
+	struct stek_store_options options = {
+		.farm = "farm", .timeout_ms = timeout_ms,
+		.reach.wait_replicas = replicas,
+		.reach.wait_ms = replicas ? STEK_REDIS_WAIT_MS_MAX : 0,
+	};
+	struct stek_store *store = NULL;
+	char url[64], why[256] = "";
+
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", at->port);
+	options.url = url;
+	ck_assert_msg(!stek__store_open(&store, &options, why, sizeof(why)),
+		      "%s", why);
+	return store;
+}
+
+static int publish(struct stek_store *store, const struct stek_version *before,
+		   const struct stek_version *next)
+{
+	return store->ops->publish(store, before, next, (const void *)"doc",
+				   3);
+}
+
+static int beat(struct stek_store *store, struct stek_pulse *pulse)
+{
+	return store->ops->beat(store, "n", (const void *)"beat", 4, pulse);
+}
+
+/* A ring and a heartbeat, at the first of two servers. */
+static void begin(void)
+{
+	struct stek_store *store;
+	struct stek_pulse pulse;
+
+	redis_server_start_cluster(&here);
+	redis_server_start_cluster(&there);
+	redis_slots_join(&here, &there);
+	store = open_with(&here, 5000, 0);
+	ck_assert_int_eq(beat(store, &pulse), 0);
+	ck_assert_int_eq(publish(store, NULL, &v1), 0);
+	stek__store_close(store);
+}
+
+static void end(void)
+{
+	redis_server_stop(&replica);
+	redis_server_stop(&there);
+	redis_server_stop(&here);
+}
+
+/* The rest of the keys follows once somebody was told to try again. */
+static void *follow(void *unused)
+{
+	int i;
+
+	(void)unused;
+	for (i = 0; i < TRIES && !redis_slots_errors(&here, "TRYAGAIN"); i++)
+		poll(NULL, 0, 5);
+	redis_slots_move(&here, &there, "nodes");
+	return NULL;
+}
+
+/* A heartbeat needs two keys: while they are apart it is tried again. */
+START_TEST(test_keys_apart)
+{
+	struct stek_store *store = open_with(&here, 30000, 0);
+	struct stek_pulse pulse;
+	pthread_t mover;
+
+	redis_slots_begin(&here, &there);
+	ck_assert_int_eq(beat(store, &pulse), 0);
+	redis_slots_move(&here, &there, "ring");
+	ck_assert_int_eq(pthread_create(&mover, NULL, follow, NULL), 0);
+	ck_assert_int_eq(beat(store, &pulse), 0);
+	ck_assert_int_eq(pthread_join(mover, NULL), 0);
+	ck_assert(pulse.has_ring);
+	ck_assert_uint_eq(pulse.version.epoch, 1);
+	ck_assert_int_ge(redis_slots_errors(&here, "TRYAGAIN"), 1);
+	ck_assert_int_ge(redis_slots_errors(&here, "ASK"), 1);
+	redis_slots_end(&here, &there);
+	ck_assert_int_eq(beat(store, &pulse), 0);
+	ck_assert_int_ge(redis_slots_errors(&here, "MOVED"), 1);
+	stek__store_close(store);
+}
+END_TEST
+
+/* Keys that stay apart are no answer, in the time of one call. */
+START_TEST(test_keys_stay_apart)
+{
+	struct stek_store *store = open_with(&here, 300, 0);
+	int64_t began_ms = stek__redis_now_ms();
+	struct stek_pulse pulse;
+
+	redis_slots_begin(&here, &there);
+	redis_slots_move(&here, &there, "ring");
+	ck_assert_int_eq(beat(store, &pulse), STEK_EUNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(store->ops->detail(store), "TRYAGAIN"));
+	ck_assert_int_lt(stek__redis_now_ms() - began_ms, 5000);
+	redis_slots_move(&here, &there, "nodes");
+	ck_assert_int_eq(beat(store, &pulse), 0);
+	stek__store_close(store);
+}
+END_TEST
+
+/* After ASK the replicas of the server that was asked are waited for. */
+START_TEST(test_wait_after_ask)
+{
+	struct stek_store *store = open_with(&here, 5000, 1);
+	struct stek_replicas replicas;
+	struct stek_pulse pulse;
+
+	redis_server_start_cluster(&replica);
+	redis_slots_replicate(&replica, &there);
+	/* The owner has no replica; what it takes is confirmed by none. */
+	redis_slots_begin(&here, &there);
+	ck_assert_int_eq(publish(store, &v1, &v2), 0);
+	store->ops->replicas(store, &replicas);
+	ck_assert_uint_eq(replicas.wanted, 1);
+	ck_assert_uint_eq(replicas.confirmed, 0);
+	redis_slots_move(&here, &there, "ring");
+	redis_slots_move(&here, &there, "nodes");
+	ck_assert_int_eq(publish(store, &v2, &v1), 0);
+	ck_assert_int_ge(redis_slots_errors(&here, "ASK"), 1);
+	store->ops->replicas(store, &replicas);
+	ck_assert_uint_eq(replicas.confirmed, 1);
+	/* And the next call begins where the slot still belongs. */
+	ck_assert_int_eq(beat(store, &pulse), 0);
+	ck_assert_uint_eq(pulse.version.epoch, 1);
+	stek__store_close(store);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("redis slot");
+	TCase *real = tcase_create("real servers");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(real, 120);
+	tcase_add_checked_fixture(real, begin, end);
+	tcase_add_test(real, test_keys_apart);
+	tcase_add_test(real, test_keys_stay_apart);
+	tcase_add_test(real, test_wait_after_ask);
+	suite_add_tcase(suite, real);
+	if (!redis_server_exists())
+		return 77;
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
