@@ -19,6 +19,8 @@ struct stek_file {
 	uint32_t timeout_ms;
 	int hints;		/* inotify, -1 while there is no directory */
 	char detail[160];
+	uint8_t tail[STEK_BEAT_TAIL];	/* of the last heartbeat written */
+	size_t tail_len;
 };
 
 int64_t stek__file_clock_ns(clockid_t id);

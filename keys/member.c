@@ -64,6 +64,8 @@ static int exchange(struct stek_sync *sync, struct stek_link *link,
 	if (err)
 		return err;	/* no store is to blame */
 	before_ms = io->wall_ms(io->user);
+	stek__twin_wrote(sync, data, len);
+	pulse->has_before = false;
 	err = link->store->ops->beat(link->store, sync->farm->node, data, len,
 				     pulse);
 	after_ms = io->wall_ms(io->user);
@@ -73,7 +75,9 @@ static int exchange(struct stek_sync *sync, struct stek_link *link,
 	stek__link_answered(sync, link, err);
 	if (err)
 		return err;
+	stek__twin_before(sync, link, pulse);
 	link->beaten = true;
+	link->beaten_at_ms = pulse->store_now_ms;
 	stek__pace_sample(link, before_ms, after_ms, pulse);
 	stek__pace_slew(sync);
 	return 0;
@@ -111,10 +115,9 @@ void stek__member_beat(struct stek_sync *sync, struct stek_link *link)
 	stek__audit_spread(sync);
 }
 
-/* A heartbeat that does not open is not of this farm. */
-static bool open_member(struct stek_sync *sync, struct stek_link *link,
-			const struct stek_raw_member *raw, int64_t now_ms,
-			struct stek_member *out)
+bool stek__member_open(struct stek_sync *sync, struct stek_link *link,
+		       const struct stek_raw_member *raw, int64_t now_ms,
+		       struct stek_member *out)
 {
 	struct stek_farm *farm = sync->farm;
 	struct stek_beat beat;
@@ -137,22 +140,6 @@ static bool open_member(struct stek_sync *sync, struct stek_link *link,
 	out->payload_len = beat.payload_len;
 	memcpy(out->payload, beat.payload, beat.payload_len);
 	return true;
-}
-
-/*
- * Two nodes of one name overwrite each other's heartbeat, so neither is waited
- * for. Told once for each process that started at another time than we did.
- */
-static void watch_name(struct stek_sync *sync, const struct stek_link *link,
-		       const struct stek_member *self)
-{
-	if (!link->beaten || self->started_at_ms == sync->started_at_ms ||
-	    self->started_at_ms == sync->twin_ms)
-		return;
-	sync->twin_ms = self->started_at_ms;
-	stek__sync_event(sync, STEK_EVENT_SAME_NAME, 0, NULL,
-			 "another process is in the farm under this node's"
-			 " name: nodes need names of their own");
 }
 
 static int by_name(const void *a, const void *b)
@@ -187,11 +174,12 @@ static int add_members(struct stek_sync *sync, struct stek_link *link,
 	*list = more;
 	for (i = 0; i < n_raw; i++) {
 		memset(&more[*used], 0, sizeof(more[0]));
-		if (!open_member(sync, link, &raw[i], now_ms,
-				 &more[*used]))
+		if (!stek__member_open(sync, link, &raw[i], now_ms,
+				       &more[*used]))
 			continue;
 		if (more[*used].self)
-			watch_name(sync, link, &more[*used]);
+			stek__twin_read(sync, link, &more[*used],
+					raw[i].seen_at_ms);
 		++*used;
 	}
 	free(raw);

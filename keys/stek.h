@@ -313,6 +313,7 @@ struct stek_status {
 	uint32_t replicas_confirmed;	/* that had the last write */
 	uint64_t unconfirmed;		/* writes that fewer had than wanted */
 	uint32_t lagging;		/* live nodes that lack an older ring */
+	bool same_name;			/* another process beats as this node */
 };
 
 STEK_API void stek_farm_status(struct stek_farm *farm,

@@ -34,6 +34,16 @@ struct stek_replicas {
 	uint32_t confirmed;
 };
 
+struct stek_raw_member {
+	char name[STEK_NAME_MAX + 1];
+	int64_t seen_at_ms;	/* the store's clock when written */
+	size_t len;
+	uint8_t data[STEK_BEAT_MAX];
+};
+
+/* Two heartbeats differ in their last bytes, the tag. */
+#define STEK_BEAT_TAIL 16
+
 /* What a heartbeat's answer says beside "written". */
 struct stek_pulse {
 	int64_t store_now_ms;		/* the store's clock */
@@ -41,13 +51,12 @@ struct stek_pulse {
 	bool has_ring;
 	struct stek_version version;	/* of the ring there, if has_ring; all
 					   zero when it names none */
-};
-
-struct stek_raw_member {
-	char name[STEK_NAME_MAX + 1];
-	int64_t seen_at_ms;	/* the store's clock when written */
-	size_t len;
-	uint8_t data[STEK_BEAT_MAX];
+	/*
+	 * The heartbeat that stood in the place of ours, when it was not the
+	 * one that this store was last told to write; beat() sets it.
+	 */
+	bool has_before;
+	struct stek_raw_member before;
 };
 
 struct stek_store_ops {

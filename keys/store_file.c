@@ -128,16 +128,15 @@ static int file_publish(struct stek_store *store,
 static int look(struct stek_file *s, int dir, struct stek_pulse *out)
 {
 	int64_t now_us = stek__file_clock_ns(CLOCK_REALTIME) / 1000;
-	struct stek_pulse pulse = { .store_now_ms = now_us / 1000,
-				    .store_now_us_part = now_us % 1000 };
-	int err = read_ring(s, dir, &pulse.version, NULL);
+	int err;
 
+	memset(&out->version, 0, sizeof(out->version));
+	out->store_now_ms = now_us / 1000;
+	out->store_now_us_part = now_us % 1000;
+	err = read_ring(s, dir, &out->version, NULL);
 	/* A file that is no ring is there all the same. */
-	pulse.has_ring = err != STEK_EABSENT;
-	if (err && err != STEK_EABSENT && err != STEK_EFORMAT)
-		return err;
-	*out = pulse;
-	return 0;
+	out->has_ring = err != STEK_EABSENT;
+	return err == STEK_EABSENT || err == STEK_EFORMAT ? 0 : err;
 }
 
 static int file_pulse(struct stek_store *store, struct stek_pulse *out)
@@ -148,45 +147,6 @@ static int file_pulse(struct stek_store *store, struct stek_pulse *out)
 	if (err)
 		return err;
 	err = look(of(store), dir, out);
-	close(dir);
-	return err;
-}
-
-/* Heartbeats are not synced to the disk: the next one comes in a second. */
-static int write_beat(struct stek_file *s, int dir, const char *node,
-		      const uint8_t *data, size_t len)
-{
-	char name[STEK_NAME_MAX + 16], aside[STEK_NAME_MAX + 16];
-	uint8_t head[TIME_LEN];
-	struct stek_writer writer;
-	int nodes, err = 0;
-
-	snprintf(name, sizeof(name), "%s" SUFFIX, node);
-	snprintf(aside, sizeof(aside), "%s.new", node);
-	stek__writer_init(&writer, head, sizeof(head));
-	stek__write_i64(&writer, stek__file_clock_ns(CLOCK_REALTIME) / 1000000);
-	nodes = openat(dir, "nodes", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (nodes < 0)
-		return stek__file_failed(s, "open nodes");
-	if (stek__disk_replace(nodes, aside, name,
-			       &(struct stek_part){ head, sizeof(head) },
-			       &(struct stek_part){ data, len }, false) < 0)
-		err = stek__file_failed(s, "write a heartbeat");
-	close(nodes);
-	return err;
-}
-
-static int file_beat(struct stek_store *store, const char *node,
-		     const uint8_t *data, size_t len, struct stek_pulse *out)
-{
-	int dir, err;
-
-	err = stek__file_dir(of(store), &dir);
-	if (err)
-		return err;
-	err = write_beat(of(store), dir, node, data, len);
-	if (!err)
-		err = look(of(store), dir, out);
 	close(dir);
 	return err;
 }
@@ -213,6 +173,67 @@ static bool read_member(struct stek_file *s, int nodes, const char *name,
 	out->len = len - TIME_LEN;
 	memcpy(out->data, buf + TIME_LEN, out->len);
 	return true;
+}
+
+/* What stands in the place of the next heartbeat, if that is not ours. */
+static void look_before(struct stek_file *s, int nodes, const char *name,
+			struct stek_pulse *out)
+{
+	const struct stek_raw_member *before = &out->before;
+
+	out->has_before = read_member(s, nodes, name, &out->before) &&
+			  !(before->len >= s->tail_len && s->tail_len &&
+			    !memcmp(before->data + before->len - s->tail_len,
+				    s->tail, s->tail_len));
+}
+
+static void keep_tail(struct stek_file *s, const uint8_t *data, size_t len)
+{
+	s->tail_len = len < STEK_BEAT_TAIL ? len : STEK_BEAT_TAIL;
+	if (s->tail_len)
+		memcpy(s->tail, data + len - s->tail_len, s->tail_len);
+}
+
+/* Heartbeats are not synced to the disk: the next one comes in a second. */
+static int write_beat(struct stek_file *s, int dir, const char *node,
+		      const uint8_t *data, size_t len,
+		      struct stek_pulse *out)
+{
+	char name[STEK_NAME_MAX + 16], aside[STEK_NAME_MAX + 16];
+	uint8_t head[TIME_LEN];
+	struct stek_writer writer;
+	int nodes, err = 0;
+
+	snprintf(name, sizeof(name), "%s" SUFFIX, node);
+	snprintf(aside, sizeof(aside), "%s.new", node);
+	stek__writer_init(&writer, head, sizeof(head));
+	stek__write_i64(&writer, stek__file_clock_ns(CLOCK_REALTIME) / 1000000);
+	nodes = openat(dir, "nodes", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (nodes < 0)
+		return stek__file_failed(s, "open nodes");
+	look_before(s, nodes, name, out);
+	keep_tail(s, data, len);
+	if (stek__disk_replace(nodes, aside, name,
+			       &(struct stek_part){ head, sizeof(head) },
+			       &(struct stek_part){ data, len }, false) < 0)
+		err = stek__file_failed(s, "write a heartbeat");
+	close(nodes);
+	return err;
+}
+
+static int file_beat(struct stek_store *store, const char *node,
+		     const uint8_t *data, size_t len, struct stek_pulse *out)
+{
+	int dir, err;
+
+	err = stek__file_dir(of(store), &dir);
+	if (err)
+		return err;
+	err = write_beat(of(store), dir, node, data, len, out);
+	if (!err)
+		err = look(of(store), dir, out);
+	close(dir);
+	return err;
 }
 
 static int collect(struct stek_file *s, DIR *nodes, int64_t now_ms,

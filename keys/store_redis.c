@@ -22,6 +22,8 @@ struct redis_store {
 	struct stek_redis_hints hints;
 	struct stek_redis_script publish, beat, append;
 	uint32_t confirmed;	/* replicas that have the last ring */
+	char tail[STEK_BEAT_TAIL];	/* of the last heartbeat sent */
+	size_t tail_len;
 };
 
 /*
@@ -40,20 +42,24 @@ static const char publish_text[] =
 	"return 1";
 
 /*
- * KEYS ring, nodes. ARGV node ("": only look), heartbeat. Returns seconds and
- * microseconds of the server, whether there is a ring, its epoch and digest.
+ * KEYS ring, nodes. ARGV node ("": only look), heartbeat, how the one before
+ * ends. Returns seconds and microseconds of the server, whether there is a
+ * ring, its epoch and digest, and the heartbeat before if it ends otherwise.
  */
 static const char beat_text[] =
 	"local t = redis.call('TIME') "
+	"local p = '' "
 	"if ARGV[1] ~= '' then "
 	"  local ms = t[1] * 1000 + math.floor(t[2] / 1000) "
+	"  p = redis.call('HMGET', KEYS[2], ARGV[1])[1] or '' "
+	"  if string.sub(p, -16) == ARGV[3] then p = '' end "
 	"  redis.call('HSET', KEYS[2], ARGV[1],"
 	"    struct.pack('>I8', ms) .. ARGV[2]) "
 	"end "
 	"local v = redis.call('HMGET', KEYS[1], 'epoch', 'digest') "
 	"local there = v[1] and 1 or redis.call('EXISTS', KEYS[1]) "
 	"return {t[1], t[2], there,"
-	" v[1] or '', v[2] or ''}";
+	" v[1] or '', v[2] or '', p}";
 
 static struct redis_store *of(struct stek_store *store)
 {
@@ -152,8 +158,34 @@ static void parse_version(const redisReply *epoch, const redisReply *digest,
 	memcpy(out->digest, digest->str, STEK_DIGEST_LEN);
 }
 
+static int64_t be64(const char *p)
+{
+	uint64_t value = 0;
+	int i;
+
+	for (i = 0; i < TIME_LEN; i++)
+		value = value << 8 | (uint8_t)p[i];
+	return (int64_t)value;
+}
+
+/* One heartbeat of the hash; false when it is no heartbeat at all. */
+static bool raw_member(struct stek_raw_member *out, const char *name,
+		       size_t name_len, const redisReply *value)
+{
+	if (value->type != REDIS_REPLY_STRING || name_len > STEK_NAME_MAX ||
+	    value->len < TIME_LEN || value->len > TIME_LEN + STEK_BEAT_MAX)
+		return false;
+	memcpy(out->name, name, name_len);
+	out->name[name_len] = '\0';
+	out->seen_at_ms = be64(value->str);
+	out->len = value->len - TIME_LEN;
+	memcpy(out->data, value->str + TIME_LEN, out->len);
+	return true;
+}
+
 static int beat_run(struct redis_store *s, const char *node,
-		    const uint8_t *data, size_t len, struct stek_pulse *out)
+		    const uint8_t *data, size_t len, const char *tail,
+		    size_t tail_len, struct stek_pulse *out)
 {
 	struct stek_redis_args args = { .n = 2 };
 	redisReply *reply = NULL, **e;
@@ -165,16 +197,18 @@ static int beat_run(struct redis_store *s, const char *node,
 	stek__redis_text(&args, s->nodes);
 	stek__redis_text(&args, node);
 	stek__redis_arg(&args, data, len);
+	stek__redis_arg(&args, tail, tail_len);
 	err = stek__redis_script(&s->redis, &s->beat, &args, &reply);
 	if (err)
 		return err;
 	e = reply->element;
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 5 ||
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 6 ||
 	    e[0]->type != REDIS_REPLY_STRING ||
 	    e[1]->type != REDIS_REPLY_STRING ||
 	    e[2]->type != REDIS_REPLY_INTEGER ||
 	    e[3]->type != REDIS_REPLY_STRING ||
-	    e[4]->type != REDIS_REPLY_STRING)
+	    e[4]->type != REDIS_REPLY_STRING ||
+	    e[5]->type != REDIS_REPLY_STRING)
 		return stek__redis_odd(&s->redis, "beat", reply);
 	sec = strtoll(e[0]->str, NULL, 10);
 	us = strtoll(e[1]->str, NULL, 10);
@@ -182,6 +216,8 @@ static int beat_run(struct redis_store *s, const char *node,
 	out->store_now_us_part = us % 1000;
 	out->has_ring = e[2]->integer != 0;
 	parse_version(e[3], e[4], &out->version);
+	out->has_before = e[5]->len && raw_member(&out->before, node,
+						  strlen(node), e[5]);
 	freeReplyObject(reply);
 	return 0;
 }
@@ -189,22 +225,21 @@ static int beat_run(struct redis_store *s, const char *node,
 static int redis_beat(struct stek_store *store, const char *node,
 		      const uint8_t *data, size_t len, struct stek_pulse *out)
 {
-	return beat_run(of(store), node, data, len, out);
+	struct redis_store *s = of(store);
+	char before[STEK_BEAT_TAIL];
+	size_t before_len = s->tail_len;
+
+	/* Whether it gets there is not known before the answer. */
+	memcpy(before, s->tail, sizeof(before));
+	s->tail_len = len < STEK_BEAT_TAIL ? len : STEK_BEAT_TAIL;
+	if (s->tail_len)
+		memcpy(s->tail, data + len - s->tail_len, s->tail_len);
+	return beat_run(s, node, data, len, before, before_len, out);
 }
 
 static int redis_pulse(struct stek_store *store, struct stek_pulse *out)
 {
-	return beat_run(of(store), "", NULL, 0, out);
-}
-
-static int64_t be64(const char *p)
-{
-	uint64_t value = 0;
-	int i;
-
-	for (i = 0; i < TIME_LEN; i++)
-		value = value << 8 | (uint8_t)p[i];
-	return (int64_t)value;
+	return beat_run(of(store), "", NULL, 0, "", 0, out);
 }
 
 static int forget(struct redis_store *s, const char *node, size_t len)
@@ -222,21 +257,6 @@ static int forget(struct redis_store *s, const char *node, size_t len)
 	return err;
 }
 
-/* One heartbeat of the hash; false when it is no heartbeat at all. */
-static bool raw_member(struct stek_raw_member *out, const redisReply *name,
-		       const redisReply *value)
-{
-	if (name->type != REDIS_REPLY_STRING ||
-	    value->type != REDIS_REPLY_STRING || name->len > STEK_NAME_MAX ||
-	    value->len < TIME_LEN || value->len > TIME_LEN + STEK_BEAT_MAX)
-		return false;
-	memcpy(out->name, name->str, name->len + 1);
-	out->seen_at_ms = be64(value->str);
-	out->len = value->len - TIME_LEN;
-	memcpy(out->data, value->str + TIME_LEN, out->len);
-	return true;
-}
-
 /* Whoever reads the members removes the heartbeats of those long gone. */
 static int collect(struct redis_store *s, const redisReply *all,
 		   int64_t now_ms, struct stek_raw_member **out, size_t *n)
@@ -252,7 +272,9 @@ static int collect(struct redis_store *s, const redisReply *all,
 		return STEK_ENOMEM;
 	for (i = 0; i < pairs; i++) {
 		name = all->element[2 * i];
-		if (!raw_member(&list[used], name, all->element[2 * i + 1]))
+		if (name->type != REDIS_REPLY_STRING ||
+		    !raw_member(&list[used], name->str, name->len,
+				all->element[2 * i + 1]))
 			continue;
 		if (now_ms - list[used].seen_at_ms <= FORGET_AFTER_MS) {
 			used++;

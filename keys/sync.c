@@ -312,6 +312,7 @@ int64_t stek__sync_step(struct stek_sync *sync, bool hinted)
 	stek__roll_step(sync);
 	stek__lag_step(sync);
 	pass_time(sync);
+	stek__twin_pass(sync);
 	stek__keep_write(sync);
 	tell(sync);
 	return idle_ms(sync);

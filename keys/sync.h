@@ -21,6 +21,7 @@
 #define STEK_WHO_MAX 128
 #define STEK_OFFSETS 8
 #define STEK_HELD_MAX 16
+#define STEK_TAILS 32
 #define STEK_STORE_TIMEOUT_MS 1000
 /*
  * Entries past expiry are deleted from the stores this much later, when every
@@ -109,7 +110,8 @@ struct stek_link {
 	int64_t empty_at_ms;	/* found so then */
 	struct stek_version held;	/* or this one */
 	struct stek_version told;	/* what our last heartbeat there said */
-	bool beaten;		/* it has a heartbeat of this process */
+	bool beaten;		/* it has a heartbeat of this process, */
+	int64_t beaten_at_ms;	/* written then, by the store's clock */
 	struct stek_version bad;	/* last refused version of the store */
 	bool has_bad;		/* it still holds that */
 	int64_t offsets_us[STEK_OFFSETS];
@@ -156,6 +158,10 @@ struct stek_sync {
 	void *user;
 	int64_t started_at_ms;
 	int64_t twin_ms;	/* started_at of who else beats as us; 0: none */
+	int64_t twin_seen_ms;	/* monotonic */
+	/* How the last heartbeats ended that we wrote, to whichever store. */
+	uint8_t tails[STEK_TAILS][STEK_BEAT_TAIL];
+	size_t next_tail;
 
 	int64_t next_beat_ms;	/* monotonic: beat all then, not only who
 				   is due; INT64_MAX: no need */
@@ -287,6 +293,10 @@ int stek__keep_read(struct stek_sync *sync, struct stek_ring **out) STEK_CHECKED
 void stek__keep_write(struct stek_sync *sync);
 
 /* member.c */
+/* A heartbeat that does not open is not of this farm. */
+bool stek__member_open(struct stek_sync *sync, struct stek_link *link,
+		       const struct stek_raw_member *raw, int64_t now_ms,
+		       struct stek_member *out);
 int stek__member_list(struct stek_sync *sync, struct stek_member **out,
 		      size_t *n) STEK_CHECKED;
 /* Exchanges with one store until both sides know the same. */
@@ -295,6 +305,16 @@ void stek__member_beat(struct stek_sync *sync, struct stek_link *link);
 /* lag.c */
 void stek__lag_step(struct stek_sync *sync);
 int64_t stek__lag_due_ms(const struct stek_sync *sync);	/* monotonic */
+
+/* twin.c: another process under this node's name. */
+void stek__twin_wrote(struct stek_sync *sync, const uint8_t *data, size_t len);
+/* The heartbeat that ours took the place of, before `pulse` is entered. */
+void stek__twin_before(struct stek_sync *sync, struct stek_link *link,
+		       const struct stek_pulse *pulse);
+/* What was read under our name. */
+void stek__twin_read(struct stek_sync *sync, const struct stek_link *link,
+		     const struct stek_member *self, int64_t seen_at_ms);
+void stek__twin_pass(struct stek_sync *sync);	/* it may have gone */
 
 /* change.c */
 void stek__change_begin(struct stek_sync *sync, struct stek_command *command);

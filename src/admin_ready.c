@@ -82,6 +82,8 @@ void admin_judge(const struct admin_facts *facts,
 	if (facts->status.lagging > 0)
 		add(degraded, "%u live node(s) do not take the ring",
 		    facts->status.lagging);
+	if (facts->status.same_name)
+		add(degraded, "another process has this node's name");
 	judge_clock(&facts->status, not_ready, degraded);
 }
 

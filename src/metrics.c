@@ -258,6 +258,8 @@ static void write_sync(FILE *out, const struct stek_status *status)
 	      "Rings that too few replicas of the store confirmed.");
 	gauge(out, "stekd_nodes_lagging", status->lagging,
 	      "Live nodes that have not acknowledged a ring some time old.");
+	gauge(out, "stekd_node_name_used_twice", status->same_name,
+	      "1 while another process beats under this node's name.");
 	total(out, "stekd_keys_minted_total", status->minted,
 	      "Keys that this node made.");
 	gauge(out, "stekd_clock_offset_seconds",

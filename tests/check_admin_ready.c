@@ -95,6 +95,16 @@ START_TEST(test_judge_lagging)
 }
 END_TEST
 
+/* So is another process under this node's name. */
+START_TEST(test_judge_same_name)
+{
+	facts.status.same_name = true;
+	judge(0, 1);
+	ck_assert_str_eq(degraded.text[0],
+			 "another process has this node's name");
+}
+END_TEST
+
 /* A store that is away is named; all of them away is one line. */
 START_TEST(test_judge_stores)
 {
@@ -139,6 +149,7 @@ int main(void)
 	tcase_add_test(tcase, test_judge_clock_spread);
 	tcase_add_test(tcase, test_judge_stores);
 	tcase_add_test(tcase, test_judge_lagging);
+	tcase_add_test(tcase, test_judge_same_name);
 	tcase_add_test(tcase, test_judge_without_ring);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

@@ -91,23 +91,120 @@ static void look(size_t i)
 	free(members);
 }
 
+static bool same_name(size_t i)
+{
+	struct stek_status status;
+
+	sim_status(sim, i, &status);
+	return status.same_name;
+}
+
+static void assert_told(size_t a, size_t b, size_t c)
+{
+	const size_t times[] = { a, b, c };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		ck_assert_uint_eq(sim->nodes[i].events[STEK_EVENT_SAME_NAME],
+				  times[i]);
+		ck_assert(same_name(i) == (times[i] > 0));
+	}
+}
+
+static void join_as_node_0(void)
+{
+	sim_close(sim, 2);
+	strcpy(sim->nodes[2].name, "node-0");
+	sim_open(sim, 2);
+}
+
 /* Another process under this node's name is told, once, by both of them. */
 START_TEST(test_same_name)
 {
 	int n;
 
-	sim_close(sim, 2);
-	strcpy(sim->nodes[2].name, "node-0");
-	sim_open(sim, 2);
+	join_as_node_0();
 	for (n = 0; n < 50; n++) {
 		sim_run(sim, 130);
 		look(0);
 		look(1);
 		look(2);
 	}
-	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_SAME_NAME], 1);
-	ck_assert_uint_eq(sim->nodes[1].events[STEK_EVENT_SAME_NAME], 0);
-	ck_assert_uint_eq(sim->nodes[2].events[STEK_EVENT_SAME_NAME], 1);
+	assert_told(1, 0, 1);
+}
+END_TEST
+
+/* Also when nobody reads the members: by their own heartbeats, within three. */
+START_TEST(test_same_name_by_heartbeat)
+{
+	join_as_node_0();
+	sim_run(sim, 3000);
+	assert_told(1, 0, 1);
+}
+END_TEST
+
+/* It ends when the other has gone, and is told anew when it comes again. */
+START_TEST(test_same_name_ends)
+{
+	join_as_node_0();
+	sim_run(sim, 10000);
+	sim_close(sim, 2);
+	sim_run(sim, 8000);
+	ck_assert(same_name(0));
+	sim_run(sim, 5000);
+	ck_assert(!same_name(0));
+	sim_open(sim, 2);
+	sim_run(sim, 5000);
+	ck_assert(same_name(0));
+	ck_assert_uint_eq(sim->nodes[0].events[STEK_EVENT_SAME_NAME], 2);
+}
+END_TEST
+
+/* A clone of a running process has the time of its start as well. */
+START_TEST(test_clone)
+{
+	join_as_node_0();
+	sim->nodes[2].farm->sync->started_at_ms =
+		sim->nodes[0].farm->sync->started_at_ms;
+	sim_run(sim, 5000);
+	assert_told(1, 0, 1);
+}
+END_TEST
+
+/* Its own heartbeats are no other's: answers lost, set back, read twice. */
+START_TEST(test_nobody_else)
+{
+	struct stek_raw_member old;
+	int n;
+
+	for (n = 0; n < 40; n++) {
+		sim->nodes[0].fail_call = 1 + (unsigned)n % 5;
+		sim_run(sim, 700);
+	}
+	sim->nodes[0].fail_call = 0;
+	sim_run(sim, 5000);
+	old = sim->stores[0].members[0];
+	ck_assert_str_eq(old.name, "node-0");
+	sim_run(sim, 5000);
+	sim->stores[0].members[0] = old;
+	sim_run(sim, 5000);
+	sim->stores[0].n_members = 0;
+	sim_run(sim, 5000);
+	/* Of this node before it was restarted, back from a copy. */
+	sim_close(sim, 0);
+	sim_open(sim, 0);
+	sim_run(sim, 5000);
+	for (n = 0; n < (int)sim->stores[0].n_members; n++) {
+		if (!strcmp(sim->stores[0].members[n].name, "node-0"))
+			sim->stores[0].members[n] = old;
+	}
+	sim_run(sim, 5000);
+	/* The same store by two URLs. */
+	sim_close(sim, 1);
+	sim->nodes[1].second = sim->nodes[1].store;
+	sim_open(sim, 1);
+	sim_run(sim, 20000);
+	assert_told(0, 0, 0);
 }
 END_TEST
 
@@ -140,6 +237,10 @@ int main(void)
 	tcase_add_test(farm, test_store_that_hangs);
 	tcase_add_test(farm, test_who_has_gone);
 	tcase_add_test(farm, test_same_name);
+	tcase_add_test(farm, test_same_name_by_heartbeat);
+	tcase_add_test(farm, test_same_name_ends);
+	tcase_add_test(farm, test_clone);
+	tcase_add_test(farm, test_nobody_else);
 	tcase_add_test(farm, test_restarted);
 	suite_add_tcase(suite, farm);
 	runner = srunner_create(suite);

@@ -139,6 +139,41 @@ START_TEST(test_hint)
 }
 END_TEST
 
+static bool before(struct stek_store *store, const char *text,
+		   struct stek_pulse *pulse)
+{
+	memset(pulse, 0xff, sizeof(*pulse));
+	ck_assert_int_eq(store->ops->beat(store, "n", (const uint8_t *)text,
+					  strlen(text), pulse), 0);
+	return pulse->has_before;
+}
+
+/* A heartbeat says what stood in its place, unless that was its own. */
+START_TEST(test_beat_before)
+{
+	struct stek_store *a = begin(_i), *b = open_as("farm");
+	struct stek_pulse pulse;
+	int64_t seen_at_ms;
+
+	ck_assert(!before(a, "one heartbeat of the first", &pulse));
+	ck_assert(!before(a, "two heartbeats of the first", &pulse));
+	seen_at_ms = pulse.store_now_ms;
+	ck_assert(before(b, "one heartbeat of the second", &pulse));
+	ck_assert_str_eq(pulse.before.name, "n");
+	ck_assert_uint_eq(pulse.before.len, 27);
+	ck_assert_mem_eq(pulse.before.data, "two heartbeats of the first", 27);
+	ck_assert_int_le(pulse.before.seen_at_ms, seen_at_ms);
+	ck_assert_int_gt(pulse.before.seen_at_ms, seen_at_ms - 60000);
+	ck_assert(!before(b, "two heartbeats of the second", &pulse));
+	ck_assert(before(a, "three heartbeats of the first", &pulse));
+	ck_assert_mem_eq(pulse.before.data, "two heartbeats of the second", 28);
+	wipe();
+	ck_assert(!before(a, "four heartbeats of the first", &pulse));
+	stek__store_close(a);
+	stek__store_close(b);
+}
+END_TEST
+
 /* Audit lines stay in order and whole. */
 START_TEST(test_audit)
 {
@@ -181,6 +216,7 @@ int main(void)
 	tcase_add_loop_test(both, test_beat_and_members, 0, stores);
 	tcase_add_loop_test(both, test_members_are_forgotten, 0, stores);
 	tcase_add_loop_test(both, test_hint, 0, stores);
+	tcase_add_loop_test(both, test_beat_before, 0, stores);
 	tcase_add_loop_test(both, test_audit, 0, stores);
 	suite_add_tcase(suite, both);
 	return bench_run(suite);

@@ -130,12 +130,20 @@ static struct stek_raw_member *member_of(struct sim_store *s, const char *name)
 static int sim_beat(struct stek_store *store, const char *name,
 		    const uint8_t *data, size_t len, struct stek_pulse *out)
 {
+	struct sim_link *link = (struct sim_link *)store;
 	struct sim_store *s = store_of(store);
 	struct stek_raw_member *member = member_of(s, name);
 	int err = sim_pulse(store, out);
 
 	if (err)
 		return err;
+	if (member && (member->len != link->last.len ||
+		       memcmp(member->data, link->last.data, member->len))) {
+		out->has_before = true;
+		out->before = *member;
+	}
+	link->last.len = len;
+	memcpy(link->last.data, data, len);
 	if (!member) {
 		ck_assert_uint_lt(s->n_members, SIM_NODES);
 		member = &s->members[s->n_members++];
