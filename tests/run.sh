@@ -41,6 +41,7 @@ default_steps()
 	gcc 1200 gcc, warnings as errors: build, make check
 	EOF
 	script_steps farm
+	script_steps node
 	script_steps keys | grep -vE "^keys-($long_keys) "
 	cat <<-'EOF'
 	shellcheck 300 every script
@@ -341,7 +342,7 @@ step_long()
 if [ "${1-}" = --step ]; then
 	wolfssl=$("$repo/deploy/deps.sh" --print-prefix)
 	case $2 in
-	farm-* | keys-*) step_script "${2%%-*}" "${2#*-}" ;;
+	farm-* | keys-* | node-*) step_script "${2%%-*}" "${2#*-}" ;;
 	long-*) step_long "${2#long-}" ;;
 	*) "step_$2" ;;
 	esac
@@ -364,7 +365,7 @@ run_step()
 	esac
 	printf '%-12s %5d s  %s\n' "$name" $((SECONDS - began)) "$verdict"
 	if [ $status = 0 ]; then
-		case $name in farm-* | keys-* | long-*) tail -n 1 "$log" ;; esac
+		case $name in farm-* | keys-* | node-* | long-*) tail -n 1 "$log" ;; esac
 		return
 	fi
 	failed=$((failed + 1))
