@@ -36,6 +36,9 @@ static const struct {
 	[CONN_HELLO] = { "hello",
 		TO(CONN_HANDSHAKE) | TO(CONN_LINGER) | TO(CONN_CLOSED) },
 	[CONN_HANDSHAKE] = { "handshake",
+		TO(CONN_ASKING) | TO(CONN_PAGE) | TO(CONN_CONNECTING) |
+		TO(CONN_LINGER) | TO(CONN_CLOSED) },
+	[CONN_ASKING] = { "asking",
 		TO(CONN_PAGE) | TO(CONN_CONNECTING) | TO(CONN_LINGER) |
 		TO(CONN_CLOSED) },
 	[CONN_PAGE] = { "page", TO(CONN_LINGER) | TO(CONN_CLOSED) },
@@ -168,6 +171,7 @@ static bool wants_read(const struct conn *conn)
 	case CONN_LINGER:
 		return true;
 	case CONN_HANDSHAKE:
+	case CONN_ASKING:
 	case CONN_PAGE:
 		return !conn->out.len && !conn->in.len;
 	case CONN_RELAY:
@@ -262,6 +266,7 @@ static bool (*const steps[CONN_STATES])(struct conn *conn) = {
 	[CONN_PROXY] = step_proxy,
 	[CONN_HELLO] = conn_step_hello,
 	[CONN_HANDSHAKE] = conn_step_handshake,
+	[CONN_ASKING] = conn_step_asking,
 	[CONN_PAGE] = conn_step_page,
 	[CONN_RELAY] = conn_step_relay,
 	[CONN_LINGER] = conn_step_linger,
@@ -270,7 +275,7 @@ static bool (*const steps[CONN_STATES])(struct conn *conn) = {
 /* What a broken socket or too slow a reader ends, and how it counts. */
 static void end_broken(struct conn *conn)
 {
-	if (conn->state <= CONN_HANDSHAKE)
+	if (conn->state <= CONN_ASKING)
 		conn_fail(conn, FAIL_CLOSED, 0, "the connection broke", 0);
 	conn_close(conn);
 }
@@ -350,6 +355,12 @@ static void on_timer(uv_timer_t *timer)
 	case CONN_HANDSHAKE:
 		conn_fail(conn, FAIL_TIMEOUT, 0, "the deadline passed", 0);
 		conn_close(conn);
+		return;
+	case CONN_ASKING:
+		conn_fail(conn, FAIL_TIMEOUT, 0, "no certificate in time", 0);
+		tls_close_notify(conn->tls);
+		conn_finish(conn);
+		conn_run(conn);
 		return;
 	case CONN_PAGE:
 	case CONN_RELAY:

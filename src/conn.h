@@ -6,6 +6,8 @@
  *	PROXY -> HELLO -> HANDSHAKE -> PAGE                 -> LINGER -> CLOSED
  *	                            -> CONNECTING -> RELAY  ->
  *
+ * with ASKING behind HANDSHAKE where a host asks for certificates only then.
+ *
  * Each state has one step function. A step takes what it can of the ciphertext
  * in `wire`, and says whether the next step should run at once.
  */
@@ -24,6 +26,7 @@ enum conn_state {
 	CONN_PROXY,		/* the balancer's header is due */
 	CONN_HELLO,		/* a ClientHello, first or second, is due */
 	CONN_HANDSHAKE,
+	CONN_ASKING,		/* for a certificate, after the handshake */
 	CONN_PAGE,		/* the built-in page serves it */
 	CONN_CONNECTING,	/* the backend has not answered yet */
 	CONN_RELAY,
@@ -108,6 +111,7 @@ bool conn_step_linger(struct conn *conn);
 /* conn_tls.c */
 bool conn_step_hello(struct conn *conn);
 bool conn_step_handshake(struct conn *conn);
+bool conn_step_asking(struct conn *conn);
 
 /* conn_page.c */
 bool conn_step_page(struct conn *conn);

@@ -233,14 +233,19 @@ void relay_wait(struct conn *conn)
 		(void)uv_poll_start(&relay->poll, interest, on_backend);
 }
 
-/* What the client proved, in this handshake or in the chain's first. */
-static void tell_identity(const struct stek_session *session,
-			  struct proxy_out *out)
+/*
+ * What the client proved: on this connection, unless it stood in its ticket.
+ * What is asked for after a handshake never does.
+ */
+static void tell_identity(const struct conn *conn, struct proxy_out *out)
 {
+	const struct stek_session *session = &conn->session;
+
 	if (session->identity.status == 0)
 		return;
 	out->client |= PROXY_CLIENT_CERT_SESS;
-	if (!out->resumed)
+	if (!out->resumed ||
+	    conn->host->client_auth == CLIENT_AFTER_HANDSHAKE)
 		out->client |= PROXY_CLIENT_CERT_CONN;
 	out->verified = session->identity.status == 1;
 	out->fingerprint = session->identity.fingerprint;
@@ -276,7 +281,7 @@ static int announce(struct conn *conn, const struct tls_facts *facts)
 	out.resumed = session->outcome >= STEK_RESUMED_ACTIVE &&
 		session->outcome <= STEK_RESUMED_PENDING;
 	out.chain_age_s = out.resumed ? chain_age_s(session) : 0;
-	tell_identity(session, &out);
+	tell_identity(conn, &out);
 	len = proxy_write(&out, header);
 	return len ? buf_append(&conn->relay->up, header, len) : -1;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * conn_tls.c - a connection from its first ClientHello to the end of its
- * handshake. Every hello passes the gate before wolfSSL sees it, the second
- * one of a HelloRetryRequest too; what a client sends beyond a hello waits.
+ * handshake, and of the question for a certificate that may follow. Every hello
+ * passes the gate before wolfSSL sees it, the second one of a HelloRetryRequest
+ * too; what a client sends beyond a hello waits.
  */
 #include "conn.h"
 
@@ -20,6 +21,7 @@
 #define ALERT_INTERNAL_ERROR 80
 #define ALERT_INAPPROPRIATE_FALLBACK 86	/* RFC 7507 */
 #define ALERT_UNRECOGNIZED_NAME 112
+#define ALERT_CERTIFICATE_REQUIRED 116
 
 /*
  * Early records that we skip. A client of ours never sends any: our tickets do
@@ -107,6 +109,25 @@ static void renew(struct conn *conn)
 	generation_release(before);
 }
 
+/*
+ * Where a host asks for certificates after the handshake and goes on with
+ * nobody who has none, a client that cannot be asked need not begin. TLS 1.2
+ * has another word for it (RFC 5246 s7.4.6).
+ */
+static bool turns_away(const struct conn *conn, const struct gate_hello *hello)
+{
+	return conn->host->client_auth == CLIENT_AFTER_HANDSHAKE &&
+		conn->host->client_decline == CLIENT_CLOSE &&
+		!tls_can_ask(conn->generation->hosts, hello);
+}
+
+static uint8_t no_certificate_alert(const struct conn *conn,
+				    const struct gate_hello *hello)
+{
+	return hello->offers_tls13 && conn->generation->settings->tls13 ?
+		ALERT_CERTIFICATE_REQUIRED : ALERT_HANDSHAKE_FAILURE;
+}
+
 /* The first hello: the host, its context, and wolfSSL. True if refused. */
 static bool begin(struct conn *conn, const struct gate_hello *hello)
 {
@@ -134,6 +155,10 @@ static bool begin(struct conn *conn, const struct gate_hello *hello)
 	if (!conn->host)
 		return refuse(conn, FAIL_UNKNOWN_HOST, ALERT_UNRECOGNIZED_NAME,
 			      "no host has this name");
+	if (turns_away(conn, hello))
+		return refuse(conn, FAIL_CERT_NONE,
+			      no_certificate_alert(conn, hello),
+			      "it cannot be asked after the handshake");
 	if (!tls_shares_group(conn->generation->hosts, hello))
 		return refuse(conn, FAIL_GROUP, ALERT_HANDSHAKE_FAILURE,
 			      "no group is shared");
@@ -198,10 +223,26 @@ static bool names_agree(const struct conn *conn, const struct tls_facts *facts)
 	return conn->name_ignored || !strcmp(ours, facts->server_name);
 }
 
+/* All is known about the client: to what it came for. */
+static bool admit(struct conn *conn)
+{
+	const struct settings_address *backend;
+	struct tls_facts facts;
+
+	tls_facts(conn->tls, &facts);
+	conn->active_ms = uv_now(&conn->worker->loop);
+	backend = settings_backend(conn->host, facts.alpn);
+	if (backend) {
+		relay_start(conn, &facts, backend);
+		return true;
+	}
+	conn_move(conn, CONN_PAGE);
+	conn_await_end(conn);
+	return true;
+}
+
 static bool complete(struct conn *conn)
 {
-	struct worker *worker = conn->worker;
-	const struct settings_address *backend;
 	struct tls_facts facts;
 
 	free(conn->first_hello);
@@ -213,15 +254,34 @@ static bool complete(struct conn *conn)
 			      "gate and library read different server names");
 	}
 	count_handshake(conn, facts.kind);
-	conn->active_ms = uv_now(&worker->loop);
-	backend = settings_backend(conn->host, facts.alpn);
-	if (backend) {
-		relay_start(conn, &facts, backend);
-		return true;
+	switch (tls_ask(conn->tls)) {
+	case TLS_OK:
+		return admit(conn);
+	case TLS_AGAIN:
+		conn_move(conn, CONN_ASKING);
+		conn_timer(conn,
+			   conn->generation->settings->handshake_timeout_ms);
+		return conn->wire.in_len > 0;
+	default:
+		return lose(conn);
 	}
-	conn_move(conn, CONN_PAGE);
-	conn_await_end(conn);
-	return true;
+}
+
+bool conn_step_asking(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+
+	switch (tls_answer(conn->tls, worker->plain, WORKER_PLAIN_MAX)) {
+	case TLS_OK:
+		return admit(conn);
+	case TLS_AGAIN:
+		if (!conn->eof)
+			return false;
+		return refuse(conn, FAIL_CLOSED, 0,
+			      "closed before its certificate");
+	default:
+		return lose(conn);
+	}
 }
 
 /* A HelloRetryRequest went out. The next hello is judged beside this one. */

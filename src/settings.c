@@ -223,6 +223,11 @@ static void read_host(struct reading *r, uint32_t index)
 	settings_backend_read(host, from, r->doc, index, &r->faults);
 	read_certificate(r, from, host, index);
 	settings_client_read(host, from, r->doc, index, r->dir, &r->faults);
+	if (host->client_auth == CLIENT_AFTER_HANDSHAKE && !r->out->tls13)
+		fault(&r->faults,
+		      doc_line(r->doc, "hosts[%u].client_auth", index),
+		      "found client_auth: after-handshake without TLSv1.3, "
+		      "expected it among tls.versions");
 }
 
 static void read_hosts(struct reading *r)

@@ -39,11 +39,12 @@ enum client_auth {
 	CLIENT_AFTER_HANDSHAKE,	/* RFC 8446 s4.6.2 */
 };
 
+enum client_decline { CLIENT_CLOSE, CLIENT_CONTINUE };
+
 struct settings_backend {
 	char *alpn;
 	struct settings_address address;
 };
-
 struct settings_host {
 	char **names;		/* lower case; "*.example.com" matches one label */
 	size_t n_names;
@@ -63,6 +64,8 @@ struct settings_host {
 	struct settings_backend *by_alpn;	/* others, for these protocols */
 	size_t n_by_alpn;
 	enum proxy_form send_proxy;	/* towards the backend */
+	enum client_decline client_decline;	/* after-handshake: who shows
+						   none, or cannot be asked */
 };
 
 struct settings_store {

@@ -46,15 +46,15 @@ static char *copy_file(const struct client *c, const char *path,
 static void refuse_unused(const struct client *c)
 {
 	static const char *const options[] = {
-		"client_ca", "client_crl", "client_depth",
+		"client_ca", "client_crl", "client_depth", "client_decline",
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		if (line_of(c, options[i]) != 0)
 			fault(c->faults, line_of(c, options[i]),
-			      "found %s without client_auth, expected optional "
-			      "or required there", options[i]);
+			      "found %s without client_auth, expected optional, "
+			      "required or after-handshake there", options[i]);
 }
 
 void settings_client_read(struct settings_host *out,
@@ -69,14 +69,16 @@ void settings_client_read(struct settings_host *out,
 
 	out->client_auth = in->client_auth;
 	out->client_depth = in->client_depth;
+	out->client_decline = in->client_decline;
 	if (in->client_auth == CLIENT_NONE) {
 		refuse_unused(&c);
 		return;
 	}
-	if (in->client_auth == CLIENT_AFTER_HANDSHAKE)
-		fault(faults, line_of(&c, "client_auth"), "found "
-		      "after-handshake for client_auth, which this version "
-		      "does not do yet, expected none, optional or required");
+	if (in->client_auth != CLIENT_AFTER_HANDSHAKE &&
+	    line_of(&c, "client_decline") != 0)
+		fault(faults, line_of(&c, "client_decline"), "found "
+		      "client_decline without client_auth: after-handshake, "
+		      "expected them together");
 	if (in->client_ca == NULL)
 		fault(faults, line_of(&c, "client_auth"), "found client_auth "
 		      "without client_ca, expected the certificates of those "

@@ -37,6 +37,11 @@ static const cyaml_strval_t client_auths[] = {
 	{ "after-handshake", CLIENT_AFTER_HANDSHAKE },
 };
 
+static const cyaml_strval_t declines[] = {
+	{ "close", CLIENT_CLOSE },
+	{ "continue", CLIENT_CONTINUE },
+};
+
 static const cyaml_strval_t versions[] = {
 	{ "TLSv1.2", FILE_TLS12 },
 	{ "TLSv1.3", FILE_TLS13 },
@@ -182,6 +187,9 @@ static const cyaml_schema_field_t host_fields[] = {
 			       client_crl, 1, PATH_LEN_MAX),
 	CYAML_FIELD_UINT("client_depth", OPTIONAL, struct file_host,
 			 client_depth),
+	CYAML_FIELD_ENUM("client_decline", CYAML_FLAG_STRICT | OPTIONAL,
+			 struct file_host, client_decline, declines,
+			 CYAML_ARRAY_LEN(declines)),
 	CYAML_FIELD_SEQUENCE("backends", TEXT_OPTIONAL, struct file_host,
 			     backends, &backend_schema, 1, 16),
 	CYAML_FIELD_ENUM("send_proxy", CYAML_FLAG_STRICT | OPTIONAL,

@@ -61,6 +61,7 @@ struct file_host {
 	struct file_backend *backends;
 	uint32_t backends_count;
 	enum proxy_form send_proxy;
+	enum client_decline client_decline;
 };
 
 struct file_limits {

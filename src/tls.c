@@ -165,6 +165,9 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 	if (!plain && host->tickets && will_be_tls13(hosts->settings, hello))
 		tls->more_tickets = host->tickets - 1;
 	tls->session = session;
+	tls->asks = host->client_auth == CLIENT_AFTER_HANDSHAKE &&
+		tls_can_ask(hosts, hello);
+	tls->demands = host->client_decline == CLIENT_CLOSE;
 	tls->unseen = unseen_outcome(hosts->settings, hello, plain);
 	tls->ssl = wolfSSL_new(plain ? own->plain : own->ticketed);
 	if (!tls->ssl || set_up(tls, hosts, host, hello, session) < 0) {
@@ -179,6 +182,7 @@ void tls_free(struct tls *tls)
 	if (!tls)
 		return;
 	wolfSSL_free(tls->ssl);
+	buf_free(&tls->kept);
 	free(tls);
 }
 
@@ -262,7 +266,9 @@ enum tls_result tls_handshake(struct tls *tls)
 		if (tls->session->outcome == STEK_NONE_OFFERED)
 			tls->session->outcome = tls->unseen;
 		result = top_up_tickets(tls);
-		wolfSSL_FreeArrays(tls->ssl);
+		/* They hold a message that comes in pieces: tls_ask.c. */
+		if (!tls->asks)
+			wolfSSL_FreeArrays(tls->ssl);
 		return result;
 	}
 	error = wolfSSL_get_error(tls->ssl, WOLFSSL_FATAL_ERROR);
@@ -276,14 +282,12 @@ bool tls_awaits_hello(const struct tls *tls)
 	return tls->awaits_hello;
 }
 
-enum tls_result tls_read(struct tls *tls, void *buf, size_t len, size_t *n)
+enum tls_result tls__read_result(struct tls *tls, int got)
 {
-	int got = wolfSSL_read(tls->ssl, buf, (int)len);
 	int error;
 
 	if (got > 0) {
 		tls->idle_records = 0;
-		*n = (size_t)got;
 		return TLS_OK;
 	}
 	error = wolfSSL_get_error(tls->ssl, got);
@@ -292,6 +296,22 @@ enum tls_result tls_read(struct tls *tls, void *buf, size_t len, size_t *n)
 	if (error == WOLFSSL_ERROR_ZERO_RETURN)
 		return TLS_CLOSED;
 	return tls__fail(tls, error);
+}
+
+enum tls_result tls_read(struct tls *tls, void *buf, size_t len, size_t *n)
+{
+	int got;
+
+	if (tls->kept.len) {
+		*n = len < tls->kept.len ? len : tls->kept.len;
+		memcpy(buf, buf_head(&tls->kept), *n);
+		buf_consume(&tls->kept, *n);
+		return TLS_OK;
+	}
+	got = wolfSSL_read(tls->ssl, buf, (int)len);
+	if (got > 0)
+		*n = (size_t)got;
+	return tls__read_result(tls, got);
 }
 
 enum tls_result tls_write(struct tls *tls, const void *buf, size_t len)

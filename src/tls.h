@@ -43,6 +43,10 @@ int tls_hosts_new(struct tls_hosts **out, const struct settings *settings,
 bool tls_shares_group(const struct tls_hosts *hosts,
 		      const struct gate_hello *hello);
 
+/* Whether a client may be asked for its certificate after the handshake. */
+bool tls_can_ask(const struct tls_hosts *hosts,
+		 const struct gate_hello *hello);
+
 /* After the last connection ended and before stek_farm_close(). */
 void tls_hosts_free(struct tls_hosts *hosts);
 
@@ -74,6 +78,21 @@ enum tls_result tls_handshake(struct tls *tls);
 
 /* True while the next thing to come is the second ClientHello. */
 bool tls_awaits_hello(const struct tls *tls);
+
+/*
+ * Once the handshake has ended, where the host asks after it (RFC 8446 s4.6.2).
+ * TLS_OK: this client cannot be asked, or need not be. TLS_AGAIN: a request
+ * for its certificate was sent, tls_answer() comes next.
+ */
+enum tls_result tls_ask(struct tls *tls);
+
+/*
+ * Until the request is answered: TLS_OK when it is, and session->identity then
+ * says by whom; status 0: by nobody. What the client sends meanwhile is kept,
+ * TLS_KEPT_MAX bytes at most, and tls_read() gives it later. `buf` is scratch.
+ */
+#define TLS_KEPT_MAX (64 * 1024)
+enum tls_result tls_answer(struct tls *tls, void *buf, size_t len);
 
 enum tls_result tls_read(struct tls *tls, void *buf, size_t len, size_t *n);
 

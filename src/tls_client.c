@@ -396,6 +396,9 @@ int tls_client_apply(const struct tls_client *client, WOLFSSL_CTX *ctx,
 	}
 	if (client->mode == CLIENT_REQUIRED)
 		mode |= WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	/* Such a host asks nobody within the handshake: tls_ask.c. */
+	if (client->mode == CLIENT_AFTER_HANDSHAKE)
+		mode = WOLFSSL_VERIFY_NONE;
 	wolfSSL_CTX_set_verify(ctx, mode, on_certificate);
 	wolfSSL_CTX_set_verify_depth(ctx, (int)client->depth);
 	if (load_anchors(client, ctx, why, why_len) < 0)
@@ -439,6 +442,16 @@ bool tls_client_admit(void *user, const struct stek_identity *identity,
 	return !client->n_revoked ||
 		!bsearch(identity->issuer_serial, client->revoked,
 			 client->n_revoked, TAG_LEN, compare_tags);
+}
+
+void tls_client_ask(struct tls_client_view *view, WOLFSSL *ssl, bool demand)
+{
+	int mode = WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_POST_HANDSHAKE;
+
+	view->refused = FAIL_NONE;
+	if (demand)
+		mode |= WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	wolfSSL_set_verify(ssl, mode, on_certificate);
 }
 
 void tls_client_watch(struct tls_client_view *view, WOLFSSL *ssl)

@@ -49,6 +49,12 @@ struct tls_client_view {
 /* Logs what was passed over, so that clients are refused for it. */
 void tls_client_warn(const struct tls_client *client, const char *host);
 
+/*
+ * Makes the connection judge the answer to a request after its handshake; with
+ * `demand` no certificate is none.
+ */
+void tls_client_ask(struct tls_client_view *view, WOLFSSL *ssl, bool demand);
+
 /* Right after wolfSSL_new(); `view` must outlive the handshake. */
 void tls_client_watch(struct tls_client_view *view, WOLFSSL *ssl);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * tls_private.h - one connection's TLS, as the tls*.c files share it: tls.c
- * (its life), tls_wire.c (records), tls_facts.c (what was agreed).
+ * (its life), tls_wire.c (records), tls_ask.c (certificates after the
+ * handshake), tls_facts.c (what was agreed).
  */
 #ifndef STEKD_TLS_PRIVATE_H
 #define STEKD_TLS_PRIVATE_H
@@ -23,6 +24,9 @@ struct tls {
 	struct tls_client_view client;
 	enum stek_outcome unseen;	/* if the callback is not asked */
 	unsigned idle_records;	/* since the last application data */
+	bool asks;		/* the host asks, and this client can be asked */
+	bool demands;		/* and no certificate is no answer */
+	struct buf kept;	/* plaintext that came before the answer */
 	bool no_memory;		/* the send callback found none */
 	int error;		/* wolfSSL's code of the first failure */
 	const char *why;
@@ -30,9 +34,11 @@ struct tls {
 	uint8_t alert;		/* that we put in the library's place */
 };
 
-
 /* Notes why, and corrects the alert in `out` where it still can. TLS_FAILED. */
 enum tls_result tls__fail(struct tls *tls, int error);
+
+/* What wolfSSL_read() has returned. */
+enum tls_result tls__read_result(struct tls *tls, int got);
 
 /* The bits of a list of groups; 0 when one of them has none. */
 unsigned tls__groups(const char *list);

@@ -137,7 +137,13 @@ START_TEST(test_read_takes_client_certificates)
 	     "    client_crl: ca.crl\n    client_depth: 0\n");
 	ck_assert_int_eq(settings->hosts[0].client_auth, CLIENT_OPTIONAL);
 	ck_assert_str_eq(settings->hosts[0].client_crl, in_dir("ca.crl"));
+	ck_assert_int_eq(settings->hosts[0].client_decline, CLIENT_CLOSE);
 	ck_assert_uint_eq(settings->hosts[0].client_depth, 0);
+	good(BASE HOST "    client_auth: after-handshake\n"
+	     "    client_ca: ca.pem\n    client_decline: continue\n");
+	ck_assert_int_eq(settings->hosts[0].client_auth,
+			 CLIENT_AFTER_HANDSHAKE);
+	ck_assert_int_eq(settings->hosts[0].client_decline, CLIENT_CONTINUE);
 }
 END_TEST
 

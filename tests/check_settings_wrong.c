@@ -125,8 +125,18 @@ static const struct wrong values[] = {
 	{ BASE HOST "    tickets: 5\n", 10, "0 to 4" },
 	{ BASE HOST "    client_auth: maybe\n", 10,
 	  "none, optional, required or after-handshake" },
+	{ BASE HOST "    client_auth: after-handshake\n", 10,
+	  "without client_ca" },
+	{ BASE "tls:\n  versions: [TLSv1.2]\n" HOST
+	  "    client_auth: after-handshake\n    client_ca: ca.pem\n", 12,
+	  "after-handshake without TLSv1.3" },
+	{ BASE HOST "    client_auth: required\n    client_ca: ca.pem\n"
+	  "    client_decline: close\n", 12, "client_decline without" },
+	{ BASE HOST "    client_decline: close\n", 10,
+	  "client_decline without" },
 	{ BASE HOST "    client_auth: after-handshake\n"
-	  "    client_ca: ca.pem\n", 10, "after-handshake" },
+	  "    client_ca: ca.pem\n    client_decline: ask\n", 12,
+	  "close or continue" },
 	{ BASE HOST "    client_auth: required\n", 10, "without client_ca" },
 	{ BASE HOST "    client_ca: ca.pem\n", 10, "client_ca without" },
 	{ BASE HOST "    client_auth: none\n    client_crl: ca.crl\n", 11,

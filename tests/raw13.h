@@ -47,8 +47,11 @@ const uint8_t *raw13_certificate(enum raw13_who who, size_t *len);
 /* The DER of one's key. */
 const uint8_t *raw13_key(enum raw13_who who, size_t *len);
 
-/* The CA's certificate as PEM, in a static buffer. */
-const char *raw13_ca_pem(void);
+/* SHA-256 of one's certificate, hexadecimal, in a static buffer. */
+const char *raw13_fingerprint(enum raw13_who who);
+
+/* Writes the CA's certificate as PEM. */
+void raw13_write_ca(const char *path);
 
 /* Makes an ordinary client of OpenSSL answer as `who`, whenever asked. */
 void raw13_be(struct ssl_st *ssl, enum raw13_who who);

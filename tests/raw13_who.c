@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * raw13_who.c - the clients of raw13.h: two CAs, of which one is trusted, and
- * certificates by them, made once for each test process.
+ * certificates by them, made once in each test process.
  */
 #include "raw13_who.h"
 
 #include <stdlib.h>
 
-#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
-struct person {
-	X509 *cert;
-	EVP_PKEY *key;
-};
+#include "pki.h"
 
-static struct person ca, other_ca, people[RAW13_WHO];
+static struct pki ca, other_ca, people[RAW13_WHO];
 
 static void must(bool ok)
 {
@@ -27,84 +22,43 @@ static void must(bool ok)
 		abort();
 }
 
-static void set_name(X509 *cert, const char *text)
-{
-	X509_NAME *name = X509_get_subject_name(cert);
-
-	must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-					(const unsigned char *)text, -1, -1,
-					0));
-}
-
-static void add_extension(X509 *cert, int nid, const char *value)
-{
-	X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
-
-	must(ext && X509_add_ext(cert, ext, -1));
-	X509_EXTENSION_free(ext);
-}
-
-/* `by` NULL: a CA, signed by itself. Takes over `key`. */
-static void issue(struct person *out, const struct person *by, EVP_PKEY *key,
-		  const char *name, long valid_s)
-{
-	static long serial;
-	const struct person *signer = by ? by : out;
-
-	must(key != NULL);
-	out->key = key;
-	out->cert = X509_new();
-	must(out->cert && X509_set_version(out->cert, 2) &&
-	     ASN1_INTEGER_set(X509_get_serialNumber(out->cert), ++serial));
-	X509_gmtime_adj(X509_getm_notBefore(out->cert), -7200);
-	X509_gmtime_adj(X509_getm_notAfter(out->cert), valid_s);
-	set_name(out->cert, name);
-	X509_set_issuer_name(out->cert, X509_get_subject_name(signer->cert));
-	X509_set_pubkey(out->cert, key);
-	add_extension(out->cert, NID_basic_constraints,
-		      by ? "critical,CA:FALSE" : "critical,CA:TRUE");
-	add_extension(out->cert, NID_key_usage,
-		      by ? "critical,digitalSignature" :
-		      "critical,keyCertSign,cRLSign");
-	must(X509_sign(out->cert, signer->key, EVP_sha256()) > 0);
-}
-
 /* Made when first asked for: a key of RSA takes its time. */
-static const struct person *person(enum raw13_who who)
+static const struct pki *person(enum raw13_who who)
 {
 	static const char *const names[RAW13_WHO] = {
 		"clients' CA", "alice", "bob", "rsa", "stranger", "expired",
 	};
-	struct person *out = who == RAW13_NOBODY ? &ca : &people[who];
+	const struct pki_wish authority = { .name = "CA", .ca = true };
+	struct pki_wish wish = {
+		.name = names[who], .issuer = &ca, .rsa = who == RAW13_RSA,
+	};
 
-	if (out->cert)
-		return out;
-	if (!ca.cert && who != RAW13_NOBODY)
-		(void)person(RAW13_NOBODY);
-	if (who == RAW13_STRANGER)
-		issue(&other_ca, NULL, EVP_EC_gen("P-256"), "other CA", 86400);
+	if (!ca.x509)
+		ca = pki_make(&authority);
 	if (who == RAW13_NOBODY)
-		issue(out, NULL, EVP_EC_gen("P-256"), names[who], 86400);
-	else if (who == RAW13_STRANGER)
-		issue(out, &other_ca, EVP_EC_gen("P-256"), names[who], 86400);
-	else
-		issue(out, &ca, who == RAW13_RSA ? EVP_RSA_gen(2048) :
-		      EVP_EC_gen("P-256"), names[who],
-		      who == RAW13_EXPIRED ? -3600 : 86400);
-	return out;
+		return &ca;
+	if (people[who].x509)
+		return &people[who];
+	if (who == RAW13_STRANGER) {
+		other_ca = pki_make(&authority);
+		wish.issuer = &other_ca;
+	}
+	if (who == RAW13_EXPIRED) {
+		wish.begins_s = -7200;
+		wish.ends_s = -3600;
+	}
+	people[who] = pki_make(&wish);
+	return &people[who];
 }
 
 const uint8_t *raw13_certificate(enum raw13_who who, size_t *len)
 {
 	static uint8_t der[2048];
 	uint8_t *at = der;
-	X509 *cert;
-	int n;
+	int n = i2d_X509(person(who)->x509, NULL);
 
-	cert = person(who)->cert;
-	n = i2d_X509(cert, NULL);
 	must(n > 0 && (size_t)n <= sizeof(der));
-	*len = (size_t)i2d_X509(cert, &at);
+	*len = (size_t)i2d_X509(person(who)->x509, &at);
 	return der;
 }
 
@@ -119,25 +73,23 @@ const uint8_t *raw13_key(enum raw13_who who, size_t *len)
 	return der;
 }
 
-const char *raw13_ca_pem(void)
+const char *raw13_fingerprint(enum raw13_who who)
 {
-	static char pem[4096];
-	BIO *bio = BIO_new(BIO_s_mem());
-	int n;
+	return pki_fingerprint(person(who));
+}
 
-	must(bio && PEM_write_bio_X509(bio, person(RAW13_NOBODY)->cert));
-	n = BIO_read(bio, pem, sizeof(pem) - 1);
-	must(n > 0);
-	pem[n] = '\0';
-	BIO_free(bio);
-	return pem;
+void raw13_write_ca(const char *path)
+{
+	const struct pki *all[] = { person(RAW13_NOBODY) };
+
+	pki_write(path, all, 1);
 }
 
 void raw13_be(SSL *ssl, enum raw13_who who)
 {
 	SSL_certs_clear(ssl);
 	if (who != RAW13_NOBODY)
-		must(SSL_use_certificate(ssl, person(who)->cert) &&
+		must(SSL_use_certificate(ssl, person(who)->x509) &&
 		     SSL_use_PrivateKey(ssl, person(who)->key));
 }
 
