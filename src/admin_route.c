@@ -81,6 +81,8 @@ static const struct route routes[] = {
 	{ "/metrics", false, true, run_metrics, NULL },
 	{ "/readyz", false, true, run_readyz, NULL },
 	{ "/v1/audit", false, false, admin_audit_show, NULL },
+	{ "/v1/deny", false, false, admin_deny_show, NULL },
+	{ "/v1/deny", true, false, admin_deny_change, admin_body_deny },
 	{ "/v1/farm-key", false, false, admin_farm_key_show, NULL },
 	{ "/v1/farm-key/reload", true, false, admin_farm_key_reload,
 	  admin_body_empty },
@@ -93,30 +95,47 @@ static const struct route routes[] = {
 	{ "/v1/status", false, false, admin_show_status, NULL },
 };
 
+static bool takes(const struct route *route, const char *method)
+{
+	if (route->change)
+		return strcmp(method, "POST") == 0;
+	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
 static const struct route *find(const struct admin_request *request,
 				struct admin_answer *answer)
 {
+	const struct route *found = NULL;
 	size_t i;
 
-	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
-		if (strcmp(routes[i].path, request->path) == 0 &&
-		    (routes[i].open || !request->open_only))
+	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (strcmp(routes[i].path, request->path) != 0 ||
+		    (request->open_only && !routes[i].open))
+			continue;
+		/* A path that is read and changed has two routes. */
+		if (takes(&routes[i], request->method))
 			return &routes[i];
-	admin_problem(answer, 404, NULL, "there is nothing at this path");
-	return NULL;
+		found = &routes[i];
+	}
+	if (found == NULL)
+		admin_problem(answer, 404, NULL,
+			      "there is nothing at this path");
+	return found;
 }
 
 static bool method_good(const struct route *route, const char *method,
 			struct admin_answer *answer)
 {
-	if (route->change && strcmp(method, "POST") == 0)
-		return true;
-	if (!route->change &&
-	    (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0))
+	bool both = route > routes &&
+		strcmp(route[-1].path, route->path) == 0;
+
+	if (takes(route, method))
 		return true;
 	admin_problem(answer, 405, NULL, "%s takes %s only", route->path,
+		      both ? "GET, HEAD and POST" :
 		      route->change ? "POST" : "GET and HEAD");
-	answer->allow = route->change ? "POST" : "GET, HEAD";
+	answer->allow = both ? "GET, HEAD, POST" :
+		route->change ? "POST" : "GET, HEAD";
 	return false;
 }
 

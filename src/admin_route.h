@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "deny.h"
 #include "node.h"
 
 #define ADMIN_BODY_MAX (16 * 1024)
@@ -48,6 +49,8 @@ struct admin_call {
 	struct stek_version expect;
 	uint8_t ids[ADMIN_KEYS_MAX][STEK_ID_LEN];
 	size_t n_ids;
+	bool add;		/* to the denied ones; else take from them */
+	uint8_t fingerprint[DENY_LEN];
 };
 
 /* Fills `call`, or `answer` with a problem: false. No side effects. */
@@ -119,6 +122,14 @@ bool admin_audit_query(const struct admin_request *request,
 		       struct admin_call *call, struct admin_answer *answer);
 void admin_audit_show(struct node *node, const struct admin_call *call,
 		      struct admin_answer *answer);
+
+/* admin_deny.c */
+bool admin_body_deny(json_t *body, struct admin_call *call,
+		     struct admin_answer *answer);
+void admin_deny_show(struct node *node, const struct admin_call *call,
+		     struct admin_answer *answer);
+void admin_deny_change(struct node *node, const struct admin_call *call,
+		       struct admin_answer *answer);
 
 /* admin_farm_key.c */
 bool admin_body_empty(json_t *body, struct admin_call *call,

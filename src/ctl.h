@@ -71,6 +71,8 @@ enum ctl_exit ctl_request_named(const struct ctl_target *target,
 				const char *path, const char *name,
 				const json_t *body, struct ctl_reply *out,
 				char *why, size_t why_len);
+/* A name that nobody has used: a repeated attempt is then the caller's. */
+bool ctl_name(char *out, size_t len);
 void ctl_reply_clear(struct ctl_reply *reply);
 
 /* ctl_format.c */
@@ -119,6 +121,11 @@ void ctl_show_problem(const struct ctl_reply *reply, FILE *out);
 
 void ctl_show_audit(const json_t *audit, FILE *out);
 void ctl_show_farm_key(const json_t *answer, FILE *out);
+
+/* ctl_deny.c: what `deny` with these operands sends; NULL: it only reads. */
+
+json_t *ctl_deny_body(int n, char **args, const char **wrong);
+void ctl_show_deny(const json_t *answer, FILE *out);
 
 /* ctl_stats.c */
 

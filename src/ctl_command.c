@@ -6,7 +6,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <stek.h>
 
@@ -33,6 +32,8 @@ static const char usage[] =
 	"  farm-key [status|reload] roll over to another farm key\n"
 	"  reload                   take the configuration file as it is now;\n"
 	"                           no connection is dropped\n"
+	"  deny [add|remove FINGERPRINT]\n"
+	"                           client certificates refused by this node\n"
 	"  watch [--interval SECONDS] [--count N]\n"
 	"\n"
 	"  --socket PATH            admin socket ($STEKCTL_SOCKET, else\n"
@@ -229,29 +230,40 @@ static enum ctl_exit run_audit(const struct invocation *call)
 	return result == CTL_OK && !good ? CTL_REFUSED : result;
 }
 
+/* A change that needs nothing but to be asked for. */
+static enum ctl_exit tell(const struct invocation *call, const char *path,
+			  void (*show)(const json_t *answer, FILE *out))
+{
+	json_t *body = json_object();
+	enum ctl_exit result = ask(call, path, body, show, NULL);
+
+	json_decref(body);
+	return result;
+}
+
 static enum ctl_exit run_farm_key(const struct invocation *call)
 {
 	const char *what = call->n_args > 0 ? call->args[0] : "status";
-	enum ctl_exit result;
-	json_t *body;
 
 	if (strcmp(what, "status") == 0)
 		return ask(call, "/v1/farm-key", NULL, ctl_show_farm_key,
 			   NULL);
 	if (strcmp(what, "reload") != 0)
 		return usage_error("farm-key takes status or reload");
-	body = json_object();
-	result = ask(call, "/v1/farm-key/reload", body, ctl_show_farm_key,
-		     NULL);
-	json_decref(body);
-	return result;
+	return tell(call, "/v1/farm-key/reload", ctl_show_farm_key);
 }
 
 static enum ctl_exit run_reload(const struct invocation *call)
 {
-	json_t *body = json_object();
-	enum ctl_exit result = ask(call, "/v1/reload", body, ctl_show_reload,
-				   NULL);
+	return tell(call, "/v1/reload", ctl_show_reload);
+}
+
+static enum ctl_exit run_deny(const struct invocation *call)
+{
+	const char *wrong;
+	json_t *body = ctl_deny_body(call->n_args, call->args, &wrong);
+	enum ctl_exit result = wrong ? usage_error(wrong) :
+		ask(call, "/v1/deny", body, ctl_show_deny, NULL);
 
 	json_decref(body);
 	return result;
@@ -266,7 +278,8 @@ static enum ctl_exit run_watch(const struct invocation *call)
 }
 
 static const struct command commands[] = {
-	{"audit", 0, run_audit},     {"farm-key", 1, run_farm_key},
+	{"audit", 0, run_audit},     {"deny", 2, run_deny},
+	{"farm-key", 1, run_farm_key},
 	{"keygen", 1, run_keygen},   {"status", 0, run_status},
 	{"keys", 0, run_keys},	     {"nodes", 0, run_nodes},
 	{"stats", 0, run_stats},     {"rotate", 0, run_rotate},
@@ -432,18 +445,6 @@ static bool options_fit(const struct invocation *call, const char *name)
 	       ((!call->interval_given && !call->count_given) || watch);
 }
 
-/* One name an invocation: a repeated attempt is the caller's, by the option. */
-static bool make_name(char *out, size_t len)
-{
-	uint8_t bytes[16];
-
-	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-		return false;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(out + 2 * i, len - 2 * i, "%02x", bytes[i]);
-	return true;
-}
-
 static enum ctl_exit run(struct invocation *call, const char *name)
 {
 	const struct command *command = NULL;
@@ -470,7 +471,7 @@ static enum ctl_exit run(struct invocation *call, const char *name)
 		fprintf(stderr, "stekctl: %s\n", why);
 		return CTL_USAGE;
 	}
-	if (!call->name && make_name(own, sizeof(own)))
+	if (!call->name && ctl_name(own, sizeof(own)))
 		call->name = own;
 	return command->run(call);
 }

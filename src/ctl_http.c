@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -282,4 +283,15 @@ void ctl_reply_clear(struct ctl_reply *reply)
 {
 	json_decref(reply->body);
 	*reply = (struct ctl_reply){0};
+}
+
+bool ctl_name(char *out, size_t len)
+{
+	uint8_t bytes[16];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return false;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(out + 2 * i, len - 2 * i, "%02x", bytes[i]);
+	return true;
 }

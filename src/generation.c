@@ -6,6 +6,9 @@
  */
 #include "generation.h"
 
+#include "deny.h"
+#include "log.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +40,7 @@ int generation_new(struct generation **out, struct node *node,
 		free(generation);
 		return -1;
 	}
+	tls_hosts_deny(generation->hosts, node->deny);
 	generation->settings = settings;
 	generation->own = own;
 	generation->node = node;
@@ -58,6 +62,7 @@ void generation_free(struct generation *generation)
 void generation_install(struct node *node, struct generation *generation)
 {
 	struct generation *before;
+	char why[512] = "";
 
 	pthread_mutex_lock(&lock);
 	before = atomic_load(&node->present);
@@ -67,6 +72,12 @@ void generation_install(struct node *node, struct generation *generation)
 	pthread_mutex_unlock(&lock);
 	if (before)
 		generation_release(before);
+	/* The file was good a moment ago: settings.c has read it. */
+	if (node->deny != NULL &&
+	    deny_load(node->deny, generation->settings->client_deny, why,
+		      sizeof(why)) != 0)
+		log_event(LOG_ERROR, "the denied certificates stay as they "
+			  "were", "detail", LOG_STR, why, NULL);
 }
 
 struct generation *generation_take(struct node *node)

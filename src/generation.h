@@ -39,7 +39,10 @@ int generation_new(struct generation **out, struct node *node,
 /* Never installed: frees it. NULL is legal. */
 void generation_free(struct generation *generation);
 
-/* From now on generation_take() gives this one. Any thread. */
+/*
+ * From now on generation_take() gives this one, and the node refuses the
+ * certificates of its client_deny. Any thread.
+ */
 void generation_install(struct node *node, struct generation *generation);
 
 /* The present one, held for the caller; and one more hold. Any thread. */

@@ -12,6 +12,7 @@
 #include "counters.h"
 #include "settings.h"
 
+struct deny;
 struct worker;
 struct generation;
 struct node_names;
@@ -30,6 +31,7 @@ struct node {
 	_Atomic unsigned generations;
 	_Atomic uint64_t reloads_good, reloads_failed;
 	_Atomic int64_t reloaded_at_ms;	/* farm time; 0: never */
+	struct deny *deny;		/* deny.h: certificates refused here */
 	struct worker **workers;	/* worker.h; n_workers 0: key keeper */
 	size_t n_workers;
 	int64_t started_at_ms;		/* farm time */

@@ -145,6 +145,8 @@ static void read_tls(struct reading *r)
 
 	r->out->ciphers = copy(r, tls->ciphers);
 	r->out->groups = copy(r, tls->groups);
+	r->out->client_deny = settings_deny_read(r->file->client_deny, r->doc,
+						 r->dir, &r->faults);
 	r->out->tls12 = r->out->tls13 = tls->versions_count == 0;
 	for (i = 0; i < tls->versions_count; i++) {
 		r->out->tls12 |= tls->versions[i] == FILE_TLS12;
@@ -442,6 +444,7 @@ void settings_free(struct settings *settings)
 	free(settings->stores);
 	free(settings->ciphers);
 	free(settings->groups);
+	free(settings->client_deny);
 	free(settings->admin_socket);
 	free(settings->admin_token_file);
 	free(settings);

@@ -93,6 +93,7 @@ struct settings {
 	char *ciphers;		/* wolfSSL names, ':' between; NULL: ours */
 	char *groups;		/* NULL: ours */
 	bool tls12, tls13;	/* at least one */
+	char *client_deny;	/* fingerprints that no host takes; or NULL */
 	uint32_t handshake_timeout_ms;	/* default 10000 */
 	uint32_t idle_timeout_ms;	/* default 60000 */
 	uint32_t drain_timeout_ms;	/* default 10000 */

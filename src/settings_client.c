@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deny.h"
 #include "settings_check.h"
 #include "settings_file.h"
 #include "tls.h"
@@ -15,12 +16,12 @@ struct client {
 	struct doc *doc;
 	struct faults *faults;
 	const char *dir;
-	uint32_t index;
+	const char *host;	/* "hosts[N].", or "" for all hosts */
 };
 
 static size_t line_of(const struct client *c, const char *option)
 {
-	return doc_line(c->doc, "hosts[%u].%s", c->index, option);
+	return doc_line(c->doc, "%s%s", c->host, option);
 }
 
 /* NULL without a path, without memory, or (told) when it cannot be read. */
@@ -62,11 +63,13 @@ void settings_client_read(struct settings_host *out,
 			  uint32_t index, const char *dir,
 			  struct faults *faults)
 {
-	const struct client c = { doc, faults, dir, index };
+	char name[32];
+	const struct client c = { doc, faults, dir, name };
 	const char *option = "client_ca";
 	char why[256] = "";
 	bool good = true;
 
+	snprintf(name, sizeof(name), "hosts[%u].", index);
 	out->client_auth = in->client_auth;
 	out->client_depth = in->client_depth;
 	out->client_decline = in->client_decline;
@@ -92,6 +95,19 @@ void settings_client_read(struct settings_host *out,
 		      "%s", why, strcmp(option, "client_crl") == 0 ?
 		      "revocation lists that these CAs have signed" :
 		      "certificates of CAs");
+}
+
+char *settings_deny_read(const char *path, struct doc *doc, const char *dir,
+			 struct faults *faults)
+{
+	const struct client c = { doc, faults, dir, "" };
+	char why[512] = "";
+	bool good = true;
+	char *out = copy_file(&c, path, "client_deny", &good);
+
+	if (out != NULL && good && deny_check(out, why, sizeof(why)) != 0)
+		fault(faults, line_of(&c, "client_deny"), "%s", why);
+	return out;
 }
 
 void settings_client_clear(struct settings_host *host)

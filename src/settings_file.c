@@ -257,6 +257,8 @@ static const cyaml_schema_field_t file_fields[] = {
 			     &listen_schema, 0, 64),
 	CYAML_FIELD_SEQUENCE("hosts", TEXT_OPTIONAL, struct file, hosts,
 			     &host_schema, 0, ENTRIES_MAX),
+	CYAML_FIELD_STRING_PTR("client_deny", TEXT_OPTIONAL, struct file,
+			       client_deny, 1, PATH_LEN_MAX),
 	CYAML_FIELD_MAPPING("limits", OPTIONAL, struct file, limits,
 			    limits_fields),
 	CYAML_FIELD_MAPPING("admin", OPTIONAL, struct file, admin,

@@ -94,6 +94,7 @@ struct file {
 	struct file_limits limits;
 	struct file_admin admin;
 	struct file_metrics metrics;
+	char *client_deny;
 };
 
 /*
@@ -124,6 +125,9 @@ void settings_client_read(struct settings_host *out,
 			  const struct file_host *in, struct doc *doc,
 			  uint32_t index, const char *dir,
 			  struct faults *faults);
+/* client_deny: its path made absolute, the file proved good. Or NULL. */
+char *settings_deny_read(const char *path, struct doc *doc, const char *dir,
+			 struct faults *faults);
 void settings_client_clear(struct settings_host *host);
 
 /* settings_listen.c */

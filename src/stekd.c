@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "deny.h"
 #include "event.h"
 #include "generation.h"
 #include "log.h"
@@ -244,6 +245,11 @@ static int prepare(struct node *node, char *why, size_t why_len)
 		snprintf(why, why_len, "no memory for the connections' table");
 		return -1;
 	}
+	node->deny = deny_new();
+	if (node->deny == NULL) {
+		snprintf(why, why_len, "out of memory");
+		return -1;
+	}
 	node->started_at_ms = stek_farm_now_ms(node->farm);
 	if (generation_new(&first, node, node->fixed, NULL, why, why_len) != 0)
 		return -1;
@@ -278,6 +284,7 @@ static void dismantle(struct node *node, struct admin *admin)
 
 	admin_stop(admin);
 	generation_end(node);
+	deny_free(node->deny);
 	stek_farm_close(node->farm);
 	for (i = 0; i < node->n_workers; i++)
 		worker_free(node->workers[i]);

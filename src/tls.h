@@ -16,6 +16,7 @@
 #include "gate.h"
 #include "settings.h"
 
+struct deny;
 struct stek_farm;
 struct tls_hosts;
 struct tls;
@@ -46,6 +47,12 @@ bool tls_shares_group(const struct tls_hosts *hosts,
 /* Whether a client may be asked for its certificate after the handshake. */
 bool tls_can_ask(const struct tls_hosts *hosts,
 		 const struct gate_hello *hello);
+
+/*
+ * Whom no host takes, whatever certificates say; NULL: nobody. Before the
+ * first connection; `deny` outlives the hosts.
+ */
+void tls_hosts_deny(struct tls_hosts *hosts, struct deny *deny);
 
 /* After the last connection ended and before stek_farm_close(). */
 void tls_hosts_free(struct tls_hosts *hosts);

@@ -15,6 +15,7 @@
 #include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
+#include "deny.h"
 #include "der.h"
 #include "log.h"
 #include "text.h"
@@ -32,6 +33,7 @@ struct tls_client {
 	uint8_t (*revoked)[TAG_LEN];		/* sorted */
 	size_t n_revoked;
 	int64_t lists_until_s;			/* the first to lapse */
+	struct deny *deny;			/* the node's */
 };
 
 static int no_memory(char *why, size_t why_len)
@@ -203,6 +205,12 @@ void tls_client_free(struct tls_client *client)
 	free(client->revoked);
 	free(client->ca_path);
 	free(client);
+}
+
+void tls_client_deny(struct tls_client *client, struct deny *deny)
+{
+	if (client)
+		client->deny = deny;
 }
 
 static bool in_time(const struct der_certificate *cert, int64_t now_s)
@@ -380,6 +388,10 @@ static int on_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
 		view->refused = FAIL_OTHER;
 		return 0;
 	}
+	if (deny_has(view->client->deny, identity.fingerprint)) {
+		view->refused = FAIL_CERT_DENIED;
+		return 0;
+	}
 	view->session->identity = identity;
 	return 1;
 }
@@ -438,6 +450,8 @@ bool tls_client_admit(void *user, const struct stek_identity *identity,
 		return false;
 	/* Which list it is that lapsed, a ticket cannot tell. */
 	if (now_ms / 1000 > client->lists_until_s)
+		return false;
+	if (deny_has(client->deny, identity->fingerprint))
 		return false;
 	return !client->n_revoked ||
 		!bsearch(identity->issuer_serial, client->revoked,

@@ -20,6 +20,9 @@ int tls_client_new(struct tls_client **out, const struct settings_host *host,
 		   const char **option, char *why, size_t why_len);
 void tls_client_free(struct tls_client *client);
 
+/* Refuses whom `deny` has; before the first connection. NULL is legal. */
+void tls_client_deny(struct tls_client *client, struct deny *deny);
+
 /* Makes the context ask and judge as the host demands. 0, or -1 with `why`. */
 int tls_client_apply(const struct tls_client *client, WOLFSSL_CTX *ctx,
 		     const char **option, char *why, size_t why_len);

@@ -340,6 +340,14 @@ int tls_hosts_new(struct tls_hosts **out, const struct settings *settings,
 	return 0;
 }
 
+void tls_hosts_deny(struct tls_hosts *hosts, struct deny *deny)
+{
+	size_t i;
+
+	for (i = 0; i < hosts->settings->n_hosts; i++)
+		tls_client_deny(hosts->host[i].client, deny);
+}
+
 void tls_hosts_free(struct tls_hosts *hosts)
 {
 	size_t i;

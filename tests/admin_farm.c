@@ -20,6 +20,8 @@
 #include "admin_farm.h"
 #include "generation.h"
 
+#include "deny.h"
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool active;
@@ -116,6 +118,8 @@ void admin_farm_open(struct admin_farm *farm)
 	farm->node.fixed = &farm->settings;
 	farm->node.farm = open_farm(farm, "node-1");
 	ck_assert_ptr_nonnull(farm->node.farm);
+	farm->node.deny = deny_new();
+	ck_assert_ptr_nonnull(farm->node.deny);
 	farm->node.started_at_ms = stek_farm_now_ms(farm->node.farm);
 	configure(farm);
 }
@@ -240,6 +244,7 @@ static void empty(const char *path)
 void admin_farm_close(struct admin_farm *farm)
 {
 	generation_end(&farm->node);
+	deny_free(farm->node.deny);
 	stek_farm_close(farm->node.farm);
 	node_forget_names(&farm->node);
 	empty(farm->dir);

@@ -319,12 +319,83 @@ START_TEST(test_changes_without_store)
 }
 END_TEST
 
+#define ID32 "00112233445566778899aabbccddeeff"
+
+static bool audit_has(const char *action)
+{
+	json_t *row;
+	size_t i;
+
+	ck_assert_uint_eq(ask("GET", "/v1/audit", NULL), 200);
+	json_array_foreach(json_object_get(json, "entries"), i, row) {
+		json_t *entry = json_object_get(row, "entry");
+		const char *is = json_string_value(
+			json_object_get(entry, "action"));
+
+		if (is && strcmp(is, action) == 0)
+			return strcmp(json_string_value(json_object_get(
+				entry, "detail")), ID32 ID32) == 0;
+	}
+	return false;
+}
+
+/* Denied certificates are listed, changed one by one, and audited. */
+START_TEST(test_deny)
+{
+	uint8_t fingerprint[DENY_LEN];
+
+	ck_assert(deny_parse(fingerprint, ID32 ID32, 64));
+	ck_assert_uint_eq(ask("GET", "/v1/deny", NULL), 200);
+	ck_assert_int_eq(integer(json, "n"), 0);
+	ck_assert(json_is_null(json_object_get(json, "file")));
+	ck_assert(!audit_has("deny add"));
+	ck_assert_uint_eq(ask("POST", "/v1/deny",
+			      "{\"add\":\"" ID32 ID32 "\"}"), 200);
+	ck_assert(json_is_true(json_object_get(json, "changed")));
+	ck_assert(json_is_true(json_object_get(json, "denied")));
+	ck_assert(deny_has(farm.node.deny, fingerprint));
+	ck_assert(audit_has("deny add"));
+	ck_assert_uint_eq(ask("POST", "/v1/deny",
+			      "{\"add\":\"" ID32 ID32 "\"}"), 200);
+	ck_assert(json_is_false(json_object_get(json, "changed")));
+	ck_assert_uint_eq(ask("GET", "/v1/deny", NULL), 200);
+	ck_assert_str_eq(json_string_value(json_array_get(json_object_get(
+				 json, "fingerprints"), 0)), ID32 ID32);
+	ck_assert(!audit_has("deny remove"));
+	ck_assert_uint_eq(ask("POST", "/v1/deny",
+			      "{\"remove\":\"" ID32 ID32 "\"}"), 200);
+	ck_assert(!deny_has(farm.node.deny, fingerprint));
+	ck_assert(audit_has("deny remove"));
+}
+END_TEST
+
+/* A file that cannot be written is told, and the change in force all the same. */
+START_TEST(test_deny_tells_what_is_not_written)
+{
+	uint8_t fingerprint[DENY_LEN];
+	char path[128], why[256];
+	FILE *file;
+
+	ck_assert(deny_parse(fingerprint, ID32 ID32, 64));
+	snprintf(path, sizeof(path), "%s/deny", farm.dir);
+	file = fopen(path, "w");
+	fclose(file);
+	ck_assert_int_eq(deny_load(farm.node.deny, path, why, sizeof(why)), 0);
+	unlink(path);
+	ask("POST", "/v1/deny", "{\"remove\":\"" ID32 ID32 "\"}");
+	is_problem(500);
+	ask("POST", "/v1/deny", "{\"add\":\"" ID32 ID32 "\"}");
+	is_problem(500);
+	ck_assert_ptr_nonnull(strstr(text("detail"), "refused from now on"));
+	ck_assert(deny_has(farm.node.deny, fingerprint));
+}
+END_TEST
+
 struct refusal {
 	const char *method, *path, *type, *body;
 	unsigned status;
 };
 
-#define ID32 "00112233445566778899aabbccddeeff"
 
 static const struct refusal refusals[] = {
 	{ "GET", "/", NULL, NULL, 404 },
@@ -374,6 +445,15 @@ static const struct refusal refusals[] = {
 	  "{\"keys\":[\"00112233445566778899AABBCCDDEEFF\"]}", 400 },
 	{ "POST", "/v1/revoke", NULL, "{\"keys\":[7]}", 400 },
 	{ "POST", "/v1/revoke", NULL, "{\"key\":\"" ID32 "\"}", 400 },
+	{ "DELETE", "/v1/deny", NULL, NULL, 405 },
+	{ "POST", "/v1/deny", NULL, NULL, 400 },
+	{ "POST", "/v1/deny", "text/plain", "{\"add\":\"" ID32 ID32 "\"}",
+	  415 },
+	{ "POST", "/v1/deny", NULL, "{\"add\":\"" ID32 "\"}", 400 },
+	{ "POST", "/v1/deny", NULL, "{\"add\":7}", 400 },
+	{ "POST", "/v1/deny", NULL, "{\"deny\":\"" ID32 ID32 "\"}", 400 },
+	{ "POST", "/v1/deny", NULL, "{\"add\":\"" ID32 ID32 "\",\"remove\":\""
+	  ID32 ID32 "\"}", 400 },
 };
 
 /* What is not exactly right is refused with a problem, and changes nothing. */
@@ -482,6 +562,8 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, test_revoke_takes_all);
 	tcase_add_test(tcase, test_rotate_names_late_node);
 	tcase_add_test(tcase, test_changes_without_store);
+	tcase_add_test(tcase, test_deny);
+	tcase_add_test(tcase, test_deny_tells_what_is_not_written);
 	tcase_add_loop_test(tcase, test_route_refuses, 0,
 			    (int)(sizeof(refusals) / sizeof(refusals[0])));
 	tcase_add_test(tcase, test_route_refuses_big_body);

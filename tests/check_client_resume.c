@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "conn_client.h"
+#include "deny.h"
 #include "generation.h"
 #include "pki.h"
 
 static struct pki ca, other_ca, alice;
 static char ca_path[128], two_path[128], crl_path[128];
 static char alice_hex[65];
+static struct deny *denied;
 
 static void in_dir(char *out, size_t cap, const char *name)
 {
@@ -51,6 +53,8 @@ static void tear_down_ca(void)
 	unlink(two_path);
 	unlink(crl_path);
 	tear_down();
+	deny_free(denied);
+	denied = NULL;
 	pki_free(&ca);
 	pki_free(&other_ca);
 	pki_free(&alice);
@@ -249,6 +253,49 @@ START_TEST(test_a_revoked_one_does_not_resume)
 }
 END_TEST
 
+/* A denied client neither resumes nor gets in; another one does both. */
+START_TEST(test_a_denied_one_is_refused)
+{
+	struct pki bob = pki_make(&(struct pki_wish){ .name = "bob",
+						      .issuer = &ca });
+	SSL_SESSION *session = NULL, *other = NULL, *fresh = NULL;
+	struct counters counters;
+	struct client *client;
+	uint8_t fingerprint[DENY_LEN];
+	char why[128], byte;
+	int alert;
+	bool clean;
+
+	loopback->node.deny = denied = deny_new();
+	loopback_start(loopback);
+	ask("www.example.com", &alice, version_of[_i], &session);
+	ask("www.example.com", &bob, version_of[_i], &other);
+	ck_assert(deny_parse(fingerprint, alice_hex, 64));
+	ck_assert_int_eq(deny_change(denied, fingerprint, true, why,
+				     sizeof(why)), DENY_DONE);
+	is_nobody(ask("www.example.com", NULL, version_of[_i], &session),
+		  "refused_identity");
+	client = open_client("www.example.com", version_of[_i]);
+	SSL_use_certificate(client->ssl, alice.x509);
+	SSL_use_PrivateKey(client->ssl, alice.key);
+	if (client_handshake(client, false, &alert))
+		ck_assert_uint_eq(client_read(client, &byte, 1, &clean), 0);
+	client_free(client);
+	counters = loopback_counters(loopback);
+	ck_assert_uint_eq(counters.failures[FAIL_CERT_DENIED], 1);
+	ck_assert(says(ask("www.example.com", NULL, version_of[_i], &other),
+		       "\"outcome\":\"resumed_active\""));
+	ck_assert_int_eq(deny_change(denied, fingerprint, false, why,
+				     sizeof(why)), DENY_DONE);
+	is_alice(ask("www.example.com", &alice, version_of[_i], &fresh),
+		 "none_offered");
+	SSL_SESSION_free(session);
+	SSL_SESSION_free(other);
+	SSL_SESSION_free(fresh);
+	pki_free(&bob);
+}
+END_TEST
+
 /* While a list has lapsed, a ticket's word is not enough. */
 START_TEST(test_a_lapsed_list_ends_resumption)
 {
@@ -303,6 +350,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_equal_demands_share, 0, 2);
 	tcase_add_loop_test(tcase, test_a_removed_ca_ends_tickets, 0, 2);
 	tcase_add_loop_test(tcase, test_a_revoked_one_does_not_resume, 0, 2);
+	tcase_add_loop_test(tcase, test_a_denied_one_is_refused, 0, 2);
 	tcase_add_loop_test(tcase, test_a_lapsed_list_ends_resumption, 0, 2);
 	tcase_add_loop_test(tcase, test_the_chain_ends_with_its_ca, 0, 2);
 	suite_add_tcase(suite, tcase);

@@ -258,6 +258,37 @@ START_TEST(test_keys_nodes_stats)
 }
 END_TEST
 
+#define PRINT "00112233445566778899aabbccddeeff" \
+	"00112233445566778899aabbccddeeff"
+
+/* What is denied is listed and changed, and what is meant is checked first. */
+START_TEST(test_deny)
+{
+	serve_unix("200 OK", "", "{\"file\":\"/etc/deny\",\"n\":1,"
+		   "\"fingerprints\":[\"" PRINT "\"]}");
+	ck_assert_int_eq(ctl_here("deny"), CTL_OK);
+	served();
+	ck_assert(strncmp(server.request, "GET /v1/deny ", 13) == 0);
+	ck_assert(file_has(out_path, PRINT));
+	ck_assert(file_has(out_path, "kept in /etc/deny"));
+	serve_unix("200 OK", "", "{\"fingerprint\":\"" PRINT "\",\"denied\":"
+		   "true,\"changed\":true}");
+	ck_assert_int_eq(ctl_here("deny add " PRINT), CTL_OK);
+	served();
+	ck_assert(strncmp(server.request, "POST /v1/deny ", 14) == 0);
+	ck_assert_ptr_nonnull(strstr(server.request, "{\"add\":\"" PRINT));
+	ck_assert(file_has(out_path, "is now refused"));
+	serve_unix("200 OK", "", "{\"fingerprint\":\"" PRINT "\",\"denied\":"
+		   "false,\"changed\":false}");
+	ck_assert_int_eq(ctl_here("deny remove " PRINT), CTL_OK);
+	served();
+	ck_assert_ptr_nonnull(strstr(server.request, "{\"remove\":"));
+	ck_assert(file_has(out_path, "is already not refused"));
+	ck_assert_int_eq(ctl_here("deny add"), CTL_USAGE);
+	ck_assert_int_eq(ctl_here("deny drop " PRINT), CTL_USAGE);
+}
+END_TEST
+
 /* Answers of another shape do not confuse it. */
 START_TEST(test_foreign_answers)
 {
@@ -445,7 +476,7 @@ int main(void)
 	add(suite, "command", (const TTest *const[]){
 		test_status, test_status_not_ready, test_json_passes_through,
 		test_keys_nodes_stats, test_foreign_answers, test_rotate,
-		test_rotate_refused, test_reload, test_revoke,
+		test_rotate_refused, test_reload, test_revoke, test_deny,
 		test_token_travels_in_a_header, test_unreachable, test_usage,
 		NULL});
 	keygen = tcase_create("keygen");

@@ -123,6 +123,9 @@ static const struct wrong values[] = {
 	  "    proxy_protocol: true\n"
 	  "    proxy_from: [127.0.0.1/33]\n" HOST, 9, "IPV4/BITS" },
 	{ BASE HOST "    tickets: 5\n", 10, "0 to 4" },
+	{ BASE "client_deny: nowhere\n", 6, "No such file" },
+	{ BASE "client_deny: farm.key\n", 6,
+	  "farm.key:1: found 'it is read later'" },
 	{ BASE HOST "    client_auth: maybe\n", 10,
 	  "none, optional, required or after-handshake" },
 	{ BASE HOST "    client_auth: after-handshake\n", 10,

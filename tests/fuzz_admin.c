@@ -42,7 +42,9 @@ static void must_be_call(const struct admin_request *request,
 		must(call->all == (call->n_ids == 0));
 	must((strcmp(request->method, "POST") == 0) ==
 	     (call->run == admin_change_revoke ||
-	      call->run == admin_change_rotate));
+	      call->run == admin_change_rotate ||
+	      call->run == admin_deny_change ||
+	      call->run == admin_farm_key_reload));
 }
 
 static void ask(struct admin_request *request)
