@@ -6,6 +6,7 @@
  * s4.2.11).
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -268,6 +269,52 @@ START_TEST(test_ticket_of_a_suite_not_offered_is_refused)
 }
 END_TEST
 
+/*
+ * REQ-20: the library asks once for each identity and suite. Whatever the order
+ * of the client's suites, a good ticket resumes and a forged one does not, for
+ * the same number of AEAD attempts.
+ */
+START_TEST(test_suites_in_every_order)
+{
+	static const char *const suites[] = { "TLS_AES_128_GCM_SHA256",
+					      "TLS_AES_256_GCM_SHA384",
+					      "TLS_CHACHA20_POLY1305_SHA256" };
+	struct memhs_client client = { .version = MEMHS_TLS13 };
+	uint8_t ticket[512], opens[2] = { 0, 0 };
+	char order[128];
+	size_t len;
+
+	client.suites = suites[_i];
+	memhs_run(node->ctx, &client, true, NULL, &first);
+	ck_assert(first.done);
+	memcpy(ticket, memhs_ticket(&first.sessions[0], &len),
+	       stek_wolfssl_ticket_len());
+	ticket[STATE_LEN_AT + 10] ^= 1;	/* of the sealed state */
+	client.suites = order;
+	for (int i = 0; i < 9; i++) {
+		if (i / 3 == i % 3)
+			continue;
+		snprintf(order, sizeof(order), "%s:%s:%s", suites[i / 3],
+			 suites[i % 3], suites[3 - i / 3 - i % 3]);
+		for (int forged = 0; forged < 2; forged++) {
+			altered = first.sessions[0];
+			if (forged)
+				memhs_set_ticket(&altered, &first.sessions[0],
+						 ticket, len);
+			client.session = &altered;
+			memhs_run(node->ctx, &client, true, NULL, &second);
+			ck_assert_msg(second.done, "%s: %d", order,
+				      second.server_error);
+			ck_assert_msg(second.resumed == !forged, "%s", order);
+			if (!opens[forged])
+				opens[forged] = second.record.opens;
+			ck_assert_uint_ge(second.record.opens, 1);
+			ck_assert_uint_eq(second.record.opens, opens[forged]);
+		}
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("wolfssl_foreign");
@@ -290,6 +337,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_ticket_of_another_scope_is_refused, 0, 2);
 	tcase_add_loop_test(tc, test_ticket_of_a_suite_not_offered_is_refused,
 			    0, 2);
+	tcase_add_loop_test(tc, test_suites_in_every_order, 0, 3);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
