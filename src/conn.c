@@ -168,8 +168,9 @@ static bool wants_read(const struct conn *conn)
 	switch (conn->state) {
 	case CONN_PROXY:
 	case CONN_HELLO:
-	case CONN_LINGER:
 		return true;
+	case CONN_LINGER:
+		return conn_may_skip(conn);
 	case CONN_HANDSHAKE:
 	case CONN_ASKING:
 	case CONN_PAGE:
@@ -181,33 +182,6 @@ static bool wants_read(const struct conn *conn)
 	default:
 		return false;
 	}
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-	struct conn *conn = poll->data;
-
-	if (status < 0)
-		conn->broken = true;
-	if (events & UV_WRITABLE)
-		conn_flush(conn);
-	if ((events & UV_READABLE) && !conn->broken)
-		fill(conn);
-	conn_run(conn);
-}
-
-static void wait_for_events(struct conn *conn)
-{
-	int interest = (wants_read(conn) ? UV_READABLE : 0) |
-		(conn->out.len ? UV_WRITABLE : 0);
-
-	if (interest == conn->interest)
-		return;
-	conn->interest = interest;
-	if (!interest)
-		uv_poll_stop(&conn->poll);
-	else if (uv_poll_start(&conn->poll, interest, on_poll) < 0)
-		conn_close(conn);
 }
 
 /* False if its address has enough of them. */
@@ -295,6 +269,48 @@ static bool run_steps(struct conn *conn)
 	return conn->state != CONN_CLOSED;
 }
 
+/*
+ * A reset does not undo what came before it: a client that closes with bytes of
+ * ours unread has sent its alert all the same.
+ */
+static void hear_last_words(struct conn *conn)
+{
+	fill(conn);
+	conn->broken = false;
+	(void)run_steps(conn);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct conn *conn = poll->data;
+
+	if (status < 0 && conn->state <= CONN_HANDSHAKE)
+		hear_last_words(conn);
+	if (conn->state == CONN_CLOSED)
+		return;
+	if (status < 0)
+		conn->broken = true;
+	if (events & UV_WRITABLE)
+		conn_flush(conn);
+	if ((events & UV_READABLE) && !conn->broken)
+		fill(conn);
+	conn_run(conn);
+}
+
+static void wait_for_events(struct conn *conn)
+{
+	int interest = (wants_read(conn) ? UV_READABLE : 0) |
+		(conn->out.len ? UV_WRITABLE : 0);
+
+	if (interest == conn->interest)
+		return;
+	conn->interest = interest;
+	if (!interest)
+		uv_poll_stop(&conn->poll);
+	else if (uv_poll_start(&conn->poll, interest, on_poll) < 0)
+		conn_close(conn);
+}
+
 void conn_run(struct conn *conn)
 {
 	do {
@@ -353,8 +369,7 @@ static void on_timer(uv_timer_t *timer)
 	case CONN_PROXY:
 	case CONN_HELLO:
 	case CONN_HANDSHAKE:
-		conn_fail(conn, FAIL_TIMEOUT, 0, "the deadline passed", 0);
-		conn_close(conn);
+		conn_expire(conn);
 		return;
 	case CONN_ASKING:
 		conn_fail(conn, FAIL_TIMEOUT, 0, "no certificate in time", 0);
@@ -382,7 +397,7 @@ static void on_timer(uv_timer_t *timer)
 		conn_run(conn);
 		return;
 	default:
-		conn_close(conn);
+		conn_linger_on(conn);
 	}
 }
 

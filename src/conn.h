@@ -54,6 +54,8 @@ struct conn {
 	bool blocked;		/* a step has stopped because `out` is full */
 	bool name_ignored;	/* an address stood where a name is due */
 	uint32_t skipped;	/* bytes thrown away between hellos, or lingering */
+	size_t linger_left;	/* bytes not yet with the peer, when last seen */
+	uint64_t linger_until_ms;	/* loop time */
 	uint64_t opened_ms;	/* loop time */
 	uint64_t hello_ns;	/* when the first hello was complete */
 	uint64_t active_ms;	/* loop time of the last progress */
@@ -107,6 +109,11 @@ void conn_handle_closed(uv_handle_t *handle);	/* data: the conn */
 
 /* linger.c */
 bool conn_step_linger(struct conn *conn);
+void conn_linger_on(struct conn *conn);		/* its timer has run out */
+bool conn_may_skip(const struct conn *conn);	/* more of what still comes */
+
+/* The handshake's deadline has passed: says so, and ends it. */
+void conn_expire(struct conn *conn);
 
 /* conn_tls.c */
 bool conn_step_hello(struct conn *conn);

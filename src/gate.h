@@ -35,6 +35,13 @@ enum gate_group {
 	GATE_X25519 = 8,
 };
 
+/* Kinds of signature_algorithms, as bits. */
+enum gate_scheme {
+	GATE_ECDSA = 1,
+	GATE_RSA_PKCS1 = 2,
+	GATE_RSA_PSS = 4,
+};
+
 struct gate_hello {
 	size_t consumed;	/* bytes of the buffer that the hello's records take */
 	bool split;		/* over more than one record: it stands in scratch */
@@ -62,6 +69,8 @@ struct gate_hello {
 	bool has_groups;	/* supported_groups, RFC 8422 s5.1.1 */
 	unsigned groups;	/* of them, as enum gate_group */
 	unsigned shares;	/* groups with a key share */
+	bool has_schemes;	/* signature_algorithms */
+	unsigned schemes;	/* of them, as enum gate_scheme */
 	size_t n_suites;	/* without signalling values and GREASE */
 	bool has_scsv;		/* TLS_EMPTY_RENEGOTIATION_INFO_SCSV */
 	bool has_fallback_scsv;	/* TLS_FALLBACK_SCSV, RFC 7507 */
@@ -86,6 +95,9 @@ struct gate_hello {
  */
 enum gate_verdict gate_parse(struct gate_hello *out, const uint8_t *buf,
 			     size_t len, uint8_t *scratch);
+
+/* A key share of a group (its code point) that stekd takes: RFC 8446 s4.2.8.2. */
+bool gate_share_is_sound(uint16_t group, const uint8_t *share, size_t len);
 
 /*
  * Writes a hello that passed `split` again in as few records as hold it; the

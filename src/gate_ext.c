@@ -244,13 +244,28 @@ static bool key_share(struct gate_walk *walk, struct cursor *data)
 	return true;
 }
 
+/* RFC 8446 s4.2.3; in RFC 5246 s7.4.1.4.1 the second byte is the algorithm. */
+static unsigned scheme_kind(uint16_t scheme)
+{
+	uint8_t hash = scheme >> 8, algorithm = scheme & 0xff;
+
+	if (hash == 8)
+		return algorithm >= 4 && algorithm <= 6 ? GATE_RSA_PSS : 0;
+	if (hash < 2 || hash > 6)
+		return 0;
+	return algorithm == 3 ? GATE_ECDSA : algorithm == 1 ?
+		GATE_RSA_PKCS1 : 0;
+}
+
 static bool signatures(struct gate_walk *walk, struct cursor *data)
 {
 	struct cursor list = cursor_vector(data, 2, 2);
 
-	walk->has_signatures = true;
+	walk->out->has_schemes = true;
 	if (list.left % 2)
 		cursor_fail(data);
+	while (list.left > 1)
+		walk->out->schemes |= scheme_kind(cursor_u16(&list));
 	return true;
 }
 

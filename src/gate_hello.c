@@ -96,7 +96,7 @@ static bool tls13_rules(struct gate_walk *walk)
 	if (out->has_groups != walk->has_shares)
 		return missing(out, "supported_groups and key_share belong "
 				    "together");
-	if (!walk->has_psk && !walk->has_signatures)
+	if (!walk->has_psk && !out->has_schemes)
 		return missing(out, "no signature_algorithms");
 	if (walk->has_psk && !walk->has_modes)
 		return missing(out, "pre_shared_key without "

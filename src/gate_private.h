@@ -25,7 +25,7 @@ enum gate_alert {
 /* What the extensions said that is judged only when all are known. */
 struct gate_walk {
 	struct gate_hello *out;
-	bool has_versions, has_shares, has_signatures;
+	bool has_versions, has_shares;
 	bool has_modes, has_psk;
 	bool lacks_uncompressed;	/* ec_point_formats without it */
 	bool null_compression_only;

@@ -102,6 +102,13 @@ static bool share_is_sound(uint16_t group, const struct cursor *share)
 	return true;
 }
 
+bool gate_share_is_sound(uint16_t group, const uint8_t *share, size_t len)
+{
+	struct cursor cursor = cursor_over(share, len);
+
+	return share_is_sound(group, &cursor);
+}
+
 bool gate__shares(struct gate_walk *walk)
 {
 	struct gate_set offered = { { 0 } };

@@ -5,18 +5,28 @@
  */
 #include "conn.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "log.h"
 #include "text.h"
 
+/*
+ * What waits for the peer may go on as long as each period brings some of it
+ * there, up to a bound; once all is there, and while the peer only sends, one
+ * period is left.
+ */
 #define LINGER_MS 2000
-#define LINGER_BYTES (64 * 1024)
+#define LINGER_MAX_MS 30000
+#define LINGER_BYTES (1024 * 1024)
 
 void conn_finish(struct conn *conn)
 {
 	relay_stop(conn);
 	conn->skipped = 0;
+	conn->linger_left = SIZE_MAX;
+	conn->linger_until_ms = uv_now(&conn->worker->loop) + LINGER_MAX_MS;
 	conn_move(conn, CONN_LINGER);
 	conn_timer(conn, LINGER_MS);
 }
@@ -55,13 +65,56 @@ bool conn_step_linger(struct conn *conn)
 {
 	conn->skipped += (uint32_t)conn->wire.in_len;
 	conn->wire.in_len = 0;
+	/* All that it had to say is in `out`. */
+	tls_free(conn->tls);
+	conn->tls = NULL;
 	if (!conn->shut && !conn->out.len) {
 		conn->shut = true;
 		if (shutdown(conn->fd, SHUT_WR) < 0)
 			conn->broken = true;
 	}
-	if (conn->broken || (conn->shut && conn->eof) ||
-	    conn->skipped > LINGER_BYTES)
+	if (conn->broken || (conn->shut && conn->eof))
 		conn_close(conn);
 	return false;
+}
+
+/* Then it waits for the timer, unread: the end that is due is not lost to it. */
+bool conn_may_skip(const struct conn *conn)
+{
+	return conn->skipped <= LINGER_BYTES;
+}
+
+static size_t not_arrived(const struct conn *conn)
+{
+	int unacknowledged = 0;
+
+	if (ioctl(conn->fd, SIOCOUTQ, &unacknowledged) < 0)
+		return 0;
+	return conn->out.len + (size_t)unacknowledged;
+}
+
+void conn_linger_on(struct conn *conn)
+{
+	size_t before = conn->linger_left, left = not_arrived(conn);
+	bool first = before == SIZE_MAX;
+
+	conn->linger_left = left;
+	if (uv_now(&conn->worker->loop) >= conn->linger_until_ms ||
+	    (left ? left >= before : first || !before)) {
+		conn_close(conn);
+		return;
+	}
+	conn_timer(conn, LINGER_MS);
+}
+
+void conn_expire(struct conn *conn)
+{
+	/* Who has said nothing may not speak TLS. */
+	if (conn->tls)
+		tls_cancel(conn->tls);
+	else if (conn->state == CONN_HELLO && conn->in.len)
+		tls_plain_cancel(&conn->out);
+	conn_fail(conn, FAIL_TIMEOUT, 0, "the deadline passed", 0);
+	conn_finish(conn);
+	conn_run(conn);
 }

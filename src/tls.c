@@ -9,13 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tls_reason.h"
-
-enum {
-	RECORD_ALERT = 21,
-	PLAIN_ALERT = 7,	/* bytes, with the record's header */
-};
-
 static bool will_be_tls13(const struct settings *settings,
 			  const struct gate_hello *hello)
 {
@@ -41,6 +34,18 @@ static bool must_do_without_tickets(const struct settings *settings,
 		return true;
 #endif
 	return false;
+}
+
+/* What the client could verify: only to tell why the library matches nothing. */
+static bool shares_scheme(const struct tls_host *own,
+			  const struct gate_hello *hello, bool tls13)
+{
+	if (!hello->has_schemes)
+		return true;
+	if (!strncmp(own->key, "EC", 2))
+		return hello->schemes & GATE_ECDSA;
+	/* RFC 8446 s4.2.3: TLS 1.3 signs no handshake by PKCS #1 v1.5. */
+	return hello->schemes & (GATE_RSA_PSS | (tls13 ? 0 : GATE_RSA_PKCS1));
 }
 
 /*
@@ -161,6 +166,8 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 		return NULL;
 	tls->wire = wire;
 	tls->own = own;
+	tls->lacks_scheme = !shares_scheme(own, hello,
+				will_be_tls13(hosts->settings, hello));
 	plain = must_do_without_tickets(hosts->settings, hello);
 	if (!plain && host->tickets && will_be_tls13(hosts->settings, hello))
 		tls->more_tickets = host->tickets - 1;
@@ -184,58 +191,6 @@ void tls_free(struct tls *tls)
 	wolfSSL_free(tls->ssl);
 	buf_free(&tls->kept);
 	free(tls);
-}
-
-static int fatal_code(const WOLFSSL_ALERT *alert)
-{
-	/* A close_notify is none, and the library begins with -1. */
-	return alert->level == alert_fatal && alert->code > 0 ?
-		alert->code : NO_ALERT;
-}
-
-struct tls_alerts tls_alerts(const struct tls *tls)
-{
-	struct tls_alerts alerts = { NO_ALERT, NO_ALERT };
-	WOLFSSL_ALERT_HISTORY history;
-
-	memset(&history, 0, sizeof(history));
-	if (wolfSSL_get_alert_history(tls->ssl, &history) == WOLFSSL_SUCCESS) {
-		alerts.sent = fatal_code(&history.last_tx);
-		alerts.received = fatal_code(&history.last_rx);
-	}
-	if (tls->alert)
-		alerts.sent = tls->alert;
-	return alerts;
-}
-
-/* Says why to the peer, while records are in the clear. */
-static void correct_alert(struct tls *tls, uint8_t alert)
-{
-	struct buf *out = tls->wire->out;
-	int sent = tls_alerts(tls).sent;
-
-	if (!alert || tls->ciphers_on)
-		return;
-	tls->alert = alert;
-	if (sent == NO_ALERT) {
-		(void)tls_plain_alert(out, alert);
-		return;
-	}
-	if (out->len >= PLAIN_ALERT)
-		out->data[out->off + out->len - 1] = alert;
-}
-
-enum tls_result tls__fail(struct tls *tls, int error)
-{
-	const struct tls_reason *reason = tls_reason_find(error);
-
-	tls->error = error;
-	tls->failure = tls->no_memory ? FAIL_MEMORY : reason->failure;
-	if (error == VERIFY_CERT_ERROR && tls->client.refused != FAIL_NONE)
-		tls->failure = tls->client.refused;
-	tls->why = wolfSSL_ERR_reason_error_string((unsigned long)error);
-	correct_alert(tls, reason->alert);
-	return TLS_FAILED;
 }
 
 /*
@@ -326,18 +281,4 @@ enum tls_result tls_write(struct tls *tls, const void *buf, size_t len)
 void tls_close_notify(struct tls *tls)
 {
 	(void)wolfSSL_shutdown(tls->ssl);
-}
-
-enum failure tls_failure(const struct tls *tls, const char **why, int *code)
-{
-	*why = tls->why ? tls->why : "";
-	*code = tls->error;
-	return tls->failure;
-}
-
-int tls_plain_alert(struct buf *out, uint8_t alert)
-{
-	const uint8_t record[] = { RECORD_ALERT, 3, 3, 0, 2, 2, alert };
-
-	return buf_append(out, record, sizeof(record));
 }

@@ -136,7 +136,13 @@ struct tls_facts {
 
 void tls_facts(const struct tls *tls, struct tls_facts *out);
 
+/* The handshake ends for want of time: user_canceled and close_notify. */
+void tls_cancel(struct tls *tls);
+
 /* A fatal alert in a plaintext record, for before the library is there. */
 int tls_plain_alert(struct buf *out, uint8_t alert);
+
+/* The same for tls_cancel(). */
+void tls_plain_cancel(struct buf *out);
 
 #endif

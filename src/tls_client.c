@@ -377,8 +377,12 @@ static int on_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
 		return 0;
 	if (store->error_depth > 0)
 		return 1;
-	if (store->totalCerts == 0)	/* asked as well when none was sent */
-		return view->client->mode != CLIENT_REQUIRED;
+	if (store->totalCerts == 0) {	/* asked as well when none was sent */
+		if (view->client->mode != CLIENT_REQUIRED)
+			return 1;
+		view->refused = FAIL_CERT_NONE;
+		return 0;
+	}
 	if (!is_whole(view->client, store->certs, store->totalCerts,
 		      &until_s)) {
 		view->refused = FAIL_CERT_UNKNOWN_CA;

@@ -2,7 +2,7 @@
 /*
  * tls_private.h - one connection's TLS, as the tls*.c files share it: tls.c
  * (its life), tls_wire.c (records), tls_ask.c (certificates after the
- * handshake), tls_facts.c (what was agreed).
+ * handshake), tls_fail.c (how it is lost), tls_facts.c (what was agreed).
  */
 #ifndef STEKD_TLS_PRIVATE_H
 #define STEKD_TLS_PRIVATE_H
@@ -10,6 +10,15 @@
 #include "tls_client.h"
 
 #include <stek_wolfssl.h>
+
+/* How far the client's records and messages have been read in the clear. */
+struct tls_peek {
+	uint8_t record[5], message[4];
+	uint8_t record_have, message_have;	/* bytes of these */
+	bool over;
+	size_t record_left, message_left, kept;
+	uint8_t body[1 + 133];	/* the greatest ClientKeyExchange */
+};
 
 struct tls {
 	WOLFSSL *ssl;
@@ -32,6 +41,11 @@ struct tls {
 	const char *why;
 	enum failure failure;
 	uint8_t alert;		/* that we put in the library's place */
+	uint8_t heard;		/* an alert that the library would not read */
+	bool swallowed;		/* one of its own that must not go out */
+	bool off_curve;		/* the client's point of TLS 1.2 */
+	struct tls_peek peek;
+	bool lacks_scheme;	/* the client verifies no signature of ours */
 };
 
 /* Notes why, and corrects the alert in `out` where it still can. TLS_FAILED. */
@@ -39,6 +53,9 @@ enum tls_result tls__fail(struct tls *tls, int error);
 
 /* What wolfSSL_read() has returned. */
 enum tls_result tls__read_result(struct tls *tls, int got);
+
+/* False when a ClientKeyExchange ends in these bytes whose point is none. */
+bool tls__peek(struct tls_peek *peek, const uint8_t *bytes, size_t len);
 
 /* The bits of a list of groups; 0 when one of them has none. */
 unsigned tls__groups(const char *list);

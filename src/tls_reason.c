@@ -37,7 +37,7 @@ static const struct tls_reason reasons[] = {
 	{ INCOMPLETE_DATA, FAIL_MALFORMED, decode_error },
 	{ MISSING_HANDSHAKE_DATA, FAIL_MALFORMED, decode_error },
 	{ PARSE_ERROR, FAIL_MALFORMED, decode_error },
-	{ LENGTH_ERROR, FAIL_MALFORMED, decode_error },
+	{ LENGTH_ERROR, FAIL_MALFORMED, record_overflow },
 	{ DECODE_E, FAIL_MALFORMED, decode_error },
 	{ BAD_TICKET_MSG_SZ, FAIL_MALFORMED, decode_error },
 	{ BAD_HELLO, FAIL_MALFORMED, decode_error },

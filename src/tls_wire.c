@@ -18,7 +18,10 @@ static const uint8_t retry_random[32] = {
 
 enum {
 	RECORD_HEADER = 5,
+	PLAIN_ALERT = RECORD_HEADER + 2,
+	LEVEL_FATAL = 2,
 	RECORD_CHANGE_CIPHER = 20,
+	RECORD_ALERT = 21,
 	RECORD_HANDSHAKE = 22,
 	MESSAGE_SERVER_HELLO = 2,
 	RANDOM_AT = RECORD_HEADER + 4 + 2,
@@ -30,6 +33,24 @@ enum {
  * for a key derivation. It asks for one record header at a time.
  */
 #define IDLE_RECORDS_MAX 32
+
+/*
+ * OpenSSL's clients, in TLS 1.3, send the alert for a certificate that they do
+ * not trust before they write under keys. The library takes it for a breach of
+ * the order; what it says is that the client is leaving.
+ */
+static bool hears_plain_alert(struct tls *tls, size_t n)
+{
+	const uint8_t *in = tls->wire->in;
+
+	if (tls->done || !tls->ciphers_on || n != RECORD_HEADER ||
+	    tls->wire->in_len < PLAIN_ALERT || in[0] != RECORD_ALERT ||
+	    in[3] != 0 || in[4] != 2 || in[5] != LEVEL_FATAL ||
+	    wolfSSL_version(tls->ssl) != TLS1_3_VERSION)
+		return false;
+	tls->heard = in[6];
+	return true;
+}
 
 static int wire_recv(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 {
@@ -43,8 +64,14 @@ static int wire_recv(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 	if (tls->done && n == RECORD_HEADER &&
 	    tls->idle_records++ > IDLE_RECORDS_MAX)
 		return WOLFSSL_CBIO_ERR_GENERAL;
+	if (hears_plain_alert(tls, n))
+		return WOLFSSL_CBIO_ERR_CONN_CLOSE;
 	if (n > wire->in_len)
 		n = wire->in_len;
+	if (!tls->done && !tls__peek(&tls->peek, wire->in, n)) {
+		tls->off_curve = true;
+		return WOLFSSL_CBIO_ERR_GENERAL;
+	}
 	memcpy(buf, wire->in, n);
 	wire->in += n;
 	wire->in_len -= n;
@@ -80,6 +107,18 @@ static void watch_flight(struct tls *tls, const uint8_t *p, size_t len)
 	}
 }
 
+/*
+ * In a resumed TLS 1.2 handshake the library sends its alerts in the clear
+ * until the client's change_cipher_spec, though our records are encrypted by
+ * then. The client could only take such a one for a forgery.
+ */
+static bool is_out_of_place(const struct tls *tls, const uint8_t *record,
+			    size_t len)
+{
+	return !tls->done && tls->ciphers_on && len == PLAIN_ALERT &&
+		record[0] == RECORD_ALERT;
+}
+
 static int wire_send(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 {
 	struct tls *tls = ctx;
@@ -87,6 +126,10 @@ static int wire_send(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 	(void)ssl;
 	if (sz < 0)
 		return WOLFSSL_CBIO_ERR_GENERAL;
+	if (is_out_of_place(tls, (const uint8_t *)buf, (size_t)sz)) {
+		tls->swallowed = true;
+		return sz;
+	}
 	if (!tls->done)
 		watch_flight(tls, (const uint8_t *)buf, (size_t)sz);
 	if (buf_append(tls->wire->out, buf, (size_t)sz) < 0) {

@@ -76,7 +76,7 @@ START_TEST(test_request_with_the_finished)
 END_TEST
 
 struct refusal {
-	const char *name, *groups, *ciphers, *suites;
+	const char *name, *groups, *ciphers, *suites, *schemes;
 	bool alpn;
 	int version, alert;
 	enum failure failure;
@@ -103,6 +103,12 @@ START_TEST(test_refusals_say_why)
 		{ .name = "www.example.com", .version = TLS1_3_VERSION,
 		  .suites = "TLS_AES_128_CCM_SHA256", .alert = 40,
 		  .failure = FAIL_SUITE },
+		{ .name = "www.example.com", .version = TLS1_3_VERSION,
+		  .schemes = "RSA-PSS+SHA256", .alert = 40,
+		  .failure = FAIL_SIGNATURE_SCHEME },
+		{ .name = "www.example.com", .version = TLS1_2_VERSION,
+		  .schemes = "RSA-PSS+SHA256:RSA+SHA256", .alert = 40,
+		  .failure = FAIL_SIGNATURE_SCHEME },
 	};
 	const struct refusal *refusal = &refusals[_i];
 	static char noise[4096];
@@ -119,6 +125,8 @@ START_TEST(test_refusals_say_why)
 		SSL_set1_groups_list(client->ssl, refusal->groups);
 	if (refusal->ciphers)
 		SSL_set_cipher_list(client->ssl, refusal->ciphers);
+	if (refusal->schemes)
+		SSL_set1_sigalgs_list(client->ssl, refusal->schemes);
 	if (refusal->suites)
 		SSL_set_ciphersuites(client->ssl, refusal->suites);
 	ck_assert_int_ne(SSL_do_handshake(client->ssl), 1);
@@ -342,7 +350,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_a_ticket_resumes, 0, 2);
 	tcase_add_loop_test(tcase, test_another_host_does_not_resume, 0, 2);
 	tcase_add_test(tcase, test_request_with_the_finished);
-	tcase_add_loop_test(tcase, test_refusals_say_why, 0, 8);
+	tcase_add_loop_test(tcase, test_refusals_say_why, 0, 10);
 	tcase_add_loop_test(tcase, test_an_excluded_version_is_refused, 0, 2);
 	tcase_add_test(tcase, test_fallback_is_refused);
 	tcase_add_loop_test(tcase, test_without_a_key_no_ticket_is_given, 0, 2);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tls_fail.c - how a handshake is lost: its one reason, and the alert, which
+ * must be the standard's also where the library sends none or another one.
+ */
+#include "tls_private.h"
+
+#include <string.h>
+
+#include "tls_reason.h"
+
+enum {
+	RECORD_ALERT = 21,
+	PLAIN_ALERT = 7,	/* bytes, with the record's header */
+	LEVEL_WARNING = 1,
+	LEVEL_FATAL = 2,
+};
+
+static int fatal_code(const WOLFSSL_ALERT *alert)
+{
+	/* A close_notify is none, and the library begins with -1. */
+	return alert->level == alert_fatal && alert->code > 0 ?
+		alert->code : NO_ALERT;
+}
+
+struct tls_alerts tls_alerts(const struct tls *tls)
+{
+	struct tls_alerts alerts = { NO_ALERT, NO_ALERT };
+	WOLFSSL_ALERT_HISTORY history;
+
+	memset(&history, 0, sizeof(history));
+	if (wolfSSL_get_alert_history(tls->ssl, &history) == WOLFSSL_SUCCESS) {
+		alerts.sent = fatal_code(&history.last_tx);
+		alerts.received = fatal_code(&history.last_rx);
+	}
+	if (tls->alert)
+		alerts.sent = tls->alert;
+	if (tls->swallowed)
+		alerts.sent = NO_ALERT;
+	if (tls->heard)
+		alerts.received = tls->heard;
+	return alerts;
+}
+
+static int plain_alert(struct buf *out, uint8_t level, uint8_t alert)
+{
+	const uint8_t record[PLAIN_ALERT] = {
+		RECORD_ALERT, 3, 3, 0, 2, level, alert
+	};
+
+	return buf_append(out, record, sizeof(record));
+}
+
+int tls_plain_alert(struct buf *out, uint8_t alert)
+{
+	return plain_alert(out, LEVEL_FATAL, alert);
+}
+
+void tls_plain_cancel(struct buf *out)
+{
+	(void)plain_alert(out, LEVEL_WARNING, user_canceled);
+	(void)plain_alert(out, LEVEL_WARNING, close_notify);
+}
+
+/* RFC 8446 s6.1: canceled for a reason that is no failure of the protocol. */
+void tls_cancel(struct tls *tls)
+{
+	if (wolfSSL_SendUserCanceled(tls->ssl) != WOLFSSL_FAILURE)
+		tls->alert = user_canceled;
+}
+
+/* Says why to the peer, while records are in the clear. */
+static void correct_alert(struct tls *tls, uint8_t alert)
+{
+	struct buf *out = tls->wire->out;
+	int sent = tls_alerts(tls).sent;
+
+	if (!alert || tls->ciphers_on)
+		return;
+	tls->alert = alert;
+	if (sent == NO_ALERT) {
+		(void)tls_plain_alert(out, alert);
+		return;
+	}
+	if (out->len >= PLAIN_ALERT)
+		out->data[out->off + out->len - 1] = alert;
+}
+
+/* Of what we have found ourselves; 0: the library's error decides. */
+static uint8_t alert_of(enum failure failure)
+{
+	switch (failure) {
+	case FAIL_CERT_NONE:		/* RFC 5246 s7.4.6 */
+	case FAIL_SIGNATURE_SCHEME:
+		return handshake_failure;
+	case FAIL_CERT_UNKNOWN_CA:
+		return unknown_ca;
+	case FAIL_CERT_DENIED:
+		return access_denied;
+	default:
+		return 0;
+	}
+}
+
+static enum failure own_finding(const struct tls *tls, int error)
+{
+	if (tls->no_memory)
+		return FAIL_MEMORY;
+	if (tls->heard)
+		return FAIL_ALERT;
+	if (tls->off_curve)
+		return FAIL_MALFORMED;
+	if (error == VERIFY_CERT_ERROR)
+		return tls->client.refused;
+	if (error == MATCH_SUITE_ERROR && tls->lacks_scheme)
+		return FAIL_SIGNATURE_SCHEME;
+	return FAIL_NONE;
+}
+
+enum tls_result tls__fail(struct tls *tls, int error)
+{
+	const struct tls_reason *reason = tls_reason_find(error);
+	enum failure found = own_finding(tls, error);
+	uint8_t alert = tls->off_curve ? illegal_parameter : alert_of(found);
+
+	tls->error = error;
+	tls->failure = found ? found : reason->failure;
+	tls->why = tls->off_curve ? "a key share is not a point" :
+		wolfSSL_ERR_reason_error_string((unsigned long)error);
+	correct_alert(tls, alert ? alert : reason->alert);
+	return TLS_FAILED;
+}
+
+enum failure tls_failure(const struct tls *tls, const char **why, int *code)
+{
+	*why = tls->why ? tls->why : "";
+	*code = tls->error;
+	return tls->failure;
+}

@@ -1,0 +1,501 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Every way in which a handshake can fail ends with the alert that RFC 5246 and
+# RFC 8446 name, read by the client and not lost to a reset, with one counted
+# and one logged reason. OpenSSL and GnuTLS clients, TLS 1.2 and 1.3, full and
+# resumed, with and without client certificates. What no client does by itself
+# helper_tamper does to the client's records on their way.
+. "$(dirname "$0")/lib.sh"
+need gnutls-cli
+
+host=www.example.test
+rows=0 good=0
+tamper=$STEKD_BUILD/tests/helper_tamper
+
+# ---- certificates ----------------------------------------------------------------
+
+# ca NAME: a CA in $work/NAME, which can date its certificates and revoke them.
+ca()
+{
+	make_ca "$1"
+	mkdir "$work/$1.d"
+	: >"$work/$1.d/index"
+	echo 1000 >"$work/$1.d/serial"
+	echo 1000 >"$work/$1.d/crlnumber"
+	cat >"$work/$1.cnf" <<-EOT
+	[ca]
+	default_ca = this
+	[this]
+	database = $work/$1.d/index
+	serial = $work/$1.d/serial
+	crlnumber = $work/$1.d/crlnumber
+	new_certs_dir = $work/$1.d
+	certificate = $work/$1.pem
+	private_key = $work/$1.key
+	default_md = sha256
+	default_days = 30
+	default_crl_days = 30
+	unique_subject = no
+	policy = any
+	[any]
+	commonName = supplied
+	EOT
+}
+
+of_ca() { local name=$1; shift; openssl ca -batch -config "$work/$name.cnf" "$@"; }
+
+# client_pair CA NAME USAGE [openssl ca's options]: $work/NAME.pem and NAME.key.
+client_pair()
+{
+	local ca=$1 name=$2 usage=$3
+
+	shift 3
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout "$work/$name.key" -out "$work/$name.csr" \
+		-subj "/CN=$name" 2>>"$work/log/openssl"
+	printf 'basicConstraints=%s\n%s\n' "${constraints:-CA:false}" \
+		"${usage:+extendedKeyUsage=$usage}" >"$work/$name.ext"
+	of_ca "$ca" -in "$work/$name.csr" -out "$work/$name.pem" -notext \
+		-extfile "$work/$name.ext" "$@" 2>>"$work/log/openssl"
+}
+
+make_clients()
+{
+	ca clients
+	ca strangers
+	client_pair clients good clientAuth
+	client_pair clients revoked clientAuth
+	client_pair clients expired clientAuth \
+		-startdate 20200101000000Z -enddate 20200201000000Z
+	client_pair clients early clientAuth \
+		-startdate 21000101000000Z -enddate 21000201000000Z
+	client_pair clients usage serverAuth
+	client_pair strangers stranger clientAuth
+	of_ca clients -revoke "$work/revoked.pem" 2>>"$work/log/openssl"
+	# The signature of a certificate ends it: another last byte.
+	openssl x509 -in "$work/good.pem" -outform DER -out "$work/forged.der"
+	forge "$work/forged.der"
+	openssl x509 -inform DER -in "$work/forged.der" -out "$work/forged.pem"
+	cp "$work/good.key" "$work/forged.key"
+	# Two intermediate CAs where the host allows one.
+	constraints=CA:true client_pair clients first ''
+	chained_ca first
+	constraints=CA:true client_pair first second ''
+	chained_ca second
+	client_pair second chain clientAuth
+	cat "$work/second.pem" "$work/first.pem" >>"$work/chain.pem"
+	of_ca clients -gencrl -out "$work/clients.crl" 2>>"$work/log/openssl"
+	# A CA in the bundle that has issued no list.
+	ca unlisted
+	client_pair unlisted unlisted-client clientAuth
+	cat "$work/clients.pem" "$work/unlisted.pem" >"$work/bundle.pem"
+}
+
+# The files of a CA whose certificate and key are there already.
+chained_ca()
+{
+	cp "$work/$1.pem" "$work/$1.kept"
+	cp "$work/$1.key" "$work/$1.kept-key"
+	ca "$1"
+	mv "$work/$1.kept" "$work/$1.pem"
+	mv "$work/$1.kept-key" "$work/$1.key"
+}
+
+forge()
+{
+	local size byte
+
+	size=$(stat -c %s "$1")
+	byte=$(tail -c 1 "$1" | od -An -tu1)
+	printf '%b' "\\x$(printf %02x $((byte ^ 1)))" |
+		dd of="$1" bs=1 seek=$((size - 1)) conv=notrunc status=none
+}
+
+# ---- nodes -----------------------------------------------------------------------
+
+# node N VERSIONS: hosts that ask for no certificate, demand one, and allow one.
+node()
+{
+	write_config "$1"
+	sed -i '/^hosts:/,/^admin:/{/^admin:/!d}' "$work/node-$1.yaml"
+	cat >>"$work/node-$1.yaml" <<-EOT
+	tls: { versions: [$2] }
+	limits: { handshake_timeout_ms: 1500 }
+	hosts:
+	  - names: [$host]
+	    certificate: $work/$host.pem
+	    key: $work/$host.key
+	    alpn: [http/1.1]
+	    backend: builtin
+	  - names: [mtls.example.test]
+	    certificate: $work/$host.pem
+	    key: $work/$host.key
+	    backend: builtin
+	    client_auth: required
+	    client_ca: $work/bundle.pem
+	    client_crl: $work/clients.crl
+	  - names: [chain.example.test]
+	    certificate: $work/$host.pem
+	    key: $work/$host.key
+	    backend: builtin
+	    client_auth: optional
+	    client_ca: $work/clients.pem
+	    client_depth: 1
+	EOT
+	sed -i 's/workers: 2/workers: 1/' "$work/node-$1.yaml"
+	start_node "$1"
+}
+
+counts()
+{
+	curl -sf "http://127.0.0.1:${metrics_port[1]}/metrics" \
+		"http://127.0.0.1:${metrics_port[2]}/metrics" \
+		"http://127.0.0.1:${metrics_port[3]}/metrics" |
+		awk -F'[" ]' '/^stekd_handshake_failures_total/ {
+			sum[$2] += $NF
+		} END { for (i in sum) print i, sum[i] }' | sort
+}
+
+# What was counted since `before`: "reason n ..."; at least one within 5 s.
+counted()
+{
+	local until=$((SECONDS + 5)) now
+
+	while :; do
+		now=$(join <(echo "$before") <(counts) |
+			awk '$3 != $2 { printf "%s %d ", $1, $3 - $2 }')
+		if [ -n "$now" ] || [ $SECONDS -ge $until ]; then break; fi
+		pause
+	done
+	echo "${now% }"
+}
+
+# mark, new_lines: what the nodes have logged since about failed handshakes.
+mark()
+{
+	local n
+
+	for n in 1 2 3; do offset[n]=$(stat -c %s "$work/log/node-$n"); done
+}
+
+new_lines()
+{
+	local n
+
+	for n in 1 2 3; do
+		tail -c +$((offset[n] + 1)) "$work/log/node-$n"
+	done | grep 'msg="handshake failed"'
+}
+offset=()
+
+# ---- clients ---------------------------------------------------------------------
+
+# Nobody writes there, and it never ends: a client goes when the server does.
+mkfifo "$work/nothing"
+exec 9<>"$work/nothing"
+
+# What follows fills these for the client at hand.
+version='' client='' kind=''
+
+by_openssl()
+{
+	timeout 20 openssl s_client -connect "127.0.0.1:$1" \
+		-tls1_"${version#1.}" -ign_eof -state -keylogfile "$work/keys" \
+		"${@:2}" <&9 >"$work/out" 2>&1 || :
+}
+
+by_gnutls()
+{
+	SSLKEYLOGFILE=$work/keys timeout 20 gnutls-cli -p "$1" \
+		"${@:2}" 127.0.0.1 <&9 >"$work/out" 2>&1 || :
+}
+
+# The arguments of s_client for the wishes below.
+args_of_openssl()
+{
+	local wish suite=ECDHE-ECDSA-AES128-GCM-SHA256 sni=$host list=-cipher
+
+	[ "$version" = 1.2 ] || { suite=TLS_AES_128_GCM_SHA256 list=-ciphersuites; }
+	args=()
+	for wish; do
+		case $wish in
+		sni=*) sni=${wish#*=} ;;
+		suite) suite=ECDHE-ECDSA-AES128-CCM
+			[ "$version" = 1.2 ] || suite=TLS_AES_128_CCM_SHA256 ;;
+		group) args+=(-groups P-521) ;;
+		p256) args+=(-groups P-256) ;;
+		scheme) args+=(-sigalgs RSA-PSS+SHA256)
+			suite+=:ECDHE-RSA-AES128-GCM-SHA256
+			[ "$version" = 1.2 ] || suite=${suite%:*} ;;
+		alpn) args+=(-alpn nothing) ;;
+		scsv) args+=(-fallback_scsv) ;;
+		distrust) args+=(-CAfile "$work/strangers.pem"
+			-verify_return_error) ;;
+		cert=*) args+=(-cert "$work/${wish#*=}.pem" -key
+			"$work/${wish#*=}.key" -cert_chain
+			"$work/${wish#*=}.pem") ;;
+		esac
+	done
+	args+=(-servername "$sni" "$list" "$suite")
+}
+
+# The same for gnutls-cli.
+args_of_gnutls()
+{
+	local wish cipher=AES-128-GCM sni=$host priority='' trust=--insecure
+
+	args=()
+	for wish; do
+		case $wish in
+		sni=*) sni=${wish#*=} ;;
+		suite) cipher=AES-128-CCM ;;
+		group) priority+=:-GROUP-ALL:+GROUP-SECP521R1 ;;
+		p256) priority+=:-GROUP-ALL:+GROUP-SECP256R1 ;;
+		scheme) priority+=:-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256 ;;
+		alpn) args+=(--alpn nothing) ;;
+		scsv) priority+=:%FALLBACK_SCSV ;;
+		distrust) trust=--x509cafile=$work/strangers.pem ;;
+		cert=*) args+=(--x509certfile "$work/${wish#*=}.pem"
+			--x509keyfile "$work/${wish#*=}.key") ;;
+		esac
+	done
+	args+=(--sni-hostname "$sni" "$trust" --priority
+		"NORMAL:-VERS-ALL:+VERS-TLS$version:-CIPHER-ALL:+$cipher$priority")
+}
+
+# connect PORT WISH...: a full handshake.
+connect()
+{
+	args_of_"$client" "${@:2}"
+	by_"$client" "$1" "${args[@]}"
+}
+
+# again PORT: one more with the ticket of a first connection, which takes a
+# port of its own where the client can do that.
+again()
+{
+	args_of_"$client" "${@:2}"
+	if [ "$client" = gnutls ]; then
+		by_gnutls "$1" --resume --waitresumption "${args[@]}"
+		return
+	fi
+	rm -f "$work/session"
+	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 20 openssl s_client -connect \
+		"127.0.0.1:$1" -tls1_"${version#1.}" -ign_eof -servername \
+		"$host" -keylogfile "$work/keys" -sess_out "$work/session" \
+		>"$work/log/first" 2>&1 || :
+	by_openssl "$1" "${args[@]}" -sess_in "$work/session"
+}
+
+# spoilt WHAT CONNECT WISH...: through helper_tamper.
+spoilt()
+{
+	local after=0
+
+	[ "$2" = connect ] || after=1
+	rm -f "$work/keys" "$work/log/tamper"
+	run tamper "$tamper" --to "${tls_port[1]}" --what "$1" \
+		--keys "$work/keys" --after $after
+	await_of tamper 5 "helper_tamper" grep -q listening "$work/log/tamper"
+	"$2" "$(awk '/listening/ { print $2 }' "$work/log/tamper")" "${@:3}"
+	await 5 "helper_tamper's end" gone tamper
+	if grep -q "helper_tamper:" "$work/log/tamper"; then
+		cat "$work/log/tamper" >>"$work/out"
+	fi
+}
+
+gone() { ! alive "$1"; }
+
+# What the client saw last: an alert's number, "reset", "end" or "http 400".
+seen()
+{
+	local alert
+
+	alert=$(sed -nE -e 's/.*SSL alert number ([0-9]+).*/\1/p' \
+		-e 's/.*Received alert \[([0-9]+)\].*/\1/p' \
+		-e 's/.*alert read:warning:user canceled.*/90/p' "$work/out" |
+		tail -n 1)
+	if grep -aq "^HTTP/1.1 400" "$work/out"; then
+		echo "http 400"
+	elif grep -aqiE 'errno=104|reset by peer|pull function|tamper: |^reset' \
+		"$work/out"
+	then
+		echo reset
+	else
+		echo "${alert:-end}"
+	fi
+}
+
+# A resumed row is one only if the client says so, where it gets that far.
+is_resumed()
+{
+	grep -aqE '^Reused, TLS|This is a resumed session' "$work/out"
+}
+
+# ---- the table -------------------------------------------------------------------
+
+name_of()
+{
+	case $1 in
+	10) echo unexpected_message ;;
+	20) echo bad_record_mac ;;
+	22) echo record_overflow ;;
+	40) echo handshake_failure ;;
+	42) echo bad_certificate ;;
+	43) echo unsupported_certificate ;;
+	44) echo certificate_revoked ;;
+	45) echo certificate_expired ;;
+	46) echo certificate_unknown ;;
+	47) echo illegal_parameter ;;
+	48) echo unknown_ca ;;
+	50) echo decode_error ;;
+	51) echo decrypt_error ;;
+	70) echo protocol_version ;;
+	86) echo inappropriate_fallback ;;
+	90) echo user_canceled ;;
+	112) echo unrecognized_name ;;
+	116) echo certificate_required ;;
+	120) echo no_application_protocol ;;
+	esac
+}
+
+# row WHAT REASON DUE COMMAND...: runs the client and puts what came of it beside
+# what is due.
+row()
+{
+	local what=$1 reason=$2 due=$3 before got logged verdict=as-expected
+
+	shift 3
+	before=$(counts)
+	mark
+	"$@"
+	got="$(seen); $(counted)"
+	logged=$(new_lines)
+	[ "$got" = "$due; $reason 1" ] || verdict="WRONG: $got"
+	[ "$(grep -c . <<<"$logged")" = 1 ] &&
+		grep -q " reason=$reason " <<<"$logged" ||
+		verdict+="; logged $logged"
+	case $due in
+	[0-9]*) grep -q " alert_sent=$(name_of "$due") " <<<"$logged" ||
+		verdict+="; logged $logged" ;;
+	esac
+	printf '%-28s %-7s %-3s %-7s %-9s %-26s %s\n' "$what" "$client" \
+		"$version" "$kind" "$due" "$reason" "$verdict"
+	rows=$((rows + 1))
+	if [ "$verdict" = as-expected ]; then
+		good=$((good + 1))
+	else
+		cp "$work/out" "$work/log/row-$rows"
+	fi
+}
+
+# by_version OF-1.2 OF-1.3
+by_version() { if [ "$version" = 1.2 ]; then echo "$1"; else echo "$2"; fi; }
+
+full_rows()
+{
+	local mtls=sni=mtls.example.test
+
+	kind=full
+	row "no shared version" version 70 \
+		connect "${tls_port[$(by_version 3 2)]}"
+	row "no shared suite" suite 40 connect "${tls_port[1]}" suite
+	row "no shared group" group 40 connect "${tls_port[1]}" group
+	row "no shared signature scheme" signature_scheme 40 \
+		connect "${tls_port[1]}" scheme
+	row "unknown host" unknown_host 112 \
+		connect "${tls_port[1]}" sni=nobody.example.test
+	row "no shared protocol" alpn 120 connect "${tls_port[1]}" alpn
+	[ "$version" = 1.3 ] || row "needless fallback" fallback 86 \
+		connect "${tls_port[1]}" scsv
+	row "the client sends an alert" alert end \
+		connect "${tls_port[1]}" distrust
+	row "ClientHello does not decode" malformed 50 spoilt hello connect
+	[ "$version" = 1.3 ] || row "key share is not a point" malformed 47 \
+		spoilt key connect p256
+	finished_rows connect
+	row "closed by the client" closed end spoilt close connect
+	row "time-out" timeout 90 spoilt silent connect
+	kind=mtls
+	row "no certificate" no_certificate "$(by_version 40 116)" \
+		connect "${tls_port[1]}" $mtls
+	row "expired" certificate_expired 45 \
+		connect "${tls_port[1]}" $mtls cert=expired
+	row "not yet valid" certificate_not_yet_valid 45 \
+		connect "${tls_port[1]}" $mtls cert=early
+	row "revoked" certificate_revoked 44 \
+		connect "${tls_port[1]}" $mtls cert=revoked
+	row "unknown CA" unknown_ca 48 \
+		connect "${tls_port[1]}" $mtls cert=stranger
+	row "wrong usage" certificate_usage "$(by_version 43 42)" \
+		connect "${tls_port[1]}" $mtls cert=usage
+	row "forged certificate" bad_certificate 42 \
+		connect "${tls_port[1]}" $mtls cert=forged
+	row "chain too long" certificate_chain "$(by_version 48 42)" \
+		connect "${tls_port[1]}" sni=chain.example.test cert=chain
+	row "no revocation list" certificate_status "$(by_version 46 42)" \
+		connect "${tls_port[1]}" $mtls cert=unlisted-client
+	row "bad signature" bad_signature 51 \
+		spoilt signature connect $mtls cert=good
+	finished_rows connect $mtls cert=good
+}
+
+finished_rows()
+{
+	row "bad Finished" bad_finished 51 spoilt finished "$@"
+	row "Finished does not decode" malformed 50 spoilt short "$@"
+	row "unknown message" unexpected_message 10 spoilt type "$@"
+	row "record does not open" bad_record 20 spoilt record "$@"
+	# Once records are encrypted the library closes without a word.
+	row "record too large" malformed \
+		"$([ "$version $1" = "1.2 connect" ] && echo 22 || echo end)" \
+		spoilt large "$@"
+}
+
+resumed_rows()
+{
+	kind=resumed
+	finished_rows again
+	[ "$version" = 1.2 ] || row "bad binder" bad_finished 51 \
+		spoilt binder again
+	row "closed by the client" closed end spoilt close again
+	# In TLS 1.2 the library cannot say anything just then.
+	row "time-out" timeout "$(by_version end 90)" spoilt silent again
+}
+
+strangers()
+{
+	client=curl version=- kind=-
+	row "plain HTTP" plain_http "http 400" by_curl
+	client=bash
+	row "another protocol" not_tls end by_bash
+}
+
+by_curl() { curl -si "http://127.0.0.1:${tls_port[1]}/" >"$work/out" || :; }
+
+by_bash()
+{
+	timeout 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/${tls_port[1]}
+		printf 'SSH-2.0-x\r\n' >&3; cat <&3" >"$work/out" 2>&1 || :
+}
+
+make_ca
+make_certificate $host
+make_clients
+make_farm_key
+node 1 TLSv1.2,TLSv1.3
+node 2 TLSv1.2
+node 3 TLSv1.3
+printf '%-28s %-7s %-3s %-7s %-9s %-26s %s\n' what client TLS kind seen \
+	counted verdict
+strangers
+for client in ${STEKD_ALERT_CLIENTS:-openssl gnutls}; do
+	for version in ${STEKD_ALERT_VERSIONS:-1.2 1.3}; do
+		for rows_of in ${STEKD_ALERT_KINDS:-full resumed}; do
+			"${rows_of}_rows"
+		done
+	done
+done
+[ "$good" = "$rows" ] || fall_short "$rows rows, $good as expected"
+echo "$rows rows, $good as expected"
