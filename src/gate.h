@@ -64,6 +64,8 @@ struct gate_hello {
 	size_t n_psk;
 	size_t psk_longest;
 	uint8_t psk_name[16];	/* of the first identity, zero if shorter */
+	bool has_ticket_request;	/* RFC 9149, and how many it wants: */
+	uint8_t tickets_at_full, tickets_at_resumption;
 	bool psk_ke, psk_dhe_ke;	/* psk_key_exchange_modes */
 	size_t n_key_shares;
 	bool has_groups;	/* supported_groups, RFC 8422 s5.1.1 */

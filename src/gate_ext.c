@@ -32,6 +32,7 @@ enum {
 	EXT_POST_HANDSHAKE_AUTH = 49,
 	EXT_SIGNATURES_CERT = 50,
 	EXT_KEY_SHARE = 51,
+	EXT_TICKET_REQUEST = 58,
 	EXT_RENEGOTIATION = 65281,
 };
 
@@ -314,6 +315,15 @@ static bool master_secret(struct gate_walk *walk, struct cursor *data)
 	return true;
 }
 
+/* RFC 9149 s3: new_session_count, resumption_count. */
+static bool ticket_request(struct gate_walk *walk, struct cursor *data)
+{
+	walk->out->has_ticket_request = true;
+	walk->out->tickets_at_full = cursor_u8(data);
+	walk->out->tickets_at_resumption = cursor_u8(data);
+	return true;
+}
+
 static bool early_data(struct gate_walk *walk, struct cursor *data)
 {
 	(void)data;
@@ -370,6 +380,8 @@ static const struct extension {
 	  "post_handshake_auth is malformed" },
 	{ EXT_SIGNATURES_CERT, false, signatures_cert,
 	  "signature_algorithms_cert is malformed" },
+	{ EXT_TICKET_REQUEST, false, ticket_request,
+	  "ticket_request is malformed" },
 	{ EXT_KEY_SHARE, true, key_share, "key_share is malformed" },
 	{ EXT_RENEGOTIATION, false, renegotiation,
 	  "renegotiation_info is malformed" },

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a connection, whatever it wishes. */
+#define TICKETS_MOST 4
+
 static bool will_be_tls13(const struct settings *settings,
 			  const struct gate_hello *hello)
 {
@@ -74,7 +77,7 @@ static void spare_tickets(struct tls *tls, struct stek_farm *farm,
 {
 	if (stek_farm_can_seal(farm))
 		return;
-	tls->more_tickets = 0;
+	tls->tickets_at_full = tls->tickets_at_resumption = 0;
 	(void)wolfSSL_no_ticket_TLSv13(tls->ssl);
 	if (!hello->session_ticket_len)
 		(void)wolfSSL_NoTicketTLSv12(tls->ssl);
@@ -153,6 +156,22 @@ static int set_up(struct tls *tls, const struct tls_hosts *hosts,
 	return 0;
 }
 
+static unsigned at_most(unsigned wanted)
+{
+	return wanted < TICKETS_MOST ? wanted : TICKETS_MOST;
+}
+
+/* The client's wish, up to a bound; who has none gets what the host gives. */
+static void set_tickets(struct tls *tls, const struct settings_host *host,
+			const struct gate_hello *hello)
+{
+	tls->tickets_at_full = tls->tickets_at_resumption = host->tickets;
+	if (!hello->has_ticket_request)
+		return;
+	tls->tickets_at_full = at_most(hello->tickets_at_full);
+	tls->tickets_at_resumption = at_most(hello->tickets_at_resumption);
+}
+
 struct tls *tls_new(const struct tls_hosts *hosts,
 		    const struct settings_host *host,
 		    const struct gate_hello *hello, struct tls_wire *wire,
@@ -170,7 +189,7 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 				will_be_tls13(hosts->settings, hello));
 	plain = must_do_without_tickets(hosts->settings, hello);
 	if (!plain && host->tickets && will_be_tls13(hosts->settings, hello))
-		tls->more_tickets = host->tickets - 1;
+		set_tickets(tls, host, hello);
 	tls->session = session;
 	tls->asks = host->client_auth == CLIENT_AFTER_HANDSHAKE &&
 		tls_can_ask(hosts, hello);
@@ -194,15 +213,17 @@ void tls_free(struct tls *tls)
 }
 
 /*
- * On a resumption the library sends one ticket, however many are set. A client
- * that spends each once (RFC 8446 C.4) and opens two connections at a time
- * would then run dry.
+ * All of them here, and none by the library (see fill_host()): it cannot tell
+ * what the client wants of a full handshake from what it wants of a resumption
+ * (RFC 9149 s3), of which it gives one ticket alone, so that a client that
+ * spends each once (RFC 8446 C.4) and opens two connections would run dry.
  */
-static enum tls_result top_up_tickets(struct tls *tls)
+static enum tls_result send_tickets(struct tls *tls)
 {
-	if (!wolfSSL_session_reused(tls->ssl))
-		return TLS_OK;
-	for (; tls->more_tickets; tls->more_tickets--)
+	unsigned n = wolfSSL_session_reused(tls->ssl) ?
+		tls->tickets_at_resumption : tls->tickets_at_full;
+
+	for (; n; n--)
 		if (wolfSSL_send_SessionTicket(tls->ssl) != WOLFSSL_SUCCESS)
 			return tls__fail(tls, wolfSSL_get_error(tls->ssl,
 						WOLFSSL_FATAL_ERROR));
@@ -220,7 +241,7 @@ enum tls_result tls_handshake(struct tls *tls)
 		stek_wolfssl_settle(tls->ssl);
 		if (tls->session->outcome == STEK_NONE_OFFERED)
 			tls->session->outcome = tls->unseen;
-		result = top_up_tickets(tls);
+		result = send_tickets(tls);
 		/* They hold a message that comes in pieces: tls_ask.c. */
 		if (!tls->asks)
 			wolfSSL_FreeArrays(tls->ssl);

@@ -302,7 +302,8 @@ static int fill_host(struct tls_host *own, const struct settings *settings,
 	tls__describe_certificate(own, host->certificate);
 	(void)wolfSSL_CTX_no_ticket_TLSv13(own->plain);
 	(void)wolfSSL_CTX_NoTicketTLSv12(own->plain);
-	(void)wolfSSL_CTX_set_num_tickets(own->ticketed, host->tickets);
+	/* tls.c sends them all. */
+	(void)wolfSSL_CTX_set_num_tickets(own->ticketed, 0);
 	/* RFC 9325 s3.4: never resume without a fresh key exchange. */
 	(void)wolfSSL_CTX_only_dhe_psk(own->ticketed);
 	return join_farm(own, settings, host, farm, why, why_len);

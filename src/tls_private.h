@@ -28,7 +28,8 @@ struct tls {
 	bool hello_sent;	/* a real ServerHello went out */
 	bool ciphers_on;	/* our records are encrypted from here on */
 	bool done;		/* the handshake */
-	unsigned more_tickets;	/* due after a resumption, see there */
+	/* Of TLS 1.3, due when the handshake has ended; see send_tickets(). */
+	unsigned tickets_at_full, tickets_at_resumption;
 	struct stek_session *session;
 	struct tls_client_view client;
 	enum stek_outcome unseen;	/* if the callback is not asked */
