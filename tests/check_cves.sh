@@ -30,8 +30,8 @@ versions() {
 	done
 }
 
-# shellcheck disable=SC2086 # STEK_TEST_CPPFLAGS is a list
-versions >"$work/versions" && "$CC" -dM -E $STEK_TEST_CPPFLAGS \
+# shellcheck disable=SC2086 # both are lists
+versions >"$work/versions" && $CC -dM -E $STEK_TEST_CPPFLAGS \
 	-include wolfssl/options.h -include wolfssl/ssl.h -x c /dev/null \
 	>"$work/macros" || exit 1
 grep -q '^#define HAVE_SESSION_TICKET' "$work/macros" || {
