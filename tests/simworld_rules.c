@@ -218,9 +218,8 @@ static void weigh(struct choice *best, const uint8_t *id, int64_t now_ms,
 				 revoked != 0 };
 }
 
-/* The id of the key that DESIGN.md lets seal at `now_ms`, or NULL. */
-static const uint8_t *may_seal(const struct world *world,
-			       const struct stek_ring *ring, int64_t now_ms)
+/* Whose turn it is at `now_ms`, revoked or not. */
+static struct choice choose(const struct stek_ring *ring, int64_t now_ms)
 {
 	struct choice best = { NULL, 0, 0, false };
 	size_t i;
@@ -240,6 +239,15 @@ static const uint8_t *may_seal(const struct world *world,
 			weigh(&best, stone->id, now_ms, stone->activate_at_ms,
 			      stone->expire_at_ms, stone->revoked_at_ms);
 	}
+	return best;
+}
+
+/* The id of the key that DESIGN.md lets seal at `now_ms`, or NULL. */
+static const uint8_t *may_seal(const struct world *world,
+			       const struct stek_ring *ring, int64_t now_ms)
+{
+	struct choice best = choose(ring, now_ms);
+
 	if (!best.id || best.revoked ||
 	    now_ms >= seal_until(world, best.expire_at_ms))
 		return NULL;
@@ -371,32 +379,40 @@ static void spread(struct world *world, size_t k, size_t s)
 
 /* ---- agreement ----------------------------------------------------------------- */
 
-/* Two keys ahead; a slot that has just begun leaves a moment to mint. */
-static void check_pending(struct world_node *node)
+/*
+ * Two keys ahead. A slot that has just begun leaves a moment to mint the next;
+ * what was revoked in the last moment before its slot is not made again.
+ */
+static void check_pending(struct world_node *node, int64_t calm_ms)
 {
 	struct world *world = node->world;
 	const struct stek_ring *ring = ring_of(node);
 	int64_t period = (int64_t)world->policy.period_s * 1000;
-	int64_t slot = (world->now_ms - CALM_MS) / period;
+	int64_t slot = (world->now_ms - CALM_MS) / period, at_ms;
 	uint32_t ahead, found = 0;
 	size_t i;
 
 	for (ahead = 1; ahead <= 2; ahead++) {
+		at_ms = (slot + ahead) * period;
 		for (i = 0; i < ring->n_keys; i++) {
 			const struct stek_key *key = ring->keys[i];
 
-			if (key->activate_at_ms == (slot + ahead) * period &&
+			if (key->activate_at_ms == at_ms &&
 			    !revoked_at(ring, key->id, key->made_at_ms))
 				break;
 		}
-		found += i < ring->n_keys;
+		found += i < ring->n_keys ||
+			 at_ms <= world->now_ms - calm_ms + CALM_MS;
 	}
 	if (found < 2)
 		world_fail(world, "%s has %u of 2 pending keys", node->label,
 			   found);
 }
 
-/* Nobody falls silent where a key ends: another has taken over by then. */
+/*
+ * Nobody falls silent where a key ends: another has taken over by then, unless
+ * it was revoked by a clock so far ahead that its turn had come there.
+ */
 static void check_successors(struct world_node *node)
 {
 	struct world *world = node->world;
@@ -408,9 +424,10 @@ static void check_successors(struct world_node *node)
 		const struct stek_key *key = ring->keys[i];
 		int64_t end_ms = seal_until(world, key->expire_at_ms);
 
-		if (end_ms > world->now_ms && end_ms <= world->now_ms + period &&
+		if (end_ms > world->now_ms &&
+		    end_ms <= world->now_ms + period &&
 		    same_id(may_seal(world, ring, end_ms - 1), key->id) &&
-		    !may_seal(world, ring, end_ms))
+		    same_id(choose(ring, end_ms).id, key->id))
 			world_fail(world, "%s has no key to follow key %s",
 				   node->label, world_hex(key->id));
 	}
@@ -435,7 +452,7 @@ static void check_agreement(struct world_node *node)
 	if (world->now_ms - world->command_ms < calm_ms)
 		calm_ms = world->now_ms - world->command_ms;
 	if (calm_ms >= CALM_MS && world_settled(node)) {
-		check_pending(node);
+		check_pending(node, calm_ms);
 		check_successors(node);
 	}
 	if (calm_ms >= SILENT_MS && world_settled(node) && !world_sealing(node))
