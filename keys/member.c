@@ -13,12 +13,18 @@
 #define EXCHANGES 4
 #define LIVE_BEATS 3
 
+int64_t stek__member_offset_us(int64_t offset_us)
+{
+	if (offset_us > INT32_MAX)
+		return INT32_MAX;
+	return offset_us < INT32_MIN ? INT32_MIN : offset_us;
+}
+
 static int seal_beat(struct stek_sync *sync, const struct stek_link *link,
 		     uint8_t out[STEK_BEAT_MAX], size_t *len)
 {
 	struct stek_farm *farm = sync->farm;
 	const struct stek_farm_keys *keys = farm->farm_keys;
-	int64_t offset_us = stek__pace_offset_us(sync);
 	struct stek_beat beat = {
 		.node_id = farm->node_id,
 		.started_at_ms = sync->started_at_ms,
@@ -34,11 +40,8 @@ static int seal_beat(struct stek_sync *sync, const struct stek_link *link,
 		       STEK_FARM_KEY_ID_LEN);
 	memcpy(beat.audit_hash, link->audit_head.hash, STEK_DIGEST_LEN);
 
-	if (offset_us > INT32_MAX)
-		offset_us = INT32_MAX;
-	if (offset_us < INT32_MIN)
-		offset_us = INT32_MIN;
-	beat.clock_offset_us = (int32_t)offset_us;
+	beat.clock_offset_us = (int32_t)stek__member_offset_us(
+					stek__pace_offset_us(sync));
 	if (sync->on_beat)
 		beat.payload_len = sync->on_beat(sync->user, beat.payload,
 						 sizeof(beat.payload));
@@ -101,6 +104,7 @@ void stek__member_beat(struct stek_sync *sync, struct stek_link *link)
 		}
 		link->next_beat_ms = link->last_beat_ms +
 				     sync->farm->policy.beat_ms;
+		stek__astray_look(sync, link);
 		stek__merge(sync, link, &pulse);
 		if (link->state != STEK_STORE_OK) {
 			stek__pace_retry(sync, link);

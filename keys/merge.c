@@ -150,7 +150,7 @@ static void unite(struct stek_sync *sync, struct stek_link *link,
 	bool less, stale;
 	int err;
 
-	err = stek__ring_prune(&kept, ours, now_ms);
+	err = stek__ring_prune(&kept, ours, stek__astray(sync) ? 0 : now_ms);
 	if (!err)
 		err = stek__ring_merge(&all, kept, theirs);
 	if (err) {
@@ -277,7 +277,7 @@ void stek__merge_mint(struct stek_sync *sync)
 
 	if (!sync->in_sync || sync->current)
 		return;
-	if (!wanting(sync, ours)) {
+	if (stek__astray(sync) || !wanting(sync, ours)) {
 		sync->mint_at_ms = 0;
 		return;
 	}

@@ -73,7 +73,8 @@ static int compose(struct stek_sync *sync, struct stek_command *command,
 	for (i = 0; i < ours->n_keys; i++) {
 		const struct stek_key *key = ours->keys[i];
 
-		if (key->expire_at_ms <= now_ms ||
+		/* What expired by a wrong clock alone still has to be revoked. */
+		if ((key->expire_at_ms <= now_ms && !stek__astray(sync)) ||
 		    stek__ring_revoked_at(ours, key) ||
 		    (!command->all && !named(command, key->id)))
 			continue;
@@ -183,6 +184,9 @@ size_t stek__revoke_extra(struct stek_sync *sync, const struct stek_ring *base,
 
 	if (!command || command->kind != STEK_COMMAND_REVOKE ||
 	    command->phase != STEK_PHASE_PUBLISH)
+		return 0;
+	/* The others make them, by a better clock. */
+	if (stek__astray(sync))
 		return 0;
 	if (command->replace && !has_replacement(base, now_ms, by_ms) &&
 	    !stek__schedule_sealing(base, &sync->farm->policy, now_ms) &&

@@ -71,6 +71,11 @@ int stek__rotate_check(struct stek_sync *sync)
 				 " expected one");
 		return STEK_ECONFLICT;
 	}
+	if (stek__astray(sync)) {
+		stek__change_say(command, "this node's clock is too far off to"
+				 " make keys; ask another node");
+		return STEK_EUNAVAILABLE;
+	}
 	until_ms = command->force ? 0 : limited_until(sync, ring, now_ms);
 	if (until_ms) {
 		command->change.activate_at_ms = until_ms;

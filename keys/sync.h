@@ -2,10 +2,10 @@
 /*
  * sync.h - the one thread of a farm that talks to the store, as its files share
  * it: sync.c is the loop, link.c the stores, request.c what other threads ask
- * for, pace.c the clocks, merge.c what is fetched and merged, publish.c what is
- * written, keep.c the copy on disk, member.c who is there, lag.c who does not
- * follow, change.c, rotate.c, revoke.c and ack.c rotation and revocation,
- * audit.c the record of them.
+ * for, pace.c and astray.c the clocks, merge.c what is fetched and merged,
+ * publish.c what is written, keep.c the copy on disk, member.c who is there,
+ * lag.c who does not follow, change.c, rotate.c, revoke.c and ack.c rotation
+ * and revocation, audit.c the record of them.
  *
  * Everything here runs on the sync thread but for the functions that say so.
  * A test drives the same code without the thread, by stek__sync_step().
@@ -174,6 +174,9 @@ struct stek_sync {
 	int64_t prune_after_ms;	/* not before: publish only to delete */
 
 	bool clock_alarm, spread_alarm;
+	bool astray, astray_told;	/* our clock is not the farm's */
+	int64_t wall_ahead_ms;	/* of the monotonic one, at the last exchange */
+	int64_t astray_look_ms;	/* when it may be looked at again */
 	int64_t slewed_at_ms;	/* 0: never */
 	bool paced;	/* each store was asked once: no more steps */
 
@@ -264,6 +267,12 @@ int64_t stek__pace_offset_us(const struct stek_sync *sync);
 /* Sets next_beat_ms after a failure. */
 void stek__pace_retry(struct stek_sync *sync, struct stek_link *link);
 
+/* astray.c */
+/* After an exchange: compares us with the others if the clock is past the cap. */
+void stek__astray_look(struct stek_sync *sync, const struct stek_link *link);
+/* True when our clock is not the farm's, or was set since the last exchange. */
+bool stek__astray(const struct stek_sync *sync);
+
 /* merge.c */
 /* Makes ours and a store's rings one; `pulse` is what it just said. */
 void stek__merge(struct stek_sync *sync, struct stek_link *link,
@@ -299,6 +308,8 @@ bool stek__member_open(struct stek_sync *sync, struct stek_link *link,
 		       struct stek_member *out);
 int stek__member_list(struct stek_sync *sync, struct stek_member **out,
 		      size_t *n) STEK_CHECKED;
+/* As far as a heartbeat can say it: some 35 minutes. */
+int64_t stek__member_offset_us(int64_t offset_us);
 /* Exchanges with one store until both sides know the same. */
 void stek__member_beat(struct stek_sync *sync, struct stek_link *link);
 
