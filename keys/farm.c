@@ -317,6 +317,18 @@ bool stek_farm_can_seal(struct stek_farm *farm)
 	return can;
 }
 
+bool stek_farm_has_key(struct stek_farm *farm, const uint8_t name[STEK_ID_LEN])
+{
+	const struct stek_ring *ring;
+	unsigned slot;
+	bool has;
+
+	ring = stek__guard_enter(&farm->guard, &slot);
+	has = stek__ring_find(ring, name) != NULL;
+	stek__guard_leave(&farm->guard, slot);
+	return has;
+}
+
 void stek_farm_ring(struct stek_farm *farm, struct stek_ring_info *out)
 {
 	int64_t now_ms = stek_farm_now_ms(farm);

@@ -263,6 +263,13 @@ STEK_API uint32_t stek_farm_node_id(const struct stek_farm *farm);
 /* True if a key may seal now. No lock: for the set-up of a connection. */
 STEK_API bool stek_farm_can_seal(struct stek_farm *farm);
 
+/*
+ * True if the ring holds a key of this name, so that a ticket which begins with
+ * it may well be the farm's. Any thread.
+ */
+STEK_API bool stek_farm_has_key(struct stek_farm *farm,
+				const uint8_t name[STEK_ID_LEN]);
+
 /* The installed ring; never blocks on the store. */
 STEK_API void stek_farm_ring(struct stek_farm *farm,
 			     struct stek_ring_info *out);

@@ -18,19 +18,43 @@ static bool will_be_tls13(const struct settings *settings,
 	return hello->offers_tls13 && settings->tls13;
 }
 
+/* By its length and the name of its key; only opening it would prove it. */
+static bool may_be_ours(struct stek_farm *farm, const struct gate_hello *hello)
+{
+	return hello->session_ticket_len == stek_wolfssl_ticket_len() &&
+		stek_farm_has_key(farm, hello->session_ticket_name);
+}
+
+/* A group to ask another hello for, or none: see refuse_early_data(). */
+static bool must_retry_by_cookie(const struct tls_hosts *hosts,
+				 const struct gate_hello *hello)
+{
+	return hello->has_early_data && will_be_tls13(hosts->settings, hello) &&
+		!tls__group_without_share(hosts, hello);
+}
+
 /*
  * Chooses the context without tickets where the library would fail the
  * handshake, or resume what must not be: psk_ke alone (RFC 9325 s3.4), a TLS
- * 1.2 session without extended_master_secret (RFC 7627 s5.3), and, in a library
- * that is not patched for it (deploy/wolfssl), another server's session_ticket.
+ * 1.2 session without extended_master_secret (RFC 7627 s5.3), a cookie before
+ * pre_shared_key, and, in a library that is not patched for it
+ * (deploy/wolfssl), another server's session_ticket.
+ *
+ * Who offers a ticket of ours without extended_master_secret is shown to the
+ * library with it: all ours have it, so that such a handshake is aborted, as
+ * RFC 7627 s5.3 demands.
  */
-static bool must_do_without_tickets(const struct settings *settings,
+static bool must_do_without_tickets(const struct tls_hosts *hosts,
 				    const struct gate_hello *hello)
 {
+	const struct settings *settings = hosts->settings;
+
 	if (hello->n_psk && !hello->psk_dhe_ke)
 		return true;
-	if (!will_be_tls13(settings, hello) && !hello->has_ems)
+	if (must_retry_by_cookie(hosts, hello))
 		return true;
+	if (!will_be_tls13(settings, hello) && !hello->has_ems)
+		return !may_be_ours(hosts->farm, hello);
 #ifndef WOLFSSL_STEKD_TICKET_REISSUE
 	if (hello->session_ticket_len &&
 	    hello->session_ticket_len != stek_wolfssl_ticket_len())
@@ -86,17 +110,19 @@ static void spare_tickets(struct tls *tls, struct stek_farm *farm,
 /*
  * The library is built without early data and would take the records that
  * follow the hello for garbage. RFC 8446 s4.2.10 lets a server ask for another
- * hello instead and skip what comes between. It asks when the client's shares
- * are of no group of ours, and P-384 is what clients know but do not share.
- * (Its cookies would serve too, but they break pre_shared_key's place as the
- * last extension in the library's list.)
+ * hello instead and skip what comes between. It asks when its groups are those
+ * alone for which the client has no share, and else by a cookie, which only
+ * serves without tickets: it breaks pre_shared_key's place as the last
+ * extension in the library's list.
  */
-static int refuse_early_data(struct tls *tls)
+static int refuse_early_data(struct tls *tls, const struct tls_hosts *hosts,
+			     const struct gate_hello *hello)
 {
-	int group = WOLFSSL_ECC_SECP384R1;
+	int group = tls__group_without_share(hosts, hello);
+	int ret = group ? wolfSSL_set_groups(tls->ssl, &group, 1) :
+		wolfSSL_send_hrr_cookie(tls->ssl, NULL, 0);
 
-	return wolfSSL_set_groups(tls->ssl, &group, 1) == WOLFSSL_SUCCESS ?
-		0 : -1;
+	return ret == WOLFSSL_SUCCESS ? 0 : -1;
 }
 
 static bool offers(const struct gate_hello *hello, const char *protocol)
@@ -152,7 +178,7 @@ static int set_up(struct tls *tls, const struct tls_hosts *hosts,
 	if (choose_protocol(tls, host, hello) < 0)
 		return -1;
 	if (hello->has_early_data && will_be_tls13(hosts->settings, hello))
-		return refuse_early_data(tls);
+		return refuse_early_data(tls, hosts, hello);
 	return 0;
 }
 
@@ -187,7 +213,7 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 	tls->own = own;
 	tls->lacks_scheme = !shares_scheme(own, hello,
 				will_be_tls13(hosts->settings, hello));
-	plain = must_do_without_tickets(hosts->settings, hello);
+	plain = must_do_without_tickets(hosts, hello);
 	if (!plain && host->tickets && will_be_tls13(hosts->settings, hello))
 		set_tickets(tls, host, hello);
 	tls->session = session;

@@ -338,6 +338,87 @@ START_TEST(test_foreign_ticket_with_early_data_is_a_full_handshake)
 }
 END_TEST
 
+/*
+ * Whatever groups the client has, and for whichever of them it sends a share:
+ * also when every group of ours has one, or only one is shared at all.
+ */
+START_TEST(test_early_data_with_any_shares)
+{
+	static const char *const groups[] = {
+		"P-384", "P-256", "X25519", "P-384:P-256", "P-256:P-384",
+		"X25519:P-521", "P-521:P-256",
+	};
+	struct client *client;
+	SSL_SESSION *session;
+	size_t n;
+
+	loopback_start(loopback);
+	session = foreign_session("TLS_AES_256_GCM_SHA384");
+	client = open_client("www.example.com", TLS1_3_VERSION);
+	ck_assert(SSL_set1_groups_list(client->ssl, groups[_i]));
+	ck_assert(SSL_set_session(client->ssl, session));
+	ck_assert(SSL_write_early_data(client->ssl, "early", 5, &n));
+	shake(client);
+	ck_assert_int_eq(SSL_get_early_data_status(client->ssl),
+			 SSL_EARLY_DATA_REJECTED);
+	ck_assert(says(client_ask(client), "\"resumed\":false"));
+	client_free(client);
+	SSL_SESSION_free(session);
+}
+END_TEST
+
+/* RFC 7627 s5.3: a session that had the extension is not resumed without it. */
+START_TEST(test_a_session_with_ems_needs_it_again)
+{
+	SSL_SESSION *session, *lost;
+	struct client *client;
+	struct counters counters;
+	int alert;
+
+	loopback_start(loopback);
+	session = full_handshake(TLS1_2_VERSION);
+	/* OpenSSL never offers one again after a fatal alert. */
+	lost = SSL_SESSION_dup(session);
+	client = open_client("www.example.com", TLS1_2_VERSION);
+	SSL_set_options(client->ssl, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+	ck_assert(SSL_set_session(client->ssl, lost));
+	SSL_SESSION_free(lost);
+	ck_assert(!client_handshake(client, false, &alert));
+	ck_assert_int_eq(alert, SSL_AD_HANDSHAKE_FAILURE);
+	counters = loopback_counters(loopback);
+	ck_assert_uint_eq(counters.failures[FAIL_MASTER_SECRET], 1);
+	client_free(client);
+	client = open_client("www.example.com", TLS1_2_VERSION);
+	ck_assert(SSL_set_session(client->ssl, session));
+	shake(client);
+	ck_assert_int_eq(SSL_session_reused(client->ssl), 1);
+	ck_assert_int_eq(SSL_get_extms_support(client->ssl), 1);
+	client_free(client);
+	SSL_SESSION_free(session);
+}
+END_TEST
+
+/* A ticket of a key that is gone proves nothing: full, and no other is given. */
+START_TEST(test_an_unknown_ticket_without_ems_is_no_ticket)
+{
+	struct stek_key *other = memnode_key(9, -MEMNODE_HOUR_MS);
+	SSL_SESSION *session;
+	struct client *client;
+
+	loopback_start(loopback);
+	session = full_handshake(TLS1_2_VERSION);
+	memnode_install(loopback->farm, memnode_ring(&other, 1));
+	client = open_client("www.example.com", TLS1_2_VERSION);
+	SSL_set_options(client->ssl, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+	ck_assert(SSL_set_session(client->ssl, session));
+	shake(client);
+	ck_assert(says(client_ask(client), "\"resumed\":false"));
+	ck_assert_uint_eq(client->tickets, 0);
+	client_free(client);
+	SSL_SESSION_free(session);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("conn_tls");
@@ -359,6 +440,9 @@ int main(void)
 	tcase_add_test(tcase, test_a_retried_hello_resumes);
 	tcase_add_loop_test(tcase,
 		test_foreign_ticket_with_early_data_is_a_full_handshake, 0, 2);
+	tcase_add_loop_test(tcase, test_early_data_with_any_shares, 0, 7);
+	tcase_add_test(tcase, test_a_session_with_ems_needs_it_again);
+	tcase_add_test(tcase, test_an_unknown_ticket_without_ems_is_no_ticket);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

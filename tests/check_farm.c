@@ -271,6 +271,9 @@ START_TEST(test_redis_killed_and_emptied)
 	stek_farm_ring(farms[2], &info[1]);
 	ck_assert_uint_eq(info[1].n_keys, info[0].n_keys);
 	ck_assert_mem_eq(info[1].keys[0].id, info[0].keys[0].id, STEK_ID_LEN);
+	ck_assert(stek_farm_has_key(farms[2], info[0].keys[0].id));
+	info[0].keys[0].id[STEK_ID_LEN - 1] ^= 1;
+	ck_assert(!stek_farm_has_key(farms[2], info[0].keys[0].id));
 	await(restored_told, "a node says that it put the ring back");
 	ck_assert_int_eq(stek_farm_rotate(farms[0], &rotate, &change), 0);
 	stek_change_clear(&change);
