@@ -135,6 +135,45 @@ START_TEST(test_each_flipped_bit_is_refused)
 }
 END_TEST
 
+/*
+ * REQ-22: nor does a refusal tell what was wrong: a ticket of another key, a
+ * forged one, random bytes and another server's length are answered by the same
+ * number of writes and of bytes, but for the signature's own 64 to 72.
+ */
+START_TEST(test_refusals_look_alike)
+{
+	size_t len, lengths[] = { 0, 40, 300, 1000 };
+	size_t least = SIZE_MAX, most = 0, writes = 0;
+	uint8_t ticket[1000];
+
+	run_full(versions[_i]);
+	lengths[0] = stek_wolfssl_ticket_len();
+	for (size_t i = 0; i < 40 + 4; i++) {
+		memcpy(ticket, bytes, sizeof(ticket));
+		memcpy(ticket, memhs_ticket(&first.sessions[0], &len),
+		       lengths[0]);
+		/* The name first, the nonce, the state, the MAC. */
+		if (i < 40)
+			ticket[i * len / 40] ^= 1;
+		len = i < 40 ? lengths[0] : lengths[i - 40];
+		memhs_set_ticket(&altered, &first.sessions[0],
+				 i < 40 ? ticket : bytes, len);
+		expect_full(versions[_i], "ticket", i);
+		writes = writes ? writes : second.writes;
+		ck_assert_uint_eq(second.writes, writes);
+		least = second.sent < least ? second.sent : least;
+		most = second.sent > most ? second.sent : most;
+	}
+	ck_assert_uint_le(most - least, 8);
+	/* What is resumed looks otherwise: the measure sees something. */
+	memhs_run(node->ctx, &(struct memhs_client){
+			.version = versions[_i], .session = &first.sessions[0] },
+		  true, NULL, &second);
+	ck_assert(second.resumed);
+	ck_assert_uint_lt(second.sent + 100, least);
+}
+END_TEST
+
 /* A ticket of ours cut short: its MAC would lie behind the message. */
 START_TEST(test_cut_ticket_never_reaches_the_callback)
 {
@@ -329,6 +368,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_refused_ticket_is_followed_by_a_new_one, 0,
 			    2);
 	tcase_add_loop_test(tc, test_each_flipped_bit_is_refused, 0, 2);
+	tcase_add_loop_test(tc, test_refusals_look_alike, 0, 2);
 	tcase_add_loop_test(tc, test_cut_ticket_never_reaches_the_callback, 0,
 			    2);
 	tcase_add_loop_test(tc, test_each_inner_length_is_refused, 0, 2);

@@ -33,6 +33,8 @@ static int server_send(WOLFSSL *ssl, char *buf, int len, void *user)
 	struct wire *wire = user;
 
 	(void)ssl;
+	wire->out->sent += (size_t)len;
+	wire->out->writes++;
 	return memhs_peer_give(wire->client, buf, len);
 }
 

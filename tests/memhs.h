@@ -46,6 +46,7 @@ struct memhs_result {
 	bool server_resumed;
 	int version;
 	int server_error;		/* wolfSSL's, when not done */
+	size_t sent, writes;		/* the server's bytes, in how many */
 	struct stek_session record;	/* settled */
 	size_t n_sessions;		/* tickets that the client received */
 	struct memhs_session sessions[MEMHS_TICKETS_MAX];
