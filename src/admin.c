@@ -18,6 +18,7 @@
 #include "admin_route.h"
 #include "generation.h"
 #include "log.h"
+#include "quota.h"
 
 #define CONNECTIONS_MAX 128	/* of one listener */
 #define CONNECTION_MEMORY (32 * 1024)
@@ -305,6 +306,13 @@ static void on_connection(void *cls, struct MHD_Connection *connection,
 					info->connect_fd);
 }
 
+static unsigned connections_most(void)
+{
+	unsigned share = quota_admin_share();
+
+	return share < CONNECTIONS_MAX ? share : CONNECTIONS_MAX;
+}
+
 /* Takes over `fd`. */
 static int serve(struct admin *admin, enum endpoint_kind kind, int fd,
 		 char *why, size_t why_len)
@@ -325,7 +333,7 @@ static int serve(struct admin *admin, enum endpoint_kind kind, int fd,
 			MHD_USE_ITC,
 		0, NULL, NULL, on_request, endpoint,
 		MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_LIMIT, connections_most(),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, endpoint,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,

@@ -24,7 +24,7 @@
 #define COUNTERS_EACH 4		/* for each connection, in a row */
 
 #define RESERVE_LEAST 4
-#define RESERVE_MOST 64
+#define RESERVE_MOST 512
 #define RESERVE_SHARE 8
 
 struct quota {
@@ -89,14 +89,26 @@ unsigned quota_reserve(unsigned long most)
 	return reserve < RESERVE_MOST ? (unsigned)reserve : RESERVE_MOST;
 }
 
-static int ceiling(void)
+static unsigned long descriptors(void)
 {
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||
 	    files.rlim_cur > INT32_MAX)
 		return INT32_MAX;
-	return (int)files.rlim_cur - (int)quota_reserve(files.rlim_cur);
+	return files.rlim_cur;
+}
+
+static int ceiling(void)
+{
+	unsigned long most = descriptors();
+
+	return (int)(most - quota_reserve(most));
+}
+
+unsigned quota_admin_share(void)
+{
+	return quota_reserve(descriptors()) / 4;
 }
 
 struct quota *quota_new(uint32_t connections)

@@ -50,4 +50,11 @@ bool quota_may_use(const struct quota *quota, int fd);
 /* How many descriptors are kept free of clients and backends. */
 unsigned quota_reserve(unsigned long most);
 
+/*
+ * How many of them the connections of one admin listener may take. There are
+ * three, so that a quarter is left for the store and files; and so the HTTP
+ * library never meets the end of descriptors, at which it spins.
+ */
+unsigned quota_admin_share(void);
+
 #endif

@@ -121,6 +121,29 @@ START_TEST(test_a_retried_request)
 }
 END_TEST
 
+/*
+ * REQ-4: a client that would do without a key exchange (psk_ke beside
+ * psk_dhe_ke) resumes with one all the same.
+ */
+START_TEST(test_a_resumption_exchanges_keys)
+{
+	struct client *first, *client;
+	EVP_PKEY *share = NULL;
+
+	loopback_start(loopback);
+	first = ask("\"resumed\":false", NONE, NONE, NULL);
+	client = open_client("www.example.com", TLS1_3_VERSION);
+	SSL_set_options(client->ssl, SSL_OP_ALLOW_NO_DHE_KEX);
+	ck_assert(SSL_set_session(client->ssl, first->session));
+	shake(client);
+	ck_assert(SSL_get_peer_tmp_key(client->ssl, &share));
+	EVP_PKEY_free(share);
+	ck_assert(says(client_ask(client), "\"resumed\":true"));
+	client_free(client);
+	client_free(first);
+}
+END_TEST
+
 #define CONNECTIONS 2500
 #define EACH 4
 
@@ -246,6 +269,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_how_many, 0,
 			    (int)(sizeof(requests) / sizeof(requests[0])));
 	tcase_add_test(tcase, test_a_retried_request);
+	tcase_add_test(tcase, test_a_resumption_exchanges_keys);
 	tcase_add_test(tcase, test_nothing_is_repeated);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

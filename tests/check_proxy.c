@@ -266,6 +266,28 @@ START_TEST(test_line_cut_and_bounded)
 }
 END_TEST
 
+/* The worst cases that section 2.1 gives, with the lengths it counts. */
+START_TEST(test_line_worst_cases)
+{
+#define ONES "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+	static const char v4[] = "PROXY TCP4 255.255.255.255 255.255.255.255 "
+		"65535 65535\r\n";
+	static const char v6[] = "PROXY TCP6 " ONES " " ONES " 65535 65535\r\n";
+	static const char unknown[] = "PROXY UNKNOWN " ONES " " ONES
+		" 65535 65535\r\n";
+
+	ck_assert_uint_eq(sizeof(v4) - 1, 56);
+	ck_assert_uint_eq(sizeof(v6) - 1, 104);
+	ck_assert_uint_eq(sizeof(unknown) - 1, PROXY_LINE_MAX);
+	ck_assert(PARSE(v4) == PROXY_PASS);
+	ck_assert_int_eq(seen.from.ss_family, AF_INET);
+	ck_assert(PARSE(v6) == PROXY_PASS);
+	ck_assert_int_eq(seen.to.ss_family, AF_INET6);
+	ck_assert(PARSE(unknown) == PROXY_PASS);
+	ck_assert_uint_eq(seen.consumed, 107);
+}
+END_TEST
+
 static const char *const bad_lines[] = {
 	"proxy TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
 	"PROXY  TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
@@ -504,6 +526,7 @@ int main(void)
 	tcase_add_test(in, test_line_addresses);
 	tcase_add_test(in, test_line_unknown);
 	tcase_add_test(in, test_line_cut_and_bounded);
+	tcase_add_test(in, test_line_worst_cases);
 	tcase_add_loop_test(in, test_line_refuses, 0,
 			    (int)(sizeof(bad_lines) / sizeof(bad_lines[0])));
 	suite_add_tcase(suite, in);

@@ -194,15 +194,15 @@ START_TEST(test_workers_lose_no_count)
 }
 END_TEST
 
-/* The highest descriptors are not for clients; an eighth, but 4 to 64. */
+/* The highest descriptors are not for clients; an eighth, but 4 to 512. */
 START_TEST(test_descriptors_are_kept)
 {
 	struct rlimit files;
 
 	ck_assert_uint_eq(quota_reserve(20), 4);
 	ck_assert_uint_eq(quota_reserve(64), 8);
-	ck_assert_uint_eq(quota_reserve(1024), 64);
-	ck_assert_uint_eq(quota_reserve(1000000), 64);
+	ck_assert_uint_eq(quota_reserve(1024), 128);
+	ck_assert_uint_eq(quota_reserve(1000000), 512);
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
 	files.rlim_cur = 64;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
@@ -210,6 +210,7 @@ START_TEST(test_descriptors_are_kept)
 	set_up();
 	ck_assert(quota_may_use(quota, 55));
 	ck_assert(!quota_may_use(quota, 56));
+	ck_assert_uint_eq(quota_admin_share(), 2);
 }
 END_TEST
 
