@@ -81,7 +81,7 @@ void stek__audit_id(struct stek_sync *sync, char out[STEK_AUDIT_ID_MAX])
 		 (uint64_t)sync->started_at_ms, ++sync->audit.made);
 }
 
-static void put_head(FILE *out, struct stek_sync *sync, const char *who,
+void stek__audit_who(FILE *out, struct stek_sync *sync, const char *who,
 		     const char *from, const char *action)
 {
 	char id[STEK_AUDIT_ID_MAX];
@@ -93,6 +93,12 @@ static void put_head(FILE *out, struct stek_sync *sync, const char *who,
 	fputs(",\"from\":", out);
 	put_string(out, from);
 	fprintf(out, ",\"action\":\"%s\"", action);
+}
+
+static void put_head(FILE *out, struct stek_sync *sync, const char *who,
+		     const char *from, const char *action)
+{
+	stek__audit_who(out, sync, who, from, action);
 	if (sync->audit.lost)
 		fprintf(out, ",\"lost\":%u", sync->audit.lost);
 	sync->audit.lost = 0;
@@ -278,7 +284,7 @@ void stek__audit_add(struct stek_sync *sync,
 }
 
 void stek__audit_note(struct stek_sync *sync, const char *who,
-		      const char *action, const char *text)
+		      const char *from, const char *action, const char *text)
 {
 	char *line = NULL;
 	size_t len = 0;
@@ -286,7 +292,7 @@ void stek__audit_note(struct stek_sync *sync, const char *who,
 
 	if (!out)
 		return;
-	put_head(out, sync, who, "", action);
+	put_head(out, sync, who, from, action);
 	fprintf(out, "%s}", text);
 	if (fclose(out)) {
 		free(line);

@@ -12,6 +12,8 @@
 #ifndef STEK_AUDIT_H
 #define STEK_AUDIT_H
 
+#include <stdio.h>
+
 #include "chain.h"
 
 #define STEK_AUDIT_QUEUE 64
@@ -38,12 +40,16 @@ void stek__audit_close(struct stek_sync *sync);
 /* What no other entry has: of the node that makes it, its start and a count. */
 void stek__audit_id(struct stek_sync *sync, char out[STEK_AUDIT_ID_MAX]);
 
+/* How an entry begins: when, where, who, what; the caller closes it. */
+void stek__audit_who(FILE *out, struct stek_sync *sync, const char *who,
+		     const char *from, const char *action);
+
 /* The entry of a finished change. */
 void stek__audit_add(struct stek_sync *sync,
 		     const struct stek_command *command);
 /* The entry of what no command did: `text` is JSON members, from a comma on. */
 void stek__audit_note(struct stek_sync *sync, const char *who,
-		      const char *action, const char *text);
+		      const char *from, const char *action, const char *text);
 /* The entry of a command of kind STEK_COMMAND_NOTE. */
 void stek__audit_told(struct stek_sync *sync,
 		      const struct stek_command *command);

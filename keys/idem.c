@@ -200,17 +200,23 @@ static int answer_from(struct stek_command *command,
 }
 
 /* What every store is told of the request; the same, so it is one entry. */
-static void asked_for(char *json, size_t len, struct stek_sync *sync,
-		      const struct stek_command *command)
+static char *asked_for(struct stek_sync *sync,
+		       const struct stek_command *command)
 {
-	char id[STEK_AUDIT_ID_MAX];
+	char *json = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&json, &len);
 
-	stek__audit_id(sync, id);
-	/* `who` and `from` are told by the entry that says how it ended. */
-	snprintf(json, len, "{\"at_ms\":%lld,\"node\":\"%s\",\"id\":\"%s\","
-		 "\"action\":\"%s\",\"result\":\"asked for\"}",
-		 (long long)stek__sync_farm_ms(sync), sync->farm->node, id,
-		 command->kind == STEK_COMMAND_ROTATE ? "rotate" : "revoke");
+	if (!out)
+		return NULL;
+	stek__audit_who(out, sync, command->who, command->from,
+			command->kind == STEK_COMMAND_ROTATE ? "rotate" :
+							       "revoke");
+	fputs(",\"result\":\"asked for\"}", out);
+	if (!fclose(out))
+		return json;
+	free(json);
+	return NULL;
 }
 
 /* What the stores say of the request, each tail read in `tails`. */
@@ -296,7 +302,7 @@ int stek__idem_begin(struct stek_sync *sync, struct stek_command *command,
 	uint8_t id[STEK_REQUEST_ID_LEN], body[STEK_REQUEST_ID_LEN];
 	const struct stek_answer *answer;
 	int err = STEK_ECONFLICT;
-	char *word, json[512];
+	char *word, *json;
 	unsigned tries;
 
 	*answered = false;
@@ -315,12 +321,13 @@ int stek__idem_begin(struct stek_sync *sync, struct stek_command *command,
 	if (sync->state != STEK_STORE_OK)
 		return 0;
 	word = stek__idem_request(sync, command, false);
-	if (!word)
-		return STEK_ENOMEM;
+	json = asked_for(sync, command);
 	stek__audit_flush(sync);
-	asked_for(json, sizeof(json), sync, command);
+	if (!word || !json)
+		err = STEK_ENOMEM;
 	for (tries = 0; err == STEK_ECONFLICT && tries < TRIES_MAX; tries++)
 		err = enter(sync, command, word, json, answered);
+	free(json);
 	free(word);
 	if (*answered || err == STEK_EREUSED || err == STEK_EBUSY ||
 	    err == STEK_ENOMEM)

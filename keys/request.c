@@ -163,8 +163,8 @@ int stek_farm_audit(struct stek_farm *farm, size_t limit, bool whole,
 	return err;
 }
 
-int stek_farm_key_reload(struct stek_farm *farm, const char *who, char *why,
-			 size_t why_len)
+int stek_farm_key_reload(struct stek_farm *farm, const char *who,
+			 const char *from, char *why, size_t why_len)
 {
 	struct stek_command *command = command_new(STEK_COMMAND_RELOAD, who);
 	bool mine;
@@ -172,6 +172,8 @@ int stek_farm_key_reload(struct stek_farm *farm, const char *who, char *why,
 
 	if (!command)
 		return STEK_ENOMEM;
+	if (from)
+		snprintf(command->from, sizeof(command->from), "%s", from);
 	err = stek__sync_call(farm->sync, command, CALL_SLACK_MS, &mine);
 	if (why_len)
 		snprintf(why, why_len, "%s", !err ? "" :

@@ -178,7 +178,7 @@ static void reseal(struct stek_sync *sync)
 		 "\"epoch_after\":%llu,\"result\":\"ok\"", old, new,
 		 (unsigned long long)before,
 		 (unsigned long long)stek__sync_ring(sync)->version.epoch);
-	stek__audit_note(sync, "stekd", "farm-key reseal", text);
+	stek__audit_note(sync, "stekd", "", "farm-key reseal", text);
 }
 
 void stek__roll_step(struct stek_sync *sync)
@@ -205,7 +205,8 @@ int64_t stek__roll_due_ms(const struct stek_sync *sync)
 	return sync->farm->farm_keys->n < 2 ? INT64_MAX : sync->roll.next_ms;
 }
 
-static void note_reload(struct stek_sync *sync, const char *who)
+static void note_reload(struct stek_sync *sync,
+			const struct stek_command *command)
 {
 	const struct stek_farm_keys *keys = sync->farm->farm_keys;
 	char first[17], last[17], text[128];
@@ -215,7 +216,8 @@ static void note_reload(struct stek_sync *sync, const char *who)
 	snprintf(text, sizeof(text), ",\"farm_keys\":[\"%s\"%s%s%s],"
 		 "\"result\":\"ok\"", first, keys->n > 1 ? ",\"" : "",
 		 keys->n > 1 ? last : "", keys->n > 1 ? "\"" : "");
-	stek__audit_note(sync, who, "farm-key reload", text);
+	stek__audit_note(sync, command->who, command->from, "farm-key reload",
+			 text);
 	snprintf(text, sizeof(text), "the farm keys were read again: %s%s%s",
 		 first, keys->n > 1 ? " " : "", keys->n > 1 ? last : "");
 	stek__sync_event(sync, STEK_EVENT_FARM_KEY, 0, NULL, text);
@@ -248,6 +250,6 @@ int stek__roll_reload(struct stek_sync *sync, struct stek_command *command)
 	sync->roll.next_ms = 0;
 	sync->next_beat_ms = stek__sync_mono(sync);
 	tell(sync);
-	note_reload(sync, command->who);
+	note_reload(sync, command);
 	return 0;
 }

@@ -503,13 +503,15 @@ STEK_API void stek_farm_key_status(struct stek_farm *farm,
 
 /*
  * Reads the farm-key file again: all of it or nothing. On failure `why` names
- * file and line and the old keys stay. STEK_EREFUSED: the file lacks the key
+ * file and line and the old keys stay; `who` and `from` (or NULL) go into the
+ * audit. STEK_EREFUSED: the file lacks the key
  * under which the ring is sealed. To roll over, append the new key as last
  * line on every node, reload each; once all live nodes hold it the ring is
  * sealed under it, and the old line may go.
  */
 STEK_API int stek_farm_key_reload(struct stek_farm *farm, const char *who,
-				  char *why, size_t why_len) STEK_CHECKED;
+				  const char *from, char *why, size_t why_len)
+	STEK_CHECKED;
 
 /* As stek_farm_key_generate(), but adds the key as last line of a file. */
 STEK_API int stek_farm_key_append(const char *path, uint8_t id[8], char *why,

@@ -161,8 +161,8 @@ void admin_farm_key_reload(struct node *node, const struct admin_call *call,
 			   struct admin_answer *answer)
 {
 	char why[512] = "";
-	int error = stek_farm_key_reload(node->farm, call->who, why,
-					 sizeof(why));
+	int error = stek_farm_key_reload(node->farm, call->who, call->from,
+					 why, sizeof(why));
 
 	log_event(error == 0 ? LOG_INFO : LOG_WARN, "farm keys reloaded",
 		  "who", LOG_STR, call->who, "detail", LOG_STR, why, NULL);

@@ -30,7 +30,7 @@ static int64_t now_ms(void)
 
 /* Everything that can fail. NULL: `err` says why. */
 static struct generation *prepare(struct node *node, const char *who,
-				  FILE *err)
+				  const char *from, FILE *err)
 {
 	struct settings *settings = NULL;
 	struct generation *generation = NULL;
@@ -45,7 +45,8 @@ static struct generation *prepare(struct node *node, const char *who,
 		return NULL;
 	}
 	/* Last: the only change of what is not the generation's. */
-	if (stek_farm_key_reload(node->farm, who, why, sizeof(why)) != 0) {
+	if (stek_farm_key_reload(node->farm, who, from, why,
+				 sizeof(why)) != 0) {
 		fprintf(err, "%s\n", why);
 		generation_free(generation);
 		return NULL;
@@ -119,7 +120,7 @@ void reload_run(struct node *node, const char *who, const char *from,
 	pthread_mutex_lock(&one_at_a_time);
 	began_ms = now_ms();
 	err = open_memstream(&out->faults, &len);
-	next = err != NULL ? prepare(node, who, err) : NULL;
+	next = err != NULL ? prepare(node, who, from, err) : NULL;
 	if (err != NULL)
 		fclose(err);
 	out->good = next != NULL;

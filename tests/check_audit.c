@@ -186,7 +186,7 @@ START_TEST(test_sites)
 	/* More than are handed on after one heartbeat, or looked at first. */
 	for (i = 0; i < 200; i++) {
 		sim->now_ms++;
-		stek__audit_note(sim->nodes[0].farm->sync, "test", "note", "");
+		stek__audit_note(sim->nodes[0].farm->sync, "test", "", "note", "");
 	}
 	rotate_at(1);
 	ck_assert_uint_eq(first->n_audit, 200);

@@ -44,11 +44,22 @@ static void reload(size_t i, int expected)
 	ck_assert_ptr_nonnull(command);
 	command->kind = STEK_COMMAND_RELOAD;
 	strcpy(command->who, "test");
+	strcpy(command->from, "unix");
 	stek__sync_submit(sim->nodes[i].farm->sync, command);
 	sim_await(sim, command, SEC);
 	ck_assert_int_eq(command->result, expected);
 	ck_assert(expected == 0 || strstr(command->why, files[i]));
 	stek__command_free(command);
+}
+
+/* The number of entries that hold this text. */
+static size_t entries_with(const char *text)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < sim->stores[0].n_audit; i++)
+		n += strstr(sim->stores[0].audit[i], text) != NULL;
+	return n;
 }
 
 static bool ring_under(const uint8_t *id)
@@ -97,6 +108,10 @@ START_TEST(test_roll_over)
 	sim_run(sim, 5 * SEC);
 	ck_assert(ring_under(id));
 	sim_assert_same(sim);
+	ck_assert_uint_eq(entries_with("\"who\":\"test\",\"from\":\"unix\","
+				       "\"action\":\"farm-key reload\""), 6);
+	ck_assert_uint_eq(entries_with("\"who\":\"stekd\",\"from\":\"\","
+				       "\"action\":\"farm-key reseal\""), 1);
 }
 END_TEST
 
@@ -194,6 +209,24 @@ START_TEST(test_request_comes_twice)
 	ck_assert(!two->change.replayed);
 	stek__command_free(two);
 	stek__command_free(one);
+}
+END_TEST
+
+/* Should its node die meanwhile, the audit still says who asked for it. */
+START_TEST(test_asked_for_names_who)
+{
+	struct stek_command *command = named(1, false, "a");
+
+	strcpy(command->from, "loop\"back\"\n");
+	sim_await(sim, command, 5 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	sim_run(sim, SEC);
+	ck_assert_uint_eq(entries_with("\"who\":\"test \\\"quoted\\\"\","
+				       "\"from\":\"loop\\\"back\\\"?\","
+				       "\"action\":\"rotate\","
+				       "\"result\":\"asked for\"}"), 1);
+	ck_assert_uint_eq(entries_with("\"result\":\"ok\""), 1);
+	stek__command_free(command);
 }
 END_TEST
 
@@ -301,6 +334,7 @@ int main(void)
 	tcase_add_test(tcase, test_reload_is_all_or_nothing);
 	tcase_add_test(tcase, test_node_with_old_key_only);
 	tcase_add_test(tcase, test_request_comes_twice);
+	tcase_add_test(tcase, test_asked_for_names_who);
 	tcase_add_test(tcase, test_refused_request_may_come_again);
 	tcase_add_test(tcase, test_dry_run);
 	tcase_add_test(tcase, test_audit_of_wiped_store);
