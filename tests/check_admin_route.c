@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * check_admin_route.c - what the admin endpoint answers, without sockets: every
- * route, every refusal, and rotation and revocation of a real farm.
+ * route, and rotation and revocation of a real farm. What it refuses:
+ * check_admin_refuse.c.
  */
 #include <check.h>
 #include <signal.h>
@@ -9,89 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "admin_farm.h"
-#include "admin_route.h"
-
-static struct admin_farm farm;
-static struct admin_answer answer;
-static json_t *json;
-
-static void setup(void)
-{
-	admin_farm_open(&farm);
-	admin_farm_start(&farm);
-}
-
-static void forget(void)
-{
-	json_decref(json);
-	json = NULL;
-	admin_answer_clear(&answer);
-}
-
-static void teardown(void)
-{
-	forget();
-	admin_farm_close(&farm);
-}
-
-/* Asks; the status comes back, the document is in `json`. */
-static unsigned ask_type(const char *method, const char *path,
-			 const char *type, const char *body)
-{
-	const struct admin_request request = {
-		.method = method,
-		.path = path,
-		.content_type = type,
-		.body = body,
-		.body_len = body != NULL ? strlen(body) : 0,
-		.who = "uid:0",
-	};
-
-	forget();
-	admin_route(&farm.node, &request, &answer);
-	ck_assert_ptr_nonnull(answer.body);
-	ck_assert_uint_eq(answer.len, strlen(answer.body));
-	json = json_loads(answer.body, JSON_REJECT_DUPLICATES, NULL);
-	return answer.status;
-}
-
-static unsigned ask(const char *method, const char *path, const char *body)
-{
-	return ask_type(method, path, NULL, body);
-}
-
-/* A problem of RFC 9457 that says the same status. */
-static void is_problem(unsigned status)
-{
-	ck_assert_uint_eq(answer.status, status);
-	ck_assert_str_eq(answer.type, "application/problem+json");
-	ck_assert_uint_eq((unsigned)json_integer_value(
-				  json_object_get(json, "status")), status);
-	ck_assert_str_ne(json_string_value(json_object_get(json, "title")),
-			 "Error");
-	ck_assert_ptr_nonnull(json_string_value(
-		json_object_get(json, "detail")));
-	ck_assert_str_eq(json_string_value(json_object_get(json, "type")),
-			 "about:blank");
-}
-
-static const char *text(const char *name)
-{
-	const char *value = json_string_value(json_object_get(json, name));
-
-	ck_assert_msg(value != NULL, "no %s in %s", name, answer.body);
-	return value;
-}
-
-static json_int_t integer(json_t *object, const char *name)
-{
-	json_t *value = json_object_get(object, name);
-
-	ck_assert_msg(json_is_integer(value), "no %s in %s", name,
-		      answer.body);
-	return json_integer_value(value);
-}
+#include "admin_ask.h"
 
 /* State of a key by its id, from /v1/keys; "" if it is not there. */
 static const char *state_of(const char *id)
@@ -319,8 +238,6 @@ START_TEST(test_changes_without_store)
 }
 END_TEST
 
-#define ID32 "00112233445566778899aabbccddeeff"
-
 static bool audit_has(const char *action)
 {
 	json_t *row;
@@ -388,102 +305,6 @@ START_TEST(test_deny_tells_what_is_not_written)
 	is_problem(500);
 	ck_assert_ptr_nonnull(strstr(text("detail"), "refused from now on"));
 	ck_assert(deny_has(farm.node.deny, fingerprint));
-}
-END_TEST
-
-struct refusal {
-	const char *method, *path, *type, *body;
-	unsigned status;
-};
-
-
-static const struct refusal refusals[] = {
-	{ "GET", "/", NULL, NULL, 404 },
-	{ "GET", "/v1", NULL, NULL, 404 },
-	{ "GET", "/v1/status/", NULL, NULL, 404 },
-	{ "GET", "/v1/Status", NULL, NULL, 404 },
-	{ "GET", "/../v1/status", NULL, NULL, 404 },
-	{ "POST", "/v1/nothing", NULL, "{}", 404 },
-	{ "GET", "/v1/rotate", NULL, NULL, 405 },
-	{ "HEAD", "/v1/revoke", NULL, NULL, 405 },
-	{ "PUT", "/v1/rotate", NULL, "{}", 405 },
-	{ "post", "/v1/rotate", NULL, "{}", 405 },
-	{ "POST", "/v1/status", NULL, NULL, 405 },
-	{ "DELETE", "/v1/keys", NULL, NULL, 405 },
-	{ "OPTIONS", "/v1/rotate", NULL, NULL, 405 },
-	{ "POST", "/metrics", NULL, NULL, 405 },
-	{ "POST", "/v1/rotate", "text/plain", "{}", 415 },
-	{ "POST", "/v1/rotate", "application/jsonx", "{}", 415 },
-	{ "POST", "/v1/rotate", "application/x-www-form-urlencoded", "", 415 },
-	{ "POST", "/v1/rotate", NULL, "[]", 400 },
-	{ "POST", "/v1/rotate", NULL, "{", 400 },
-	{ "POST", "/v1/rotate", NULL, "{}{}", 400 },
-	{ "POST", "/v1/rotate", NULL, "null", 400 },
-	{ "POST", "/v1/rotate", NULL, "{\"force\":1}", 400 },
-	{ "POST", "/v1/rotate", NULL, "{\"forced\":true}", 400 },
-	{ "POST", "/v1/rotate", NULL, "{\"force\":true,\"force\":false}", 400 },
-	{ "POST", "/v1/rotate", NULL, "{\"expect\":7}", 400 },
-	{ "POST", "/v1/rotate", NULL, "{\"expect\":{}}", 400 },
-	{ "POST", "/v1/rotate", NULL, "{\"expect\":{\"epoch\":1}}", 400 },
-	{ "POST", "/v1/rotate", NULL,
-	  "{\"expect\":{\"epoch\":-1,\"digest\":\"" ID32 ID32 "\"}}", 400 },
-	{ "POST", "/v1/rotate", NULL,
-	  "{\"expect\":{\"epoch\":1,\"digest\":\"" ID32 "\"}}", 400 },
-	{ "POST", "/v1/rotate", NULL,
-	  "{\"expect\":{\"epoch\":1,\"digest\":\"" ID32 ID32 "\",\"x\":1}}",
-	  400 },
-	{ "POST", "/v1/revoke", NULL, NULL, 400 },
-	{ "POST", "/v1/revoke", NULL, "{\"all\":false}", 400 },
-	{ "POST", "/v1/revoke", NULL, "{\"all\":\"true\"}", 400 },
-	{ "POST", "/v1/revoke", NULL,
-	  "{\"all\":true,\"keys\":[\"" ID32 "\"]}", 400 },
-	{ "POST", "/v1/revoke", NULL, "{\"keys\":[]}", 400 },
-	{ "POST", "/v1/revoke", NULL, "{\"keys\":\"" ID32 "\"}", 400 },
-	{ "POST", "/v1/revoke", NULL, "{\"keys\":[\"" ID32 "0\"]}", 400 },
-	{ "POST", "/v1/revoke", NULL, "{\"keys\":[\"001122\"]}", 400 },
-	{ "POST", "/v1/revoke", NULL,
-	  "{\"keys\":[\"00112233445566778899AABBCCDDEEFF\"]}", 400 },
-	{ "POST", "/v1/revoke", NULL, "{\"keys\":[7]}", 400 },
-	{ "POST", "/v1/revoke", NULL, "{\"key\":\"" ID32 "\"}", 400 },
-	{ "DELETE", "/v1/deny", NULL, NULL, 405 },
-	{ "POST", "/v1/deny", NULL, NULL, 400 },
-	{ "POST", "/v1/deny", "text/plain", "{\"add\":\"" ID32 ID32 "\"}",
-	  415 },
-	{ "POST", "/v1/deny", NULL, "{\"add\":\"" ID32 "\"}", 400 },
-	{ "POST", "/v1/deny", NULL, "{\"add\":7}", 400 },
-	{ "POST", "/v1/deny", NULL, "{\"deny\":\"" ID32 ID32 "\"}", 400 },
-	{ "POST", "/v1/deny", NULL, "{\"add\":\"" ID32 ID32 "\",\"remove\":\""
-	  ID32 ID32 "\"}", 400 },
-};
-
-/* What is not exactly right is refused with a problem, and changes nothing. */
-START_TEST(test_route_refuses)
-{
-	const struct refusal *r = &refusals[_i];
-	json_int_t epoch;
-
-	ck_assert_uint_eq(ask("GET", "/v1/keys", NULL), 200);
-	epoch = integer(json, "epoch");
-	ask_type(r->method, r->path, r->type, r->body);
-	is_problem(r->status);
-	ck_assert_int_eq(answer.allow != NULL, r->status == 405);
-	ck_assert_uint_eq(ask("GET", "/v1/keys", NULL), 200);
-	ck_assert_int_eq(integer(json, "epoch"), epoch);
-}
-END_TEST
-
-/* A body over the cap is refused, even one of spaces that would parse. */
-START_TEST(test_route_refuses_big_body)
-{
-	char body[ADMIN_BODY_MAX + 2];
-
-	memset(body, ' ', sizeof(body));
-	memcpy(body, "{}", 2);
-	body[ADMIN_BODY_MAX + 1] = '\0';
-	ck_assert_uint_eq(ask("POST", "/v1/rotate", body), 413);
-	is_problem(413);
-	body[ADMIN_BODY_MAX] = '\0';
-	ck_assert_uint_eq(ask("POST", "/v1/rotate", body), 200);
 }
 END_TEST
 
@@ -564,9 +385,6 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, test_changes_without_store);
 	tcase_add_test(tcase, test_deny);
 	tcase_add_test(tcase, test_deny_tells_what_is_not_written);
-	tcase_add_loop_test(tcase, test_route_refuses, 0,
-			    (int)(sizeof(refusals) / sizeof(refusals[0])));
-	tcase_add_test(tcase, test_route_refuses_big_body);
 	tcase_add_test(tcase, test_probes_answer);
 	tcase_add_test(tcase, test_open_listener_shows_probes_only);
 	suite_add_tcase(suite, tcase);

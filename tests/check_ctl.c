@@ -416,7 +416,12 @@ START_TEST(test_usage)
 		"revoke --all " ID, "revoke 00", "revoke " ID "0", "keygen",
 		"keys --force", "status --count 1", "watch --interval 0",
 		"--url http://example.com status", "--token-file /x status",
-		"--nonsense status", "--socket",
+		"--nonsense status", "--socket", "status --dry-run",
+		"rotate --idempotency-key", "keys --idempotency-key a",
+		"audit --limit", "audit --limit x", "audit --limit 10001",
+		"keys --limit 5", "rotate --verify", "audit --dry-run",
+		"audit extra", "farm-key roll", "farm-key status extra",
+		"farm-key reload --dry-run",
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
