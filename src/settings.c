@@ -145,6 +145,7 @@ static void read_tls(struct reading *r)
 
 	r->out->ciphers = copy(r, tls->ciphers);
 	r->out->groups = copy(r, tls->groups);
+	r->out->records_per_key = tls->records_per_key;
 	r->out->client_deny = settings_deny_read(r->file->client_deny, r->doc,
 						 r->dir, &r->faults);
 	r->out->tls12 = r->out->tls13 = tls->versions_count == 0;

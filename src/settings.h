@@ -93,6 +93,8 @@ struct settings {
 	char *ciphers;		/* wolfSSL names, ':' between; NULL: ours */
 	char *groups;		/* NULL: ours */
 	bool tls12, tls13;	/* at least one */
+	uint32_t records_per_key;	/* TLS 1.3, each way; 0 (not in the
+					   file): never changed by the node */
 	char *client_deny;	/* fingerprints that no host takes; or NULL */
 	uint32_t handshake_timeout_ms;	/* default 10000 */
 	uint32_t idle_timeout_ms;	/* default 60000 */

@@ -123,6 +123,8 @@ static const cyaml_schema_field_t tls_fields[] = {
 			       ciphers, 1, 4095),
 	CYAML_FIELD_STRING_PTR("groups", TEXT_OPTIONAL, struct file_tls,
 			       groups, 1, 1023),
+	CYAML_FIELD_UINT("records_per_key", OPTIONAL, struct file_tls,
+			 records_per_key),
 	CYAML_FIELD_END
 };
 
@@ -295,6 +297,9 @@ static const struct number numbers[] = {
 	  offsetof(struct file, keys.rotate_interval_s), 1, 86400, 60 },
 	{ "keys.beat_ms", offsetof(struct file, keys.beat_ms),
 	  50, 60000, 1000 },
+	/* RFC 8446 s5.5: 2^24.5 with AES-GCM. */
+	{ "tls.records_per_key", offsetof(struct file, tls.records_per_key),
+	  16, 1 << 24, 1 << 24 },
 	{ "limits.handshake_timeout_ms",
 	  offsetof(struct file, limits.handshake_timeout_ms),
 	  100, 600000, 10000 },

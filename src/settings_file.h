@@ -33,6 +33,7 @@ struct file_tls {
 	enum file_version *versions;
 	uint32_t versions_count;
 	char *ciphers, *groups;
+	uint32_t records_per_key;
 };
 
 struct file_listen {

@@ -217,6 +217,8 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 	if (!plain && host->tickets && will_be_tls13(hosts->settings, hello))
 		set_tickets(tls, host, hello);
 	tls->session = session;
+	if (will_be_tls13(hosts->settings, hello))
+		tls->records_max = hosts->settings->records_per_key;
 	tls->asks = host->client_auth == CLIENT_AFTER_HANDSHAKE &&
 		tls_can_ask(hosts, hello);
 	tls->demands = host->client_decline == CLIENT_CLOSE;
@@ -294,14 +296,34 @@ enum tls_result tls__read_result(struct tls *tls, int got)
 	}
 	error = wolfSSL_get_error(tls->ssl, got);
 	if (error == WOLFSSL_ERROR_WANT_READ)
-		return TLS_AGAIN;
+		return tls->idle_records > TLS_IDLE_RECORDS_MAX ?
+			tls__fail(tls, SOCKET_ERROR_E) : TLS_AGAIN;
 	if (error == WOLFSSL_ERROR_ZERO_RETURN)
 		return TLS_CLOSED;
 	return tls__fail(tls, error);
 }
 
+/*
+ * RFC 8446 s5.5: a key is good for so many records. Ours ends with a KeyUpdate
+ * that asks for the client's, which ends its own (s4.6.3).
+ */
+static enum tls_result renew_keys(struct tls *tls)
+{
+	int ret;
+
+	if (!tls->records_max || (tls->sent < tls->records_max &&
+				  tls->received < tls->records_max))
+		return TLS_OK;
+	ret = wolfSSL_update_keys(tls->ssl);
+	if (ret != WOLFSSL_SUCCESS)
+		return tls__fail(tls, ret);
+	tls->sent = tls->received = 0;
+	return TLS_OK;
+}
+
 enum tls_result tls_read(struct tls *tls, void *buf, size_t len, size_t *n)
 {
+	enum tls_result result;
 	int got;
 
 	if (tls->kept.len) {
@@ -313,13 +335,20 @@ enum tls_result tls_read(struct tls *tls, void *buf, size_t len, size_t *n)
 	got = wolfSSL_read(tls->ssl, buf, (int)len);
 	if (got > 0)
 		*n = (size_t)got;
-	return tls__read_result(tls, got);
+	result = tls__read_result(tls, got);
+	if ((result == TLS_OK || result == TLS_AGAIN) &&
+	    renew_keys(tls) != TLS_OK)
+		return TLS_FAILED;
+	return result;
 }
 
 enum tls_result tls_write(struct tls *tls, const void *buf, size_t len)
 {
-	int put = wolfSSL_write(tls->ssl, buf, (int)len);
+	int put;
 
+	if (renew_keys(tls) != TLS_OK)
+		return TLS_FAILED;
+	put = wolfSSL_write(tls->ssl, buf, (int)len);
 	if (put >= 0 && (size_t)put == len)
 		return TLS_OK;
 	return tls__fail(tls, wolfSSL_get_error(tls->ssl, put));

@@ -33,7 +33,12 @@ struct tls {
 	struct stek_session *session;
 	struct tls_client_view client;
 	enum stek_outcome unseen;	/* if the callback is not asked */
+	/* tls_wire.c: where in a record of the client's the library reads. */
+	uint8_t header[5];
+	size_t header_len, body_left;
 	unsigned idle_records;	/* since the last application data */
+	uint32_t records_max;	/* under one key; 0: no limit of ours */
+	uint32_t sent, received;	/* records since we changed keys */
 	bool asks;		/* the host asks, and this client can be asked */
 	bool demands;		/* and no certificate is no answer */
 	struct buf kept;	/* plaintext that came before the answer */
@@ -57,6 +62,12 @@ enum tls_result tls__read_result(struct tls *tls, int got);
 
 /* False when a ClientKeyExchange ends in these bytes whose point is none. */
 bool tls__peek(struct tls_peek *peek, const uint8_t *bytes, size_t len);
+
+/*
+ * The library takes any number of KeyUpdates and empty records in a row, each
+ * for a key derivation (REQ-10).
+ */
+#define TLS_IDLE_RECORDS_MAX 32
 
 /* The bits of a list of groups; 0 when one of them has none. */
 unsigned tls__groups(const char *list);

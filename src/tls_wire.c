@@ -28,11 +28,37 @@ enum {
 	SUITE_BYTES_AT_LEAST = RANDOM_AT + sizeof(retry_random),
 };
 
-/*
- * The library takes any number of KeyUpdates and empty records in a row, each
- * for a key derivation. It asks for one record header at a time.
- */
-#define IDLE_RECORDS_MAX 32
+static void end_record(struct tls *tls)
+{
+	tls->header_len = 0;
+	if (!tls->done)
+		return;
+	tls->idle_records++;
+	tls->received++;
+}
+
+/* Follows the records that the library reads, however it comes to them. */
+static void follow(struct tls *tls, const uint8_t *p, size_t len)
+{
+	size_t n;
+
+	while (len) {
+		if (tls->header_len < RECORD_HEADER) {
+			tls->header[tls->header_len++] = *p;
+			n = 1;
+			if (tls->header_len == RECORD_HEADER)
+				tls->body_left = (size_t)tls->header[3] << 8 |
+					tls->header[4];
+		} else {
+			n = len < tls->body_left ? len : tls->body_left;
+			tls->body_left -= n;
+		}
+		if (tls->header_len == RECORD_HEADER && !tls->body_left)
+			end_record(tls);
+		p += n;
+		len -= n;
+	}
+}
 
 /*
  * OpenSSL's clients, in TLS 1.3, send the alert for a certificate that they do
@@ -61,8 +87,7 @@ static int wire_recv(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 	(void)ssl;
 	if (!wire->in_len)
 		return WOLFSSL_CBIO_ERR_WANT_READ;
-	if (tls->done && n == RECORD_HEADER &&
-	    tls->idle_records++ > IDLE_RECORDS_MAX)
+	if (tls->idle_records > TLS_IDLE_RECORDS_MAX)
 		return WOLFSSL_CBIO_ERR_GENERAL;
 	if (hears_plain_alert(tls, n))
 		return WOLFSSL_CBIO_ERR_CONN_CLOSE;
@@ -73,6 +98,7 @@ static int wire_recv(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 		return WOLFSSL_CBIO_ERR_GENERAL;
 	}
 	memcpy(buf, wire->in, n);
+	follow(tls, wire->in, n);
 	wire->in += n;
 	wire->in_len -= n;
 	return (int)n;
@@ -119,6 +145,22 @@ static bool is_out_of_place(const struct tls *tls, const uint8_t *record,
 		record[0] == RECORD_ALERT;
 }
 
+static uint32_t records_in(const uint8_t *p, size_t len)
+{
+	uint32_t n = 0;
+	size_t record;
+
+	while (len > RECORD_HEADER) {
+		record = RECORD_HEADER + ((size_t)p[3] << 8 | p[4]);
+		if (record > len)
+			break;
+		n++;
+		p += record;
+		len -= record;
+	}
+	return n;
+}
+
 static int wire_send(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 {
 	struct tls *tls = ctx;
@@ -132,6 +174,8 @@ static int wire_send(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 	}
 	if (!tls->done)
 		watch_flight(tls, (const uint8_t *)buf, (size_t)sz);
+	else
+		tls->sent += records_in((const uint8_t *)buf, (size_t)sz);
 	if (buf_append(tls->wire->out, buf, (size_t)sz) < 0) {
 		tls->no_memory = true;
 		return WOLFSSL_CBIO_ERR_GENERAL;

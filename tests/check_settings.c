@@ -24,6 +24,7 @@ START_TEST(test_read_gives_defaults)
 	ck_assert_uint_eq(settings->n_listen, 0);
 	ck_assert_uint_eq(settings->n_hosts, 0);
 	ck_assert(settings->tls12 && settings->tls13);
+	ck_assert_uint_eq(settings->records_per_key, 16777216);
 	ck_assert_uint_eq(settings->handshake_timeout_ms, 10000);
 	ck_assert_uint_eq(settings->max_connections, 10000);
 	ck_assert_uint_eq(settings->total_timeout_ms, 0);
@@ -61,7 +62,8 @@ START_TEST(test_read_takes_everything)
 	     "  rotate_delay_ms: 500, revoke_delay_ms: 600,\n"
 	     "  rotate_interval_s: 7, beat_ms: 200 }\n"
 	     "workers: 3\nlog: { level: debug, format: json }\n"
-	     "tls: { versions: [TLSv1.3], ciphers: C, groups: G }\n"
+	     "tls: { versions: [TLSv1.3], ciphers: C, groups: G,\n"
+	     "  records_per_key: 16 }\n"
 	     "listen:\n  - address: \"[::1]:0\"\n    proxy_protocol: true\n"
 	     "    proxy_from: [192.0.2.0/24, \"2001:db8::1\"]\n"
 	     "  - { address: 127.0.0.1:8443 }\n"
@@ -77,6 +79,7 @@ START_TEST(test_read_takes_everything)
 	     "admin: { socket: admin.sock, listen: \"127.0.0.1:0\",\n"
 	     "  token_file: token }\n"
 	     "metrics: { listen: \"0.0.0.0:9105\" }\n");
+	ck_assert_uint_eq(settings->records_per_key, 16);
 	ck_assert_str_eq(settings->stores[0].user, "stekd");
 	ck_assert_str_eq(settings->stores[0].ca, in_dir("a.pem"));
 	ck_assert_str_eq(settings->stores[0].key, in_dir("password"));

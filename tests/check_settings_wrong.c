@@ -54,6 +54,8 @@ static const struct wrong shapes[] = {
 	{ BASE "limits: { total_timeout_ms: 604800001 }\n", 6, "0 to" },
 	{ BASE "log: { level: loud }\n", 6, "debug, info, warn or error" },
 	{ BASE "tls: { versions: [TLSv1.1] }\n", 6, "'TLSv1.1'" },
+	{ BASE "tls: { records_per_key: 15 }\n", 6, "16 to 16777216" },
+	{ BASE "tls: { records_per_key: 16777217 }\n", 6, "16 to 16777216" },
 	{ BASE "tls: { versions: [] }\n", 6, "0 entries for versions" },
 	{ BASE "listen:\n  - address: 127.0.0.1:1\n    proxy_protocol: maybe\n",
 	  8, "'maybe' for proxy_protocol, expected true or false" },

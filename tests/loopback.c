@@ -128,6 +128,7 @@ struct loopback *loopback_new(struct stek_ring *ring)
 	settings->hosts = loopback->hosts;
 	settings->n_hosts = LOOPBACK_HOSTS;
 	settings->tls12 = settings->tls13 = true;
+	settings->records_per_key = 1 << 24;
 	settings->handshake_timeout_ms = 10000;
 	settings->idle_timeout_ms = 10000;
 	settings->drain_timeout_ms = 5000;
