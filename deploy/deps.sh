@@ -105,7 +105,7 @@ packages_of()
 		;;
 	test)
 		echo clang shellcheck gnutls-bin libnss3-tools python3 \
-			valgrind socat strace git faketime nginx chromium
+			valgrind socat strace git faketime systemd util-linux nginx chromium
 		case $release in
 		12) echo libclang-rt-14-dev ;;
 		13) echo libclang-rt-19-dev ;;

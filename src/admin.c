@@ -29,12 +29,15 @@ struct endpoint {
 	struct admin *admin;
 	enum endpoint_kind kind;
 	struct MHD_Daemon *daemon;
+	int fd;			/* -1: none; the daemon closes it */
+	bool kept;		/* by systemd, with its path */
 	struct settings_address bound;
 };
 
 struct admin {
 	struct node *node;
 	struct deadlines *deadlines;
+	uint32_t deadline_ms;
 	struct endpoint endpoints[ENDPOINTS];
 };
 
@@ -313,26 +316,19 @@ static unsigned connections_most(void)
 	return share < CONNECTIONS_MAX ? share : CONNECTIONS_MAX;
 }
 
-/* Takes over `fd`. */
-static int serve(struct admin *admin, enum endpoint_kind kind, int fd,
-		 char *why, size_t why_len)
+static int serve(struct endpoint *endpoint, char *why, size_t why_len)
 {
 	static const char *const roles[ENDPOINTS] = {
 		[ENDPOINT_UNIX] = "admin",
 		[ENDPOINT_TCP] = "admin",
 		[ENDPOINT_OPEN] = "metrics",
 	};
-	struct endpoint *endpoint = &admin->endpoints[kind];
 
-	if (fd < 0)
-		return -1;
-	endpoint->admin = admin;
-	endpoint->kind = kind;
 	endpoint->daemon = MHD_start_daemon(
 		MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION |
 			MHD_USE_ITC,
 		0, NULL, NULL, on_request, endpoint,
-		MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
+		MHD_OPTION_LISTEN_SOCKET, (MHD_socket)endpoint->fd,
 		MHD_OPTION_CONNECTION_LIMIT, connections_most(),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, endpoint,
@@ -341,67 +337,62 @@ static int serve(struct admin *admin, enum endpoint_kind kind, int fd,
 	if (endpoint->daemon == NULL) {
 		snprintf(why, why_len, "cannot start the HTTP server on %s: "
 			 "%s", endpoint->bound.text, strerror(errno));
-		close(fd);
 		return -1;
 	}
 	log_event(LOG_INFO, "listening", "address", LOG_STR,
-		  endpoint->bound.text, "role", LOG_STR, roles[kind], NULL);
+		  endpoint->bound.text, "role", LOG_STR,
+		  roles[endpoint->kind], NULL);
 	return 0;
 }
 
-static int serve_tcp(struct admin *admin, enum endpoint_kind kind,
-		     const struct settings_address *address, char *why,
-		     size_t why_len)
-{
-	struct settings_address *bound = &admin->endpoints[kind].bound;
-
-	return serve(admin, kind, admin_socket_tcp(address, bound, why,
-						   why_len), why, why_len);
-}
-
-static int serve_unix(struct admin *admin, const char *path, char *why,
-		      size_t why_len)
-{
-	struct settings_address *bound = &admin->endpoints[ENDPOINT_UNIX].bound;
-
-	snprintf(bound->text, sizeof(bound->text), "unix:%s", path);
-	return serve(admin, ENDPOINT_UNIX,
-		     admin_socket_unix(path, why, why_len), why, why_len);
-}
-
-static int serve_all(struct admin *admin, char *why, size_t why_len)
+static int open_all(struct admin *admin, char *why, size_t why_len)
 {
 	const struct settings *settings = admin->node->fixed;
+	struct endpoint *local = &admin->endpoints[ENDPOINT_UNIX];
+	struct endpoint *tcp = &admin->endpoints[ENDPOINT_TCP];
+	struct endpoint *open = &admin->endpoints[ENDPOINT_OPEN];
 
-	if (settings->admin_socket != NULL &&
-	    serve_unix(admin, settings->admin_socket, why, why_len) != 0)
-		return -1;
-	if (settings->admin_listen.len != 0 &&
-	    serve_tcp(admin, ENDPOINT_TCP, &settings->admin_listen, why,
-		      why_len) != 0)
-		return -1;
-	if (settings->metrics_listen.len != 0 &&
-	    serve_tcp(admin, ENDPOINT_OPEN, &settings->metrics_listen, why,
-		      why_len) != 0)
-		return -1;
+	if (settings->admin_socket != NULL) {
+		local->fd = admin_socket_local(admin->node, &local->bound,
+					       &local->kept, why, why_len);
+		if (local->fd < 0)
+			return -1;
+	}
+	if (settings->admin_listen.len != 0) {
+		tcp->fd = admin_socket_net(admin->node, "admin-tcp",
+					   &settings->admin_listen,
+					   &tcp->bound, why, why_len);
+		if (tcp->fd < 0)
+			return -1;
+	}
+	if (settings->metrics_listen.len != 0) {
+		open->fd = admin_socket_net(admin->node, "metrics",
+					    &settings->metrics_listen,
+					    &open->bound, why, why_len);
+		if (open->fd < 0)
+			return -1;
+	}
 	return 0;
 }
 
-int admin_start_with(struct admin **out, struct node *node,
+static int open_with(struct admin **out, struct node *node,
 		     uint32_t deadline_ms, char *why, size_t why_len)
 {
 	struct admin *admin = calloc(1, sizeof(*admin));
+	int kind;
 
 	if (admin == NULL) {
 		snprintf(why, why_len, "out of memory");
 		return -1;
 	}
 	admin->node = node;
-	admin->deadlines = deadlines_new(deadline_ms);
-	if (admin->deadlines == NULL)
-		snprintf(why, why_len, "cannot start the admin endpoint's "
-			 "thread");
-	if (admin->deadlines == NULL || serve_all(admin, why, why_len) != 0) {
+	admin->deadline_ms = deadline_ms;
+	for (kind = 0; kind < ENDPOINTS; kind++) {
+		admin->endpoints[kind].admin = admin;
+		admin->endpoints[kind].kind = (enum endpoint_kind)kind;
+		admin->endpoints[kind].fd = -1;
+	}
+	if (open_all(admin, why, why_len) != 0) {
 		admin_stop(admin);
 		return -1;
 	}
@@ -409,10 +400,39 @@ int admin_start_with(struct admin **out, struct node *node,
 	return 0;
 }
 
-int admin_start(struct admin **out, struct node *node, char *why,
-		size_t why_len)
+int admin_open(struct admin **out, struct node *node, char *why,
+	       size_t why_len)
 {
-	return admin_start_with(out, node, ADMIN_DEADLINE_MS, why, why_len);
+	return open_with(out, node, ADMIN_DEADLINE_MS, why, why_len);
+}
+
+int admin_serve(struct admin *admin, char *why, size_t why_len)
+{
+	int kind;
+
+	admin->deadlines = deadlines_new(admin->deadline_ms);
+	if (admin->deadlines == NULL) {
+		snprintf(why, why_len, "cannot start the admin endpoint's "
+			 "thread");
+		return -1;
+	}
+	for (kind = 0; kind < ENDPOINTS; kind++)
+		if (admin->endpoints[kind].fd >= 0 &&
+		    serve(&admin->endpoints[kind], why, why_len) != 0)
+			return -1;
+	return 0;
+}
+
+int admin_start_with(struct admin **out, struct node *node,
+		     uint32_t deadline_ms, char *why, size_t why_len)
+{
+	if (open_with(out, node, deadline_ms, why, why_len) != 0)
+		return -1;
+	if (admin_serve(*out, why, why_len) == 0)
+		return 0;
+	admin_stop(*out);
+	*out = NULL;
+	return -1;
 }
 
 unsigned admin_port(const struct admin *admin, bool open)
@@ -429,11 +449,14 @@ void admin_stop(struct admin *admin)
 
 	if (admin == NULL)
 		return;
-	if (admin->endpoints[ENDPOINT_UNIX].daemon != NULL)
+	if (admin->endpoints[ENDPOINT_UNIX].fd >= 0 &&
+	    !admin->endpoints[ENDPOINT_UNIX].kept)
 		unlink(admin->node->fixed->admin_socket);
 	for (kind = 0; kind < ENDPOINTS; kind++)
 		if (admin->endpoints[kind].daemon != NULL)
 			MHD_stop_daemon(admin->endpoints[kind].daemon);
+		else if (admin->endpoints[kind].fd >= 0)
+			close(admin->endpoints[kind].fd);
 	deadlines_free(admin->deadlines);
 	free(admin);
 }

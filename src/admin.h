@@ -11,8 +11,12 @@
 
 struct admin;
 
-int admin_start(struct admin **out, struct node *node, char *why,
-		size_t why_len);
+/* Binds its sockets, or takes them from systemd; then answers on them. */
+int admin_open(struct admin **out, struct node *node, char *why,
+	       size_t why_len);
+int admin_serve(struct admin *admin, char *why, size_t why_len);
+
+/* In any state; NULL is legal. */
 void admin_stop(struct admin *admin);
 
 #endif

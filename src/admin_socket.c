@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "activation.h"
 #include "admin_http.h"
 #include "text.h"
 
@@ -108,6 +109,106 @@ int admin_socket_tcp(const struct settings_address *address,
 		return fail(fd, "cannot listen on", address->text, why,
 			    why_len);
 	text_address(bound->text, sizeof(bound->text), &bound->addr);
+	return fd;
+}
+
+static int passed(struct node *node, const char *name,
+		  const struct settings_address *address,
+		  struct settings_address *bound)
+{
+	int fd = activation_find(node->activation, name, address);
+
+	if (fd < 0)
+		return -1;
+	memset(bound, 0, sizeof(*bound));
+	bound->len = sizeof(bound->addr);
+	if (getsockname(fd, (void *)&bound->addr, &bound->len) != 0) {
+		close(fd);
+		return -1;
+	}
+	text_address(bound->text, sizeof(bound->text), &bound->addr);
+	return fd;
+}
+
+static bool is_loopback(const struct settings_address *address)
+{
+	const struct sockaddr_in *v4 = (const void *)&address->addr;
+	const struct sockaddr_in6 *v6 = (const void *)&address->addr;
+
+	if (address->addr.ss_family == AF_INET)
+		return ntohl(v4->sin_addr.s_addr) == INADDR_LOOPBACK;
+	return address->addr.ss_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+/* What systemd passed is not what it is named for. */
+static int misfit(int fd, const char *name,
+		  const struct settings_address *bound, const char *wanted,
+		  char *why, size_t why_len)
+{
+	snprintf(why, why_len, "systemd's socket '%s' is on %.100s, expected "
+		 "%s", name, bound->text, wanted);
+	close(fd);
+	return -1;
+}
+
+int admin_socket_net(struct node *node, const char *name,
+		     const struct settings_address *address,
+		     struct settings_address *bound, char *why,
+		     size_t why_len)
+{
+	int fd = passed(node, name, address, bound);
+
+	if (fd < 0)
+		return admin_socket_tcp(address, bound, why, why_len);
+	if (bound->addr.ss_family == AF_UNIX)
+		return misfit(fd, name, bound, "a TCP one", why, why_len);
+	/* The token of the other one travels in the clear. */
+	if (strcmp(name, "metrics") != 0 && !is_loopback(bound))
+		return misfit(fd, name, bound, "the loopback", why, why_len);
+	return fd;
+}
+
+/* Its file is to be that user's, who also takes it away at the end. */
+static int make_local(const struct settings *settings, char *why,
+		      size_t why_len)
+{
+	bool as_user = settings->user != NULL && geteuid() == 0;
+	int fd = -1;
+
+	if (as_user && (setegid(settings->gid) != 0 ||
+			seteuid(settings->uid) != 0))
+		snprintf(why, why_len, "cannot act as user %s: %s",
+			 settings->user, strerror(errno));
+	else
+		fd = admin_socket_unix(settings->admin_socket, why, why_len);
+	if (as_user && (seteuid(0) != 0 || setegid(0) != 0) && fd >= 0) {
+		snprintf(why, why_len, "cannot act as root again: %s",
+			 strerror(errno));
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+int admin_socket_local(struct node *node, struct settings_address *bound,
+		       bool *kept, char *why, size_t why_len)
+{
+	struct settings_address wanted = { .len = 0 };
+	int fd;
+
+	snprintf(wanted.text, sizeof(wanted.text), "unix:%s",
+		 node->fixed->admin_socket);
+	fd = passed(node, "admin", &wanted, bound);
+	*kept = fd >= 0;
+	if (*kept && bound->addr.ss_family != AF_UNIX)
+		return misfit(fd, "admin", bound, "a Unix one (that of "
+			      "admin.listen is named admin-tcp)", why,
+			      why_len);
+	if (!*kept) {
+		fd = make_local(node->fixed, why, why_len);
+		*bound = wanted;
+	}
 	return fd;
 }
 

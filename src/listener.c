@@ -2,7 +2,7 @@
 /*
  * listener.c - one worker's listening sockets. Each worker has its own on the
  * same address (SO_REUSEPORT), so the kernel spreads connections and nobody
- * shares an accept queue. "[::]" takes IPv6 only; IPv4 is 0.0.0.0.
+ * shares an accept queue, but for a socket that systemd made. "[::]" takes IPv6 only; IPv4 is 0.0.0.0.
  */
 #include "worker_state.h"
 
@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "activation.h"
 #include "conn.h"
 #include "log.h"
 #include "text.h"
@@ -76,23 +77,58 @@ static int learn_bound(struct listener *listener)
 	return 0;
 }
 
+/*
+ * A socket that systemd keeps is one for all workers, and a connection wakes
+ * those that are idle; the first takes it. (libuv knows no EPOLLEXCLUSIVE.)
+ */
+static int open_passed(struct listener *listener,
+		       const struct settings_listen *settings)
+{
+	listener->fd = activation_find(listener->worker->node->activation,
+				       settings->name, &settings->address);
+	if (listener->fd < 0)
+		return -1;
+	listener->shared = true;
+	return 0;
+}
+
+static int open_own(struct listener *listener,
+		    const struct settings_listen *settings)
+{
+	struct worker *worker = listener->worker;
+	struct settings_address address = settings->address;
+
+	/* Port 0 is chosen once, by the first worker. */
+	if (worker->index > 0)
+		(void)worker_address(worker->node->workers[0], listener->index,
+				     &address);
+	if (worker->index == 0 && check_free(&address) < 0)
+		return -1;
+	listener->fd = make_socket(&address, true);
+	return listener->fd < 0 ? -1 : listen(listener->fd, BACKLOG);
+}
+
+static bool is_tcp(const struct settings_address *bound)
+{
+	return bound->addr.ss_family == AF_INET ||
+	       bound->addr.ss_family == AF_INET6;
+}
+
 int listener_open(struct listener *listener, struct worker *worker,
 		  const struct settings_listen *settings, size_t n, char *why,
 		  size_t why_len)
 {
-	struct settings_address address = settings->address;
 	const char *text = settings->address.text;
 
 	listener->worker = worker;
 	listener->index = n;
-	/* Port 0 is chosen once, by the first worker. */
-	if (worker->index > 0)
-		(void)worker_address(worker->node->workers[0], n, &address);
-	if (worker->index == 0 && check_free(&address) < 0)
+	if (open_passed(listener, settings) < 0 &&
+	    open_own(listener, settings) < 0)
 		goto fail;
-	listener->fd = make_socket(&address, true);
-	if (listener->fd < 0 || listen(listener->fd, BACKLOG) < 0 ||
-	    learn_bound(listener) < 0)
+	if (learn_bound(listener) < 0)
+		goto fail;
+	errno = EAFNOSUPPORT;
+	if (!is_tcp(&listener->bound))
 		goto fail;
 	if (uv_poll_init(&worker->loop, &listener->poll, listener->fd) < 0)
 		goto fail;
@@ -229,7 +265,7 @@ static void accept_some(struct listener *listener,
 	struct worker *worker = listener->worker;
 	unsigned i;
 
-	for (i = 0; i < ACCEPTS_PER_EVENT; i++) {
+	for (i = 0; i < (listener->shared ? 1 : ACCEPTS_PER_EVENT); i++) {
 		/* Another worker's may end first, so it looks again. */
 		if (!quota_take(worker->node->quota,
 				generation->settings->max_connections)) {
@@ -282,7 +318,8 @@ void listener_close(struct listener *listener)
 {
 	if (listener->fd < 0)
 		return;
-	if (listener->worker->draining)
+	/* Of systemd's the queue is left to who comes after us. */
+	if (listener->worker->draining && !listener->shared)
 		accept_rest(listener);
 	if (listener->polled)
 		uv_close((uv_handle_t *)&listener->poll, NULL);

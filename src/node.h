@@ -15,6 +15,7 @@
 struct deny;
 struct worker;
 struct generation;
+struct activation;
 struct node_names;
 struct quota;
 
@@ -24,6 +25,7 @@ struct node {
 	 * read from a generation (generation.h), which is a connection's own.
 	 */
 	const struct settings *fixed;
+	struct activation *activation;	/* systemd's sockets, or NULL */
 	const char *config;		/* path; NULL: cannot reload */
 	struct stek_farm *farm;
 	_Atomic(struct generation *) present;	/* generation.c's */

@@ -15,6 +15,7 @@
 
 #include "generation.h"
 #include "log.h"
+#include "notify.h"
 
 #define FAULTS_LOGGED 20
 
@@ -119,6 +120,7 @@ void reload_run(struct node *node, const char *who, const char *from,
 	memset(out, 0, sizeof(*out));
 	pthread_mutex_lock(&one_at_a_time);
 	began_ms = now_ms();
+	notify_reloading();
 	err = open_memstream(&out->faults, &len);
 	next = err != NULL ? prepare(node, who, from, err) : NULL;
 	if (err != NULL)
@@ -139,6 +141,9 @@ void reload_run(struct node *node, const char *who, const char *from,
 		log_faults(who, out->faults != NULL ? out->faults : "",
 			   out->generation);
 	}
+	notify("READY=1\nSTATUS=serving, configuration %llu%s",
+	       (unsigned long long)out->generation,
+	       out->good ? "" : "; the last reload was refused, see the log");
 	note(node, who, from, out);
 	pthread_mutex_unlock(&one_at_a_time);
 }

@@ -350,6 +350,7 @@ static void read_numbers(struct reading *r)
 	out->handshake_timeout_ms = file->limits.handshake_timeout_ms;
 	out->idle_timeout_ms = file->limits.idle_timeout_ms;
 	out->drain_timeout_ms = file->limits.drain_timeout_ms;
+	out->drain_delay_ms = file->limits.drain_delay_ms;
 	out->total_timeout_ms = file->limits.total_timeout_ms;
 	out->max_connections = file->limits.max_connections;
 	out->address_connections = file->limits.connections_per_address;
@@ -363,6 +364,7 @@ static void read_numbers(struct reading *r)
 static void convert(struct reading *r)
 {
 	read_node(r);
+	settings_user_read(r->out, r->file, r->doc, &r->faults);
 	read_paths(r);
 	read_stores(r);
 	read_numbers(r);
@@ -438,6 +440,7 @@ void settings_free(struct settings *settings)
 	settings_listen_clear(settings);
 	free(settings->farm);
 	free(settings->node);
+	free(settings->user);
 	free(settings->farm_key);
 	free(settings->state_dir);
 	for (i = 0; i < settings->n_stores; i++)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <stek.h>
 
@@ -25,6 +26,7 @@ struct settings_address {
 
 struct settings_listen {
 	struct settings_address address;
+	char *name;		/* of the socket that systemd passes; or NULL */
 	bool proxy_protocol;	/* a PROXY header is required first, of these: */
 	struct subnet *proxy_from;
 	size_t n_proxy_from;
@@ -78,6 +80,9 @@ struct settings_store {
 
 struct settings {
 	char *farm, *node;
+	char *user;		/* to become once all is bound; NULL: stay */
+	uid_t uid;
+	gid_t gid;
 	char *farm_key, *state_dir;
 	struct settings_store *stores;	/* 1 to STEK_STORES_MAX */
 	size_t n_stores;
@@ -99,6 +104,7 @@ struct settings {
 	uint32_t handshake_timeout_ms;	/* default 10000 */
 	uint32_t idle_timeout_ms;	/* default 60000 */
 	uint32_t drain_timeout_ms;	/* default 10000 */
+	uint32_t drain_delay_ms;	/* default 0 */
 	uint32_t total_timeout_ms;	/* 0: none, the default */
 	uint32_t max_connections;	/* of the node, default 10000 */
 	uint32_t address_connections;	/* of one address; 0: any number */

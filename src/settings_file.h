@@ -37,7 +37,7 @@ struct file_tls {
 };
 
 struct file_listen {
-	char *address;
+	char *address, *name;
 	bool proxy_protocol;
 	char **proxy_from;
 	uint32_t proxy_from_count;
@@ -67,6 +67,7 @@ struct file_host {
 
 struct file_limits {
 	uint32_t handshake_timeout_ms, idle_timeout_ms, drain_timeout_ms;
+	uint32_t drain_delay_ms;
 	uint32_t total_timeout_ms;
 	uint32_t max_connections, connections_per_address, address_ipv6_bits;
 };
@@ -80,7 +81,7 @@ struct file_metrics {
 };
 
 struct file {
-	char *farm, *node, *farm_key, *state_dir;
+	char *farm, *node, *farm_key, *state_dir, *user, *group;
 	struct file_store store;	/* or: */
 	struct file_store *stores;
 	uint32_t stores_count;
@@ -114,6 +115,10 @@ void settings_store_read(struct settings_store *out,
 			 const struct file_store *in, struct doc *doc,
 			 const char *name, const char *dir,
 			 struct faults *faults);
+/* settings_user.c */
+void settings_user_read(struct settings *out, const struct file *in,
+			struct doc *doc, struct faults *faults);
+
 /* settings_fixed.c: tells what differs that only a restart changes. */
 void settings_fixed_check(const struct settings *fixed,
 			  const struct settings *next, struct doc *doc,

@@ -155,6 +155,9 @@ static void compare_listeners(const struct comparison *c)
 		snprintf(key, sizeof(key), "listen[%zu].address", i);
 		compare_address(c, key, &c->fixed->listen[i].address,
 				&c->next->listen[i].address);
+		snprintf(key, sizeof(key), "listen[%zu].name", i);
+		compare_text(c, key, c->fixed->listen[i].name,
+			     c->next->listen[i].name);
 	}
 }
 
@@ -166,6 +169,10 @@ void settings_fixed_check(const struct settings *fixed,
 
 	compare_text(&c, "farm", fixed->farm, next->farm);
 	compare_text(&c, "node", fixed->node, next->node);
+	compare_text(&c, "user", fixed->user, next->user);
+	if (fixed->uid != next->uid || fixed->gid != next->gid)
+		differs(&c, fixed->gid != next->gid ? "group" : "user",
+			"the same id");
 	compare_text(&c, "farm_key", fixed->farm_key, next->farm_key);
 	compare_text(&c, "state_dir", fixed->state_dir, next->state_dir);
 	compare_stores(&c);

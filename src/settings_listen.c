@@ -64,6 +64,9 @@ void settings_listen_read(struct settings *out, const struct file *in,
 
 		check_address(&at, in->listen[i].address,
 			      &out->listen[i].address);
+		if (in->listen[i].name != NULL &&
+		    (out->listen[i].name = strdup(in->listen[i].name)) == NULL)
+			goto no_memory;
 		out->listen[i].proxy_protocol = in->listen[i].proxy_protocol;
 		check_proxy(&in->listen[i], doc, i, faults);
 		if (!copy_subnets(&out->listen[i], &in->listen[i], doc, i,
@@ -82,7 +85,9 @@ void settings_listen_clear(struct settings *settings)
 {
 	size_t i;
 
-	for (i = 0; i < settings->n_listen; i++)
+	for (i = 0; i < settings->n_listen; i++) {
+		free(settings->listen[i].name);
 		free(settings->listen[i].proxy_from);
+	}
 	free(settings->listen);
 }

@@ -7,31 +7,30 @@
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "activation.h"
 #include "admin.h"
 #include "deny.h"
 #include "event.h"
 #include "generation.h"
 #include "log.h"
 #include "node.h"
+#include "notify.h"
+#include "privilege.h"
 #include "quota.h"
 #include "reload.h"
 #include "tls.h"
 #include "worker.h"
 
 #define DEFAULT_CONFIG "/etc/stekd/stekd.yaml"
-#define NAMES_EVERY_S 1
+#define TURN_MS 1000
 
 enum { EXIT_OK = 0, EXIT_START = 1, EXIT_CONFIG = 2 };
 
@@ -89,59 +88,6 @@ static int parse_options(int argc, char **argv, struct options *out)
 	return EXIT_CONFIG;
 }
 
-/* LeakSanitizer traces its own process, which an undumpable one refuses. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
-/* No core, no ptrace by others, no file that others can read. */
-static void harden(void)
-{
-	const struct rlimit none = { 0, 0 };
-	struct rlimit files;
-
-	if (!SANITIZED)
-		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	setrlimit(RLIMIT_CORE, &none);
-	umask(077);
-	signal(SIGPIPE, SIG_IGN);
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-}
-
-/* Tells systemd, if it asked to be told; sd_notify(3). */
-static void notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	size_t len = path != NULL ? strlen(path) : 0;
-	int fd;
-
-	if (len < 2 || len >= sizeof(to.sun_path) ||
-	    (path[0] != '/' && path[0] != '@'))
-		return;
-	memcpy(to.sun_path, path, len);
-	if (path[0] == '@')
-		to.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const void *)&to,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
-		log_event(LOG_WARN, "systemd was not told", "state", LOG_STR,
-			  state, NULL);
-	close(fd);
-}
-
 static void on_event(void *user, const struct stek_event *event)
 {
 	(void)user;
@@ -186,6 +132,7 @@ static int open_farm(struct node *node, char *why, size_t why_len)
 		.on_beat = on_beat,
 		.user = node,
 	};
+	bool borrowed, opened;
 	size_t i;
 
 	for (i = 0; i < settings->n_stores; i++)
@@ -195,8 +142,12 @@ static int open_farm(struct node *node, char *why, size_t why_len)
 			.password_file = settings->stores[i].password_file,
 			.reach = store_reach(&settings->stores[i]),
 		};
-	return stek_farm_open(&node->farm, &options, why, why_len) == 0 ? 0
-								     : -1;
+	borrowed = privilege_borrow(settings, settings->farm_key);
+	opened = stek_farm_open(&node->farm, &options, why, why_len) == 0;
+	if (privilege_return(borrowed) == 0)
+		return opened ? 0 : -1;
+	snprintf(why, why_len, "cannot act as root again");
+	return -1;
 }
 
 static int make_workers(struct node *node, char *why, size_t why_len)
@@ -257,6 +208,18 @@ static int prepare(struct node *node, char *why, size_t why_len)
 	return 0;
 }
 
+/* A balancer that asks /readyz stops sending before the ports are closed. */
+static void lame_duck(struct node *node)
+{
+	struct generation *present = generation_take(node);
+	uint32_t ms = present->settings->drain_delay_ms;
+	struct timespec left = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+	generation_release(present);
+	while (nanosleep(&left, &left) != 0 && errno == EINTR)
+		;
+}
+
 /* Drains the workers that run; a second signal ends the process at once. */
 static void drain(struct node *node, size_t running)
 {
@@ -268,6 +231,8 @@ static void drain(struct node *node, size_t running)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+	if (running > 0 && running == node->n_workers)
+		lame_duck(node);
 	for (i = 0; i < running; i++)
 		worker_drain(node->workers[i]);
 	for (i = 0; i < running; i++)
@@ -290,6 +255,7 @@ static void dismantle(struct node *node, struct admin *admin)
 		worker_free(node->workers[i]);
 	free(node->workers);
 	quota_free(node->quota);
+	activation_free(node->activation);
 	node_forget_names(node);
 	wolfSSL_Cleanup();
 }
@@ -302,23 +268,52 @@ static void reload(struct node *node)
 	reload_clear(&result);
 }
 
+/* systemd ends what does not turn any more, and starts it anew. */
+static void feed_watchdog(struct node *node)
+{
+	bool all = true;
+	size_t i;
+
+	for (i = 0; i < node->n_workers; i++)
+		all = worker_turns(node->workers[i]) && all;
+	if (all)
+		notify("WATCHDOG=1");
+}
+
+static int64_t mono_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* Until SIGTERM or SIGINT; meanwhile learns who else is in the farm. */
 static void serve(struct node *node, const sigset_t *signals)
 {
-	struct timespec wait = { .tv_sec = 1 };
+	uint32_t watchdog_ms = notify_watchdog_ms();
+	uint32_t turn_ms = TURN_MS;
+	int64_t learnt_ms = 0;
+	struct timespec wait;
 	int got;
 
+	if (watchdog_ms != 0 && watchdog_ms / 3 < turn_ms)
+		turn_ms = watchdog_ms / 3 + 1;
+	wait.tv_sec = turn_ms / 1000;
+	wait.tv_nsec = (long)(turn_ms % 1000) * 1000000;
 	for (;;) {
+		if (watchdog_ms != 0)
+			feed_watchdog(node);
 		got = sigtimedwait(signals, NULL, &wait);
-		wait.tv_sec = NAMES_EVERY_S;
 		if (got == SIGTERM || got == SIGINT)
 			break;
-		if (got == SIGHUP) {
+		if (got == SIGHUP)
 			reload(node);
-			continue;
-		}
-		node_learn_names(node);
 		(void)generation_reap(node);
+		if (mono_ms() - learnt_ms < TURN_MS)
+			continue;
+		learnt_ms = mono_ms();
+		node_learn_names(node);
 	}
 	log_event(LOG_INFO, "stopping", "signal", LOG_STR,
 		  got == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
@@ -334,6 +329,17 @@ static int start_workers(struct node *node, size_t *running, char *why,
 			return -1;
 		}
 	return 0;
+}
+
+/* Every socket, of systemd's or our own, while we may still be root. */
+static int bind_all(struct node *node, struct admin **admin, char *why,
+		    size_t why_len)
+{
+	if (activation_take(&node->activation, why, why_len) != 0 ||
+	    make_workers(node, why, why_len) != 0 ||
+	    admin_open(admin, node, why, why_len) != 0)
+		return -1;
+	return activation_check(node->activation, why, why_len);
 }
 
 static int run(struct node *node)
@@ -355,7 +361,8 @@ static int run(struct node *node)
 		status = EXIT_CONFIG;
 		goto out;
 	}
-	if (make_workers(node, why, sizeof(why)) != 0)
+	if (bind_all(node, &admin, why, sizeof(why)) != 0 ||
+	    privilege_drop(node->fixed, node->config, why, sizeof(why)) != 0)
 		goto out;
 	log_listeners(node);
 	if (stek_farm_start(node->farm) != 0) {
@@ -363,15 +370,15 @@ static int run(struct node *node)
 		goto out;
 	}
 	if (start_workers(node, &running, why, sizeof(why)) != 0 ||
-	    admin_start(&admin, node, why, sizeof(why)) != 0)
+	    admin_serve(admin, why, sizeof(why)) != 0)
 		goto out;
 	log_event(LOG_INFO, "ready to serve", "farm", LOG_STR,
 		  node->fixed->farm, "workers", LOG_INT,
 		  (int64_t)node->n_workers, "version", LOG_STR,
 		  stek_version_string(), NULL);
-	notify("READY=1");
+	notify("READY=1\nSTATUS=serving, configuration 1");
 	serve(node, &signals);
-	notify("STOPPING=1");
+	notify("STOPPING=1\nSTATUS=waiting for connections to end");
 	status = EXIT_OK;
 out:
 	if (status != EXIT_OK)
@@ -407,7 +414,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	harden();
+	privilege_harden();
 	if (settings_read(&settings, options.config, stderr) != 0)
 		return EXIT_CONFIG;
 	log_setup(settings->log_level, settings->log_format, settings->node);

@@ -130,16 +130,36 @@ static void on_drain(uv_async_t *signal)
 	generation_release(generation);
 }
 
+static void on_turn(uv_async_t *signal)
+{
+	struct worker *worker = signal->data;
+
+	worker->turned++;
+}
+
+/* Signals that come together are one turn, so it may be behind, not ahead. */
+bool worker_turns(struct worker *worker)
+{
+	if (worker->turned < worker->asked)
+		return false;
+	worker->asked = worker->turned + 1;
+	uv_async_send(&worker->turn_signal);
+	return true;
+}
+
 static int start_loop(struct worker *worker)
 {
 	if (uv_loop_init(&worker->loop) < 0)
 		return -1;
 	worker->loop_ready = true;
 	worker->drain_signal.data = worker;
+	worker->turn_signal.data = worker;
 	worker->drain_timer.data = worker;
 	worker->accept_timer.data = worker;
 	uv_timer_init(&worker->loop, &worker->drain_timer);
 	uv_timer_init(&worker->loop, &worker->accept_timer);
+	if (uv_async_init(&worker->loop, &worker->turn_signal, on_turn) < 0)
+		return -1;
 	return uv_async_init(&worker->loop, &worker->drain_signal, on_drain);
 }
 

@@ -23,6 +23,12 @@ void worker_drain(struct worker *worker);
 void worker_join(struct worker *worker);
 void worker_free(struct worker *worker);	/* after join, or never started */
 
+/*
+ * One thread, again and again: true if the worker's loop has turned since it
+ * was asked before, and asks again.
+ */
+bool worker_turns(struct worker *worker);
+
 const struct counters *worker_counters(const struct worker *worker);
 uint64_t worker_connections(const struct worker *worker);	/* open now */
 

@@ -20,6 +20,7 @@ struct conn;
 struct listener {
 	struct worker *worker;
 	int fd;				/* -1: closed */
+	bool shared;			/* systemd's, and all workers poll it */
 	size_t index;			/* in settings->listen */
 	struct settings_address bound;
 	uv_poll_t poll;
@@ -36,6 +37,9 @@ struct worker {
 	uv_thread_t thread;
 	bool loop_ready;
 	uv_async_t drain_signal;
+	uv_async_t turn_signal;
+	uint64_t asked;			/* the main thread's */
+	_Atomic uint64_t turned;
 	uv_timer_t drain_timer;		/* the bound of draining */
 	uv_timer_t accept_timer;	/* after EMFILE */
 	bool started;			/* the thread runs, or is to be joined */

@@ -298,6 +298,27 @@ START_TEST(test_handshakes_do_not_feel_reloads)
 }
 END_TEST
 
+/* A loop that turns says so each time, one that does not only at first. */
+START_TEST(test_worker_tells_whether_it_turns)
+{
+	struct worker *stuck = NULL;
+	char why[256] = "";
+	unsigned turns, seen = 0;
+
+	loopback_start(loopback);
+	for (turns = 0; turns < WAIT_MS / 5 && seen < 3; turns++) {
+		seen += worker_turns(loopback->worker);
+		(void)poll(NULL, 0, 5);
+	}
+	ck_assert_uint_eq(seen, 3);
+	ck_assert(!worker_new(&stuck, &loopback->node, 1, why, sizeof(why)));
+	ck_assert(worker_turns(stuck));
+	ck_assert(!worker_turns(stuck));
+	ck_assert(!worker_turns(stuck));
+	worker_free(stuck);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("generation");
@@ -325,6 +346,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_ticket_of_another_policy_does_not, 0,
 			    2);
 	tcase_add_test(tcase, test_handshakes_do_not_feel_reloads);
+	tcase_add_test(tcase, test_worker_tells_whether_it_turns);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -221,6 +221,9 @@ static const struct {
 	{ WORLD "workers: 2\nlisten: [{ address: \"127.0.0.1:0\" }, "
 	  "{ address: \"127.0.0.1:7\" }]\n" NAME PAIR ADMIN,
 	  ":7: found 2 addresses for listen, expected 1" },
+	{ WORLD "workers: 2\nlisten: [{ address: \"127.0.0.1:0\", name: x }]\n"
+	  NAME PAIR ADMIN, ":7: found another value for listen[0].name" },
+	{ "user: nobody\n" ALL, ":1: found another value for user" },
 	{ WORLD "workers: 2\n" NAME PAIR ADMIN, "found 0 addresses for listen" },
 	{ WORLD MORE NAME PAIR "admin: { socket: b.sock, listen: "
 	  "\"127.0.0.1:1\", token_file: token }\nmetrics: { listen: "

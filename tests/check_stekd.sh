@@ -155,6 +155,24 @@ stopped 143
 exec 4>&- 5<&-
 wait "$client"
 
+# With a delay it still accepts, and only says that it goes.
+config "metrics: { listen: \"127.0.0.1:0\" }"
+sed -i 's/drain_timeout_ms: 600000/&, drain_delay_ms: 600000/' stekd.yaml
+start
+address=$(sed -n 's/.*msg="listening" address=\([^ ]*\) role=tls.*/\1/p' log)
+metrics=$(sed -n 's/.*msg="listening" address=\([^ ]*\) role=metrics.*/\1/p' log)
+kill -TERM "$pid"
+await 'msg="stopping"'
+turns=0
+until curl -s --noproxy '*' "http://$metrics/readyz" | grep -qx draining; do
+	[ $((turns += 1)) -lt 500 ] || { fail "it does not drain"; break; }
+done
+openssl s_client -connect "$address" -servername a.test </dev/null 2>&1 |
+	grep -q 'Verify return code' || fail "it accepts no more"
+kill -TERM "$pid"
+stopped 143
+config
+
 # What was left behind by that end is in nobody's way. systemd is told.
 if command -v socat >/dev/null; then
 	mkfifo told
