@@ -118,11 +118,11 @@ START_TEST(test_queries_refused)
 	static const char *const limits[] = { "", "0", "-1", "+1", " 1", "1x",
 		"10001", "99999999999999999999" };
 	static const char *const verify[] = { "", "2", "true", "01" };
-	static const char *const names[] = { "", "a b", "a\n", "\x80",
-		"0123456789012345678901234567890123456789012345678901234567890"
-		"1234" };
+	char too_long[66] = "";
+	const char *const names[] = { "", "a b", "a\n", "\x80", too_long };
 	size_t i;
 
+	memset(too_long, 'a', sizeof(too_long) - 1);
 	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		ask_query((struct admin_request){ .path = "/v1/audit",
 						  .limit = limits[i] });
