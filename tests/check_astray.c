@@ -5,16 +5,8 @@
  */
 #include "simchange.h"
 
-#define HOUR (3600 * SEC)
 #define DAY (24 * HOUR)
 #define PERIOD (6 * HOUR)
-
-static void begin_calm(void)
-{
-	sim = calloc(1, sizeof(*sim));
-	ck_assert_ptr_nonnull(sim);
-	sim_begin(sim, 3);
-}
 
 /* Keys of the running slot and the two after it by `now_ms`, and no others. */
 static void assert_three_slots(int64_t now_ms)
@@ -212,7 +204,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, begin_calm, end);
+	tcase_add_checked_fixture(tcase, begin_three, end);
 	tcase_add_loop_test(tcase, test_one_clock, 0, 10);
 	tcase_add_loop_test(tcase, test_within_the_cap, 0, 2);
 	tcase_add_loop_test(tcase, test_the_stores_clock, 0, 2);

@@ -3,16 +3,8 @@
  * check_link.c - a farm over two stores, as two sites have them: each may be
  * away, wiped, set back or split off, and what they hold is united.
  */
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
+#include "simthree.h"
 
-#include "simfarm.h"
-
-#define SEC 1000LL
-#define HOUR (3600 * SEC)
-
-static struct sim *sim;
 static struct sim_store *first, *second, *nowhere;
 
 /* (Re)opens node `i` with the stores it names; NULL: one only. */
@@ -28,21 +20,13 @@ static void begin(void)
 {
 	size_t i;
 
-	sim = calloc(1, sizeof(*sim));
-	ck_assert_ptr_nonnull(sim);
-	sim_begin(sim, 3);
+	begin_three();
 	first = &sim->stores[0];
 	second = &sim->stores[1];
 	nowhere = &sim->stores[2];
 	nowhere->answer = STEK_EUNAVAILABLE;
 	for (i = 0; i < sim->n; i++)
 		join(i, first, second);
-}
-
-static void end(void)
-{
-	sim_end(sim);
-	free(sim);
 }
 
 static void settle(void)

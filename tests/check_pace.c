@@ -3,27 +3,7 @@
  * check_pace.c - farm time against the store's clock: stepped once, slewed
  * after that, capped, and not moved by one wild measurement.
  */
-#include <check.h>
-#include <stdlib.h>
-
-#include "simfarm.h"
-
-#define SEC 1000LL
-
-static struct sim *sim;
-
-static void begin(void)
-{
-	sim = calloc(1, sizeof(*sim));
-	ck_assert_ptr_nonnull(sim);
-	sim_begin(sim, 3);
-}
-
-static void end(void)
-{
-	sim_end(sim);
-	free(sim);
-}
+#include "simthree.h"
 
 /* Farm time follows the store's, stepping once and then slewing, to a cap. */
 START_TEST(test_clock)
@@ -212,7 +192,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(farm, 60);
-	tcase_add_checked_fixture(farm, begin, end);
+	tcase_add_checked_fixture(farm, begin_three, end);
 	tcase_add_test(farm, test_clock);
 	tcase_add_test(farm, test_clock_median);
 	tcase_add_loop_test(farm, test_clock_jump, 0, 3);

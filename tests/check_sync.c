@@ -4,51 +4,7 @@
  * are wiped, restored, split, forged and lost. After each step whatever one
  * node seals every other must open.
  */
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "simfarm.h"
-
-#define SEC 1000LL
-#define HOUR (3600 * SEC)
-
-static struct sim *sim;
-
-static void begin(void)
-{
-	sim = calloc(1, sizeof(*sim));
-	ck_assert_ptr_nonnull(sim);
-	sim_begin(sim, 3);
-}
-
-/* The first key of a farm is active before all have it; no later one is. */
-static void settle(void)
-{
-	sim_run(sim, 2 * SEC);
-	sim_assert_same(sim);
-	sim->check = true;
-}
-
-static void end(void)
-{
-	sim_end(sim);
-	free(sim);
-}
-
-static uint64_t total(size_t offset)
-{
-	struct stek_status status;
-	uint64_t sum = 0, one;
-	size_t i;
-
-	for (i = 0; i < sim->n; i++) {
-		sim_status(sim, i, &status);
-		memcpy(&one, (char *)&status + offset, sizeof(one));
-		sum += one;
-	}
-	return sum;
-}
+#include "simthree.h"
 
 #define TOTAL(field) total(offsetof(struct stek_status, field))
 
@@ -80,7 +36,7 @@ START_TEST(test_three_days)
 	sim->nodes[1].skew_ms = 300;
 	sim->nodes[2].skew_ms = -7000;
 	sim->stores[0].skew_ms = 2000;
-	settle();
+	settle_three();
 	for (until_ms = sim->now_ms + 72 * HOUR; sim->now_ms < until_ms;) {
 		sim_run(sim, 20 * 60 * SEC);
 		for (i = 0; i < sim->n; i++)
@@ -106,7 +62,7 @@ START_TEST(test_idle_costs_one_call)
 {
 	size_t before;
 
-	settle();
+	settle_three();
 	before = sim->stores[0].calls;
 	sim_run(sim, 100 * SEC);
 	ck_assert_uint_ge(sim->stores[0].calls - before, 3 * 99);
@@ -147,7 +103,7 @@ START_TEST(test_wiped_store_is_refilled)
 {
 	const struct stek_key *before;
 
-	settle();
+	settle_three();
 	before = sim_sealing(sim, 0);
 	sim->stores[0].has_ring = false;
 	sim->stores[0].n_members = 0;
@@ -167,7 +123,7 @@ START_TEST(test_restored_store_is_merged)
 	uint64_t epoch;
 	size_t i;
 
-	settle();
+	settle_three();
 	old = sim_stored(sim, &sim->stores[0]);
 	sim->check = false;	/* a revocation reaches the nodes one by one */
 	command = sim_revoke(sim, 0, true, NULL);
@@ -196,7 +152,7 @@ START_TEST(test_split_brain_heals)
 	struct stek_ring *a, *b;
 	size_t i, j;
 
-	settle();
+	settle_three();
 	a = sim_stored(sim, &sim->stores[0]);
 	sim_plant(sim, &sim->stores[1], a);
 	stek__ring_unref(a);
@@ -233,7 +189,7 @@ START_TEST(test_bad_document_is_kept_out)
 	struct stek_ring *stored;
 	size_t publishes, i;
 
-	settle();
+	settle_three();
 	stored = sim_stored(sim, store);
 	good = sim_ring(sim, 0)->version;
 	store->doc.data[store->doc.len - 1] ^= 1;
@@ -265,7 +221,7 @@ END_TEST
 /* A ring filed under a version that is not its own is filed anew. */
 START_TEST(test_misfiled_ring_heals)
 {
-	settle();
+	settle_three();
 	sim->stores[0].version.epoch += 7;
 	sim->stores[0].version.digest[3] ^= 1;
 	sim_run(sim, 5 * SEC);
@@ -302,7 +258,7 @@ START_TEST(test_stale_write_is_refused)
 {
 	struct stek_status status;
 
-	settle();
+	settle_three();
 	sim->nodes[0].before_publish = intrude;
 	sim->nodes[1].before_publish = NULL;
 	sim->nodes[2].frozen = true;
@@ -322,7 +278,7 @@ START_TEST(test_every_call_may_fail)
 
 	for (n = 1; n < 40; n++) {
 		if (n > 1)
-			begin();
+			begin_three();
 		sim->nodes[0].fail_call = n;
 		sim->nodes[1].fail_call = n + 1;
 		sim_run(sim, 15 * SEC);
@@ -376,7 +332,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(farm, 120);
-	tcase_add_checked_fixture(farm, begin, end);
+	tcase_add_checked_fixture(farm, begin_three, end);
 	tcase_add_test(farm, test_first_keys);
 	tcase_add_test(farm, test_three_days);
 	tcase_add_test(farm, test_idle_costs_one_call);

@@ -3,51 +3,7 @@
  * check_sync_outage.c - a store that is away for hours: keys go on rotating
  * while they last, nobody asks it too often, and it is joined when it is back.
  */
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "simfarm.h"
-
-#define SEC 1000LL
-#define HOUR (3600 * SEC)
-
-static struct sim *sim;
-
-static void begin(void)
-{
-	sim = calloc(1, sizeof(*sim));
-	ck_assert_ptr_nonnull(sim);
-	sim_begin(sim, 3);
-}
-
-/* The first key of a farm is active before all have it; no later one is. */
-static void settle(void)
-{
-	sim_run(sim, 2 * SEC);
-	sim_assert_same(sim);
-	sim->check = true;
-}
-
-static void end(void)
-{
-	sim_end(sim);
-	free(sim);
-}
-
-static uint64_t total(size_t offset)
-{
-	struct stek_status status;
-	uint64_t sum = 0, one;
-	size_t i;
-
-	for (i = 0; i < sim->n; i++) {
-		sim_status(sim, i, &status);
-		memcpy(&one, (char *)&status + offset, sizeof(one));
-		sum += one;
-	}
-	return sum;
-}
+#include "simthree.h"
 
 #define TOTAL(field) total(offsetof(struct stek_status, field))
 
@@ -58,7 +14,7 @@ START_TEST(test_long_outage)
 	uint64_t minted;
 	size_t i;
 
-	settle();
+	settle_three();
 	minted = TOTAL(minted);
 	sim->stores[0].answer = STEK_EUNAVAILABLE;
 	sim_run(sim, 12 * HOUR);
@@ -93,7 +49,7 @@ START_TEST(test_outage_opens_until_expiry)
 	int64_t expire_at_ms;
 	uint8_t id[STEK_ID_LEN];
 
-	settle();
+	settle_three();
 	sim->stores[0].answer = STEK_EUNAVAILABLE;
 	last = sim_ring(sim, 0)->keys[sim_ring(sim, 0)->n_keys - 1];
 	memcpy(id, last->id, STEK_ID_LEN);
@@ -116,7 +72,7 @@ START_TEST(test_outage_is_no_busy_loop)
 {
 	size_t calls, steps;
 
-	settle();
+	settle_three();
 	sim->stores[0].answer = STEK_EUNAVAILABLE;
 	sim_run(sim, 60 * SEC);
 	calls = sim->stores[0].calls;
@@ -136,7 +92,7 @@ END_TEST
 /* REQ-33: begun without a store and a ring: no tickets, told; then it joins. */
 START_TEST(test_start_without_store)
 {
-	settle();
+	settle_three();
 	sim->check = false;
 	sim->stores[0].answer = STEK_EUNAVAILABLE;
 	sim_close(sim, 2);
@@ -164,7 +120,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(farm, 120);
-	tcase_add_checked_fixture(farm, begin, end);
+	tcase_add_checked_fixture(farm, begin_three, end);
 	tcase_add_test(farm, test_long_outage);
 	tcase_add_test(farm, test_outage_opens_until_expiry);
 	tcase_add_test(farm, test_outage_is_no_busy_loop);

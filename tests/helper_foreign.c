@@ -14,18 +14,17 @@
  * when a connection failed or resumed.
  */
 #include <errno.h>
-#include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
+
+#include "dial.h"
 
 #define LENGTH_MAX 65000
 #define DEFAULT_LENGTHS "0-300,608,1535-1537,4096,16384"
@@ -67,28 +66,6 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1;	/* kept */
 }
 
-static int dial(const struct options *options)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct timeval patience = { .tv_sec = 15 };
-	struct addrinfo *found = NULL;
-	int fd = -1;
-
-	if (getaddrinfo(options->host, options->port, &hints, &found))
-		return -1;
-	fd = socket(found->ai_family, SOCK_STREAM, 0);
-	if (fd >= 0) {
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-			   sizeof(patience));
-		if (connect(fd, found->ai_addr, found->ai_addrlen)) {
-			close(fd);
-			fd = -1;
-		}
-	}
-	freeaddrinfo(found);
-	return fd;
-}
-
 /* One request, so that a server that gives up after its Finished is seen. */
 static bool converse(SSL *ssl)
 {
@@ -108,7 +85,7 @@ static bool converse(SSL *ssl)
 static int attempt(const struct options *options, SSL_CTX *ctx,
 		   SSL_SESSION *session, char *why, size_t why_len)
 {
-	int fd = dial(options);
+	int fd = dial(options->host, options->port, 15000);
 	SSL *ssl = SSL_new(ctx);
 	int rc = -1;
 

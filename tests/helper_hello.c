@@ -12,14 +12,12 @@
  * --ticket and --psk put N random bytes there (a binder that cannot be right
  * goes with the latter), --split cuts the hello into records of N bytes.
  */
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
+#include "dial.h"
 #include "hello.h"
 
 #define NOT_GIVEN (-1L)
@@ -131,31 +129,6 @@ static void build(struct hello *h, const struct options *options)
 	if (options->psk != NOT_GIVEN)
 		put_psk(h, (size_t)options->psk);
 	hello_end(h);
-}
-
-static int dial(const struct options *options)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct timeval patience = {
-		.tv_sec = options->wait_ms / 1000,
-		.tv_usec = options->wait_ms % 1000 * 1000,
-	};
-	struct addrinfo *found = NULL;
-	int fd = -1;
-
-	if (getaddrinfo(options->host, options->port, &hints, &found))
-		return -1;
-	fd = socket(found->ai_family, SOCK_STREAM, 0);
-	if (fd >= 0) {
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-			   sizeof(patience));
-		if (connect(fd, found->ai_addr, found->ai_addrlen)) {
-			close(fd);
-			fd = -1;
-		}
-	}
-	freeaddrinfo(found);
-	return fd;
 }
 
 /* 1 when all is there, 0 at the end of the stream, -1 when nothing comes. */
@@ -318,7 +291,7 @@ int main(int argc, char **argv)
 	build(&hello, &options);
 	len = hello_frame(hello.bytes, hello.len, (size_t)options.split,
 			  framed);
-	fd = dial(&options);
+	fd = dial(options.host, options.port, options.wait_ms);
 	if (fd < 0) {
 		perror("connect");
 		return 3;

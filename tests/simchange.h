@@ -6,29 +6,13 @@
 #ifndef STEK_TESTS_SIMCHANGE_H
 #define STEK_TESTS_SIMCHANGE_H
 
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "simfarm.h"
-
-#define SEC 1000LL
-
-static struct sim *sim;
+#include "simthree.h"
 
 static inline void begin(void)
 {
-	sim = calloc(1, sizeof(*sim));
-	ck_assert_ptr_nonnull(sim);
-	sim_begin(sim, 3);
+	begin_three();
 	sim_run(sim, 3 * SEC);
 	sim_assert_same(sim);
-}
-
-static inline void end(void)
-{
-	sim_end(sim);
-	free(sim);
 }
 
 static inline enum stek_state state_at(size_t node, const uint8_t *id)
