@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Redis as operators run it: TLS with client certificates and what it refuses,
-# a Sentinel failover under resumed load, a Cluster that points elsewhere.
+# a Sentinel failover under resumed load, a Cluster that points elsewhere, and
+# the latter two by TLS as well.
 # Against real servers, with the files of deploy/redis.
 . "$(dirname "$0")/lib.sh"
 need jq redis-server redis-cli
@@ -35,10 +36,26 @@ cli()
 
 	shift
 	REDISCLI_AUTH=$(word admin) redis-cli --user admin --no-auth-warning \
-		-p "${at[$server]}" "$@"
+		"${cli_tls[@]}" -p "${at[$server]}" "$@"
 }
 
 declare -A at	# ports of servers by name
+
+# Set while a part speaks TLS: what redis-cli needs, what a node's store needs,
+# the scheme's last letter, and what the names of servers begin with.
+cli_tls=() store_tls=() s='' p=''
+
+speak_tls()
+{
+	cli_tls=(--tls --cacert "$work/ca.pem"
+		--cert "$work/node.example.test.pem"
+		--key "$work/node.example.test.key")
+	store_tls=("ca=$work/ca.pem"
+		"certificate=$work/node.example.test.pem"
+		"key=$work/node.example.test.key")
+	s=s p=tls-
+}
+speak_plain() { cli_tls=() store_tls=() s='' p=''; }
 
 users()
 {
@@ -46,6 +63,13 @@ users()
 	fill "$conf/users-replica.acl" "REPLICA_SHA256=$(sha_of replica)" \
 		"SENTINEL_SHA256=$(sha_of sentinel)"
 	echo "user admin on #$(sha_of admin) ~* &* +@all"
+}
+
+certify()
+{
+	cp "$work/ca.pem" "$1/ca.pem"
+	cp "$work/redis.example.test.pem" "$1/redis.pem"
+	cp "$work/redis.example.test.key" "$1/redis.key"
 }
 
 # server NAME CONF [LINE...]: by a file of deploy/redis and further lines.
@@ -57,9 +81,7 @@ server()
 	free_port
 	at[$name]=$port
 	mkdir "$dir"
-	cp "$work/ca.pem" "$dir/ca.pem"
-	cp "$work/redis.example.test.pem" "$dir/redis.pem"
-	cp "$work/redis.example.test.key" "$dir/redis.key"
+	certify "$dir"
 	users >"$dir/redis.acl"
 	{
 		fill "$conf/$file" "PORT=$port" "DIR=$dir"
@@ -115,7 +137,8 @@ options()
 {
 	local pair
 
-	for pair in user=stekd "password_file=$work/stekd.password" "$@"; do
+	for pair in user=stekd "password_file=$work/stekd.password" \
+		"${store_tls[@]}" "$@"; do
 		echo "  ${pair%%=*}: ${pair#*=}"
 	done
 }
@@ -131,11 +154,7 @@ part_tls()
 		"key=$work/node.example.test.key")
 	server tls redis-tls.conf
 	store_url=rediss://127.0.0.1:${at[tls]}/0
-	tls_cli() {
-		cli tls --tls --cacert "$work/ca.pem" --cert "$work/node.example.test.pem" \
-			--key "$work/node.example.test.key" "$@"
-	}
-	await_of tls 10 "redis-server" tls_cli PING
+	await_of tls 10 "redis-server" cli tls PING
 	store_yaml=$(options "$ca" "${own[@]}" $name)
 	start_node 1 "$sni"
 	# By address, which the certificate has as well.
@@ -162,7 +181,7 @@ part_tls()
 	store_url=redis://127.0.0.1:${at[tls]}
 	refused 9 .
 	store_is 1 ok || fall_short "the good node has lost the store"
-	nothing_refused tls_cli
+	nothing_refused cli tls
 	for n in 1 2 3; do stop_node $n; done
 	end tls
 	figures+=("TLS: 3 nodes joined, 6 of 6 bad ones refused")
@@ -177,12 +196,16 @@ sentinel()
 	free_port
 	at[sentinel-$n]=$port
 	mkdir "$work/sentinel-$n"
+	certify "$work/sentinel-$n"
 	fill "$conf/sentinel.conf" "PORT=$port" "DIR=$work/sentinel-$n" \
 		"SENTINEL_OWN_PASSWORD=$(word own)" PRIMARY_HOST=127.0.0.1 \
-		"PRIMARY_PORT=${at[one]}" "SENTINEL_PASSWORD=$(word sentinel)" |
+		"PRIMARY_PORT=${at[${p}one]}" \
+		"SENTINEL_PASSWORD=$(word sentinel)" |
 		sed -e 's/\(down-after.* \)3000/\11000/' \
 			-e 's/\(failover-timeout.* \)15000/\15000/' \
 			>"$work/sentinel-$n/sentinel.conf"
+	[ -z "$s" ] || fill "$conf/sentinel-tls.conf" "PORT=$port" \
+		"DIR=$work/sentinel-$n" >>"$work/sentinel-$n/sentinel.conf"
 	run "sentinel-$n" redis-server "$work/sentinel-$n/sentinel.conf" \
 		--sentinel
 }
@@ -193,7 +216,7 @@ ask_sentinel()
 
 	shift
 	REDISCLI_AUTH=$(word own) redis-cli --no-auth-warning \
-		-p "${at[sentinel-$n]}" SENTINEL "$@"
+		"${cli_tls[@]}" -p "${at[sentinel-$n]}" SENTINEL "$@"
 }
 
 # Each Sentinel knows the replica and the two others.
@@ -207,74 +230,85 @@ sentinel_knows()
 
 is_primary() { [ "$(cli "$1" ROLE | head -n 1)" = master ]; }
 beats_at() { [ "$(cli "$1" HEXISTS "stek:{$farm}:nodes" "node-$2")" = 1 ]; }
-replicates() { cli two INFO replication | grep -q '^master_link_status:up'; }
+replicates() { cli "${p}two" INFO replication | grep -q '^master_link_status:up'; }
 ring_at() { [ "$(cli "$1" HGET "stek:{$farm}:ring" epoch)" = "$(epoch "$2")" ]; }
 
+# part_sentinel NODE NODE SENTINEL...: by their numbers.
 part_sentinel()
 {
 	local replication n dead pid began healed epoch_before
+	local first=$1 last=$2 one=${p}one two=${p}two file=redis.conf
+	local sentinels=("${@:3}")
 
 	replication=$(fill "$conf/replica.conf" \
 		"REPLICA_PASSWORD=$(word replica)")
-	server one redis.conf "$replication"
-	await_of one 10 "the primary" cli one PING
-	server two redis.conf "$replication" "replicaof 127.0.0.1 ${at[one]}"
-	await_of two 20 "the replica" replicates
-	for n in 1 2 3; do sentinel $n; done
-	for n in 1 2 3; do
-		await_of "sentinel-$n" 30 "Sentinel $n" sentinel_knows $n
+	[ -z "$s" ] || file=redis-tls.conf
+	server "$one" $file "$replication"
+	await_of "$one" 10 "the primary" cli "$one" PING
+	server "$two" $file "$replication" \
+		"replicaof 127.0.0.1 ${at[$one]}"
+	await_of "$two" 20 "the replica" replicates
+	for n in "${sentinels[@]}"; do sentinel "$n"; done
+	for n in "${sentinels[@]}"; do
+		await_of "sentinel-$n" 30 "Sentinel $n" sentinel_knows "$n"
 	done
 	# Nobody answers at the first of the Sentinels.
 	free_port
 	dead=$port
-	store_url=sentinel://127.0.0.1:$dead,127.0.0.1:${at[sentinel-1]}
-	store_url+=,127.0.0.1:${at[sentinel-2]},127.0.0.1:${at[sentinel-3]}/stekd
+	store_url=sentinel$s://127.0.0.1:$dead
+	for n in "${sentinels[@]}"; do
+		store_url+=,127.0.0.1:${at[sentinel-$n]}
+	done
+	store_url+=/stekd
 	store_yaml=$(options "sentinel_password_file=$work/own.password" \
 		wait_replicas=1 wait_ms=500)
-	start_node 11 "$sni"
-	start_node 12 "$sni"
-	ctl 11 rotate >>"$work/log/rotate" || fall_short "rotation by Sentinel"
-	[ "$(counter 11 replicas_confirmed)" = 1 ] ||
+	start_node "$first" "$sni"
+	start_node "$last" "$sni"
+	ctl "$first" rotate >>"$work/log/rotate" || fall_short "rotation by Sentinel"
+	[ "$(counter "$first" replicas_confirmed)" = 1 ] ||
 		fall_short "the replica did not confirm the ring"
-	[ "$(counter 11 unconfirmed)" = 0 ] || fall_short "it is counted"
-	epoch_before=$(epoch 11)
+	[ "$(counter "$first" unconfirmed)" = 0 ] || fall_short "it is counted"
+	epoch_before=$(epoch "$first")
 
-	probe load --connect "127.0.0.1:${tls_port[11]},127.0.0.1:${tls_port[12]}" \
+	probe load --connect "127.0.0.1:${tls_port[first]},127.0.0.1:${tls_port[last]}" \
 		--sni "$sni" --ca "$work/ca.pem" --json --duration 12 \
 		--concurrency 4 --rate 200 --tls both --resume 100 --progress \
 		>"$work/load.json" 2>"$work/progress" &
 	pid=$!
 	await 20 "the load to begin" test -s "$work/progress"
 	began=$(now_ms)
-	kill -9 "$(pid_of one)"
-	await_of two 30 "the failover" is_primary two
-	for n in 11 12; do
-		await_of node-$n 20 "node-$n to follow" store_is $n ok
-		await_of node-$n 20 "node-$n's heartbeat at the new primary" \
-			beats_at two $n
+	kill -9 "$(pid_of "$one")"
+	await_of "$two" 30 "the failover" is_primary "$two"
+	for n in "$first" "$last"; do
+		await_of "node-$n" 20 "node-$n to follow" store_is "$n" ok
+		await_of "node-$n" 20 \
+			"node-$n's heartbeat at the new primary" \
+			beats_at "$two" "$n"
 	done
-	await_of two 10 "the ring at the new primary" ring_at two 12
+	await_of "$two" 10 "the ring at the new primary" ring_at "$two" "$last"
 	healed=$(($(now_ms) - began))
-	[ "$(epoch 12)" -ge "$epoch_before" ] || fall_short "the epoch fell"
-	ctl 12 rotate --force >>"$work/log/rotate" ||
+	[ "$(epoch "$last")" -ge "$epoch_before" ] || fall_short "the epoch fell"
+	ctl "$last" rotate --force >>"$work/log/rotate" ||
 		fall_short "rotation after the failover"
 	# No replica is left to confirm it.
-	[ "$(counter 12 unconfirmed)" -ge 1 ] ||
+	[ "$(counter "$last" unconfirmed)" -ge 1 ] ||
 		fall_short "an unconfirmed ring was not counted"
-	grep -q unconfirmed "$work/log/node-12" ||
+	grep -q unconfirmed "$work/log/node-$last" ||
 		fall_short "an unconfirmed ring was not told"
-	await_of node-11 10 "both nodes to agree" same_epoch 11 12
+	await_of "node-$first" 10 "both nodes to agree" \
+		same_epoch "$first" "$last"
 	wait $pid || { cat "$work/load.json" >&2; fall_short "the load"; }
 	jq -e '.failed == 0 and .resumed == .offered' "$work/load.json" \
 		>/dev/null || {
 		cat "$work/load.json" >&2
 		fall_short "resumptions were lost"
 	}
-	nothing_refused cli two
-	for n in node-11 node-12 sentinel-1 sentinel-2 sentinel-3 two; do
-		end $n
+	nothing_refused cli "$two"
+	for n in "node-$first" "node-$last" "${sentinels[@]/#/sentinel-}" "$two"; do
+		end "$n"
 	done
-	figures+=("$(jq -r --arg ms "$healed" '"Sentinel: followed \($ms) ms " +
+	figures+=("$(jq -r --arg ms "$healed" --arg tls "${s:+ by TLS}" \
+		'"Sentinel\($tls): followed \($ms) ms " +
 		"after kill -9, \(.resumed) of \(.offered) resumed"' \
 		"$work/load.json")")
 }
@@ -289,36 +323,40 @@ settled()
 
 asked() { cli "$1" INFO commandstats | grep -q '^cmdstat_asking'; }
 
+# part_cluster NODE NODE: by their numbers.
 part_cluster()
 {
 	local name slot owner='' wrong='' key="stek:{$farm}:ring" id_owner id_wrong
+	local first=$1 last=$2 a=${p}a b=${p}b c=${p}c file=redis.conf
+	local lines=("cluster-enabled yes" "cluster-node-timeout 2000")
 
-	for name in a b c; do
-		server $name redis.conf "cluster-enabled yes" \
-			"cluster-node-timeout 2000"
+	if [ -n "$s" ]; then
+		file=redis-tls.conf
+		lines+=("tls-cluster yes")
+	fi
+	for name in $a $b $c; do server "$name" $file "${lines[@]}"; done
+	for name in $a $b $c; do
+		await_of "$name" 10 "server $name" cli "$name" PING
 	done
-	for name in a b c; do
-		await_of $name 10 "server $name" cli $name PING
-	done
-	cli a --cluster create "127.0.0.1:${at[a]}" "127.0.0.1:${at[b]}" \
-		"127.0.0.1:${at[c]}" --cluster-yes >>"$work/log/cluster" 2>&1 ||
+	cli $a --cluster create "127.0.0.1:${at[$a]}" "127.0.0.1:${at[$b]}" \
+		"127.0.0.1:${at[$c]}" --cluster-yes >>"$work/log/cluster" 2>&1 ||
 		fall_short "redis-cli --cluster create"
-	for name in a b c; do
-		await_of $name 30 "the cluster" settled $name
+	for name in $a $b $c; do
+		await_of "$name" 30 "the cluster" settled "$name"
 	done
-	slot=$(cli a CLUSTER KEYSLOT "$key")
-	for name in a b c; do
-		if cli $name EXISTS "$key" | grep -q MOVED; then
+	slot=$(cli $a CLUSTER KEYSLOT "$key")
+	for name in $a $b $c; do
+		if cli "$name" EXISTS "$key" | grep -q MOVED; then
 			wrong=$name
 		else
 			owner=$name
 		fi
 	done
-	store_url=redis://127.0.0.1:${at[$wrong]}
+	store_url=redis$s://127.0.0.1:${at[$wrong]}
 	store_yaml=$(options)
-	start_node 21 "$sni"
-	start_node 22 "$sni"
-	await_of "$owner" 10 "the ring at the slot's owner" ring_at "$owner" 21
+	start_node "$first" "$sni"
+	start_node "$last" "$sni"
+	await_of "$owner" 10 "the ring at the slot's owner" ring_at "$owner" "$first"
 
 	# The slot moves to the server that the nodes were told of.
 	id_owner=$(cli "$owner" CLUSTER MYID)
@@ -332,22 +370,30 @@ part_cluster()
 			$(cli "$owner" CLUSTER GETKEYSINSLOT "$slot" 10)
 	done >>"$work/log/cluster"
 	await_of "$wrong" 20 "a node to ask where the slot goes" asked "$wrong"
-	for name in 21 22; do
-		await_of node-$name 20 "node-$name to follow" store_is $name ok
+	for name in "$first" "$last"; do
+		await_of "node-$name" 20 "node-$name to follow" \
+			store_is "$name" ok
 	done
 	for name in $wrong $owner; do
 		cli "$name" CLUSTER SETSLOT "$slot" NODE "$id_wrong"
 	done >>"$work/log/cluster"
-	await_of "$wrong" 20 "the ring at its new owner" ring_at "$wrong" 22
-	ctl 22 rotate >>"$work/log/rotate" || fall_short "rotation in a cluster"
-	await_of node-21 10 "both nodes to agree" same_epoch 21 22
-	for name in a b c; do nothing_refused cli $name; done
-	for name in node-21 node-22 a b c; do end $name; done
-	figures+=("Cluster: MOVED and ASK followed")
+	await_of "$wrong" 20 "the ring at its new owner" ring_at "$wrong" "$last"
+	ctl "$last" rotate >>"$work/log/rotate" || fall_short "rotation in a cluster"
+	await_of "node-$first" 10 "both nodes to agree" \
+		same_epoch "$first" "$last"
+	for name in $a $b $c; do nothing_refused cli "$name"; done
+	for name in "node-$first" "node-$last" $a $b $c; do end "$name"; done
+	figures+=("Cluster${s:+ by TLS}: MOVED and ASK followed")
 }
 
+cli_tls=(--tls --cacert "$work/ca.pem" --cert "$work/node.example.test.pem"
+	--key "$work/node.example.test.key")
 part_tls
-part_sentinel
-part_cluster
+speak_plain
+part_sentinel 11 12 1 2 3
+part_cluster 21 22
+speak_tls
+part_sentinel 31 32 4 5 6
+part_cluster 41 42
 figure=$(printf '%s; ' "${figures[@]}")
 echo "keys-5: ${figure%; }"
