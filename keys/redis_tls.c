@@ -77,8 +77,9 @@ static ssize_t failed(redisContext *conn, struct tls *tls, int ret)
 		return 0;
 	conn->err = REDIS_ERR_OTHER;
 	memset(&alerts, 0, sizeof(alerts));
+	/* After a handshake SOCKET_PEER_CLOSED_E is told as SYSCALL. */
 	if (error == WOLFSSL_ERROR_ZERO_RETURN || error == SOCKET_ERROR_E ||
-	    error == SOCKET_PEER_CLOSED_E) {
+	    error == SOCKET_PEER_CLOSED_E || error == WOLFSSL_ERROR_SYSCALL) {
 		conn->err = REDIS_ERR_EOF;
 		snprintf(conn->errstr, sizeof(conn->errstr),
 			 "Server closed the connection");

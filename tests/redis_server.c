@@ -49,8 +49,14 @@ static void write_conf(const struct redis_server *server)
 	f = fopen(path, "w");
 	if (!f)
 		_exit(127);
-	fprintf(f, "port %d\nbind 127.0.0.1\nunixsocket %s\ndir %s\n",
-		server->port, server->socket, server->dir);
+	fprintf(f, "%sport %d\nbind 127.0.0.1\nunixsocket %s\ndir %s\n",
+		server->tls ? "tls-" : "", server->port, server->socket,
+		server->dir);
+	if (server->tls)
+		fprintf(f, "port 0\ntls-ca-cert-file %s/ca.pem\n"
+			"tls-cert-file %s/redis.pem\n"
+			"tls-key-file %s/redis.key\n", server->dir,
+			server->dir, server->dir);
 	if (!server->sentinel)
 		fprintf(f, "save \"\"\nappendonly no\nrdbcompression no\n");
 	if (server->cluster)
@@ -101,7 +107,8 @@ void redis_server_restart(struct redis_server *server)
 	ck_assert_msg(i < READY_TRIES, "redis-server did not come up");
 }
 
-static void start(struct redis_server *server, bool tcp)
+static void start(struct redis_server *server, bool tcp,
+		  void (*certify)(const char *dir))
 {
 	strcpy(server->dir, "/tmp/stek-redis-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(server->dir));
@@ -113,27 +120,37 @@ static void start(struct redis_server *server, bool tcp)
 		server->port = tcp ? free_port() : 0;
 	while (server->port > 65535 - 10000);
 	signal(SIGPIPE, SIG_IGN);
+	if (certify)
+		certify(server->dir);
 	redis_server_restart(server);
 }
 
 void redis_server_start(struct redis_server *server, bool tcp)
 {
 	memset(server, 0, sizeof(*server));
-	start(server, tcp);
+	start(server, tcp, NULL);
+}
+
+void redis_server_start_tls(struct redis_server *server,
+			    void (*certify)(const char *dir))
+{
+	memset(server, 0, sizeof(*server));
+	server->tls = true;
+	start(server, true, certify);
 }
 
 void redis_server_start_sentinel(struct redis_server *server)
 {
 	memset(server, 0, sizeof(*server));
 	server->sentinel = true;
-	start(server, true);
+	start(server, true, NULL);
 }
 
 void redis_server_start_cluster(struct redis_server *server)
 {
 	memset(server, 0, sizeof(*server));
 	server->cluster = true;
-	start(server, true);
+	start(server, true, NULL);
 }
 
 void redis_server_kill(struct redis_server *server)

@@ -16,7 +16,7 @@ struct redis_server {
 	char socket[96];
 	char url[128];		/* unix:/... */
 	int port;		/* 0: none */
-	bool sentinel, cluster;
+	bool sentinel, cluster, tls;
 };
 
 /* True if there is a redis-server to run. */
@@ -26,6 +26,12 @@ void redis_server_start(struct redis_server *server, bool tcp);
 /* With a TCP port: a Sentinel that watches nothing yet, a node of a Cluster. */
 void redis_server_start_sentinel(struct redis_server *server);
 void redis_server_start_cluster(struct redis_server *server);
+/*
+ * With a TCP port that speaks TLS alone and asks for client certificates; the
+ * files ca.pem, redis.pem and redis.key are made by `certify`.
+ */
+void redis_server_start_tls(struct redis_server *server,
+			    void (*certify)(const char *dir));
 /* After redis_server_kill(): empty, at the same place. */
 void redis_server_restart(struct redis_server *server);
 void redis_server_kill(struct redis_server *server);	/* SIGKILL, reaped */
