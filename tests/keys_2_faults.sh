@@ -5,7 +5,7 @@
 # a fault every 5 s, and load throughout: connected nodes lose no resumption and
 # fail no handshake, and after the last fault all rings become equal within 5 s.
 #
-#	tests/keys_2_faults.sh [SECONDS=${STEKD_FAULTS_S:-60}] [SEED]
+#	tests/keys_2_faults.sh [SECONDS=${STEKD_FAULTS_S:-180}] [SEED]
 #
 # Each site is a network namespace: at 1 the nodes 1 and 2 and a Redis, at 2 the
 # nodes 3 and 4 and a Redis, at 3 the node 5; a Sentinel at each. The clients are
@@ -15,7 +15,7 @@
 # holds a node, and 2 s longer, no client goes there; that time is counted and
 # printed. A rotation is asked for after every fault.
 . "$(dirname "$0")/lib.sh"
-length=${1:-${STEKD_FAULTS_S:-60}}
+length=${1:-${STEKD_FAULTS_S:-180}}
 seed=${2:-$RANDOM}
 hold_ms=2000 rejoin_ms=2000 slot_ms=5000
 net=stekd$$

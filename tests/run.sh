@@ -30,10 +30,6 @@ usage()
 
 # ---- steps: each is a function step_NAME, run with its output in a log --------
 
-# Of the keys steps these are in the long tier: faults, 32 processes and fail-overs
-# that want the machine for themselves.
-long_keys='2|4|5'
-
 # Name, seconds after which it is ended, and what it proves.
 default_steps()
 {
@@ -42,7 +38,7 @@ default_steps()
 	EOF
 	script_steps farm
 	script_steps node
-	script_steps keys | grep -vE "^keys-($long_keys) "
+	script_steps keys
 	cat <<-'EOF'
 	shellcheck 300 every script
 	configure 600 configure refuses a wolfSSL that lacks something, by its name
@@ -83,7 +79,6 @@ long_steps()
 	valgrind 3600 every check program under valgrind
 	fuzz 3600 every fuzz target under libFuzzer, two minutes each
 	EOF
-	script_steps keys | grep -E "^keys-($long_keys) "
 	for file in "$repo"/tests/long_*.sh; do
 		[ -f "$file" ] || continue
 		name=${file##*/}
@@ -403,6 +398,9 @@ if [ ${#only[@]} -gt 0 ]; then
 		}
 		steps+=$line$'\n'
 	done
+else
+	# By its name keys-2 runs for three minutes, among all others for one.
+	export STEKD_FAULTS_S=${STEKD_FAULTS_S:-60}
 fi
 
 mkdir -p "$logs" || exit 1
