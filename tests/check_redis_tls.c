@@ -138,12 +138,15 @@ static int pulse_through(enum middle_fault fault, size_t at,
 	return err;
 }
 
-/* The bytes of a whole conversation, which the faults go through. */
+/*
+ * The bytes of a whole conversation, which the faults go through; fewer than
+ * any has, as the lengths of signatures differ.
+ */
 static size_t conversation(void)
 {
 	ck_assert_int_eq(pulse_through(MIDDLE_NONE, 0, PATIENT_MS), 0);
 	ck_assert_uint_gt(atomic_load(&middle.passed), 1000);
-	return atomic_load(&middle.passed);
+	return atomic_load(&middle.passed) - 50;
 }
 
 /* Documents of many records, hints and all go by TLS as they do without. */
@@ -234,7 +237,7 @@ START_TEST(test_garbled)
 	size_t at, all = conversation();
 	int err;
 
-	for (at = 0; at < all - 4; at += at < 12 ? 1 : 83) {
+	for (at = 0; at < all; at += at < 12 ? 1 : 83) {
 		/* The version that nobody looks at, RFC 8446 s5.1. */
 		if (at == 1 || at == 2)
 			continue;
