@@ -12,7 +12,7 @@
 # interval of the ratios' median comes from their ranks alone (the binomial of
 # the sign test), so that no noise needs to be normal and one bad round moves
 # nothing. If it is too wide to end below the bound, as many pairs again are
-# measured, twice at most. Were Redis in the way of handshakes, they would wait
+# measured, four times at most. Were Redis in the way of handshakes, they would wait
 # for its time-out of a second: a ratio of a thousand. The control does far less:
 # pauses of 30 ms in the node, four a second, must be found by the same rule.
 . "$(dirname "$0")/lib.sh"
@@ -143,7 +143,7 @@ say "the control: ratio $median, at least $low"
 less $bound "$low" ||
 	fall_short "the rule does not find pauses of 30 ms: $low to be above $bound"
 control=$median
-for turn in 1 2 3; do
+for turn in 1 2 3 4 5; do
 	for ((i = 0; i < pairs; i++)); do pair frozen; done
 	read -r median low high a b <<<"$(ratios frozen)"
 	say "turn $turn: ratio $median, $low to $high"
