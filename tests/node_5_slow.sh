@@ -94,6 +94,39 @@ tail -n 1 "$work/log/idle"
 [ "$(curl -s "http://127.0.0.1:${metrics_port[2]}/metrics" | sed -n \
 	's/^stekd_handshake_failures_total{reason="timeout"} //p')" -gt 0 ] ||
 	fall_short "no slow hello met its deadline"
+# 10,000 half-open ones: a record's first three bytes, and no more.
+half_open()
+{
+	python3 -c '
+import socket, sys
+crowd = []
+for _ in range(int(sys.argv[2])):
+    crowd.append(socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10))
+    crowd[-1].sendall(b"\x16\x03\x01")
+print("ready", flush=True)
+sys.stdin.read()
+' "$1" "$2"
+}
+
+connections_open()
+{
+	curl -s "http://127.0.0.1:${metrics_port[2]}/metrics" |
+		sed -n 's/^stekd_connections //p'
+}
+
+at_most() { [ "$(connections_open)" -le "$1" ]; }
+
+await 20 "the idle ones to be gone" at_most 10
+exec 3> >(half_open "${tls_port[2]}" $idle >"$work/log/half" 2>&1)
+await 30 "the half-open ones" grep -q ready "$work/log/half"
+open=$(connections_open)
+[ "$open" -ge $((idle * 9 / 10)) ] || fall_short "$open are half-open"
+load 2
+[ "$(rss_kb node-2)" -le $((before + bound_kb * idle)) ] ||
+	fall_short "half-open connections take $(rss_kb node-2) KiB"
+await 30 "the deadline of the half-open ones" at_most 10
+exec 3>&-
+echo "$open half-open connections: others resume, and the deadline ends them"
 ratio=$(python3 - "$work/rounds" <<-'EOT'
 	import statistics, sys
 	pairs = [[int(n) for n in line.split()] for line in open(sys.argv[1])]
