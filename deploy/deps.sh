@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Installs what stekd needs on a fresh Debian 12 or 13, and only what is
-# missing: packages by name, and wolfSSL (on Debian 12 hiredis too) built from
-# Debian 13's signed source packages into a prefix of the project's own, which
-# git ignores and which configure finds by itself. Run again it finds all there.
+# missing, or a library older than CVES.md demands: packages by name, and wolfSSL
+# (on Debian 12 hiredis too) built from Debian 13's signed source packages into a
+# prefix of the project's own, which git ignores and which configure finds by
+# itself. Run again it finds all there.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -122,6 +123,30 @@ missing_packages()
 		for package in $(packages_of "$set"); do
 			dpkg-query -W -f '${db:Status-Status}\n' "$package" \
 				2>/dev/null | grep -qx installed || echo "$package"
+		done
+	done
+}
+
+# Installed libraries older than the security table demands: a package that is
+# there is otherwise never touched.
+stale_packages()
+{
+	local pair library have least
+
+	for pair in libmicrohttpd12:libmicrohttpd \
+		libmicrohttpd12t64:libmicrohttpd libuv1:libuv libuv1t64:libuv \
+		libjansson4:jansson libcurl4:libcurl libcurl4t64:libcurl \
+		libssl3:openssl libssl3t64:openssl; do
+		library=${pair#*:}
+		have=$(dpkg-query -W -f '${Version}' "${pair%:*}" 2>/dev/null) ||
+			continue
+		sed -n "s/^| CVE[^|]* | $library | least \([^ ;|]*-[^ ;|]*\).*/\1/p" \
+			"$here/CVES.md" | sort -u | while read -r least; do
+			if [ -n "$have" ] &&
+				dpkg --compare-versions "$have" lt "$least"; then
+				echo "${pair%:*}"
+				break
+			fi
 		done
 	done
 }
@@ -432,7 +457,8 @@ report()
 	local result=0
 
 	if [ ${#missing[@]} -gt 0 ]; then
-		say "missing packages: ${missing[*]}"
+		say "packages missing, or older than CVES.md demands:" \
+			"${missing[*]}"
 		result=1
 	else
 		say "packages: all there (${sets[*]})"
@@ -479,7 +505,7 @@ done
 [ ${#sets[@]} -gt 0 ] || sets=(build run test)
 
 find_release
-mapfile -t missing < <(missing_packages "${sets[@]}")
+mapfile -t missing < <(missing_packages "${sets[@]}"; stale_packages)
 if $check; then
 	report && exit 0
 	exit 1
