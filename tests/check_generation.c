@@ -53,10 +53,12 @@ static void await_count(unsigned left)
 
 static void await_accepted(uint64_t n)
 {
+	struct counters now;
 	unsigned turns;
 
 	for (turns = 0; turns < WAIT_MS / 5; turns++) {
-		if (loopback_counters(loopback).accepted >= n)
+		now = loopback_counters(loopback);
+		if (now.accepted >= n)
 			return;
 		(void)poll(NULL, 0, 5);
 	}
