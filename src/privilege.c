@@ -174,9 +174,12 @@ static void warn_of_reloads(const struct settings *settings,
 	warn(settings, config);
 	warn(settings, settings->farm_key);
 	warn(settings, settings->admin_token_file);
+	warn(settings, settings->client_deny);
 	for (i = 0; i < settings->n_hosts; i++) {
 		warn(settings, settings->hosts[i].certificate);
 		warn(settings, settings->hosts[i].key);
+		warn(settings, settings->hosts[i].client_ca);
+		warn(settings, settings->hosts[i].client_crl);
 	}
 }
 
