@@ -348,6 +348,16 @@ static uint64_t left_ms(const struct conn *conn, enum timeout *kind)
 	return end > now ? end - now : 0;
 }
 
+/* When the client is to be asked again, or should have answered; 0: now. */
+static uint64_t left_to_ask_ms(const struct conn *conn)
+{
+	uint64_t now = uv_now(&conn->worker->loop);
+
+	if (!conn->ask_ms)
+		return UINT64_MAX;
+	return conn->ask_ms > now ? conn->ask_ms - now : 0;
+}
+
 static void log_timeout(const struct conn *conn, enum timeout kind)
 {
 	char peer[TEXT_ADDRESS_MAX];
@@ -358,6 +368,21 @@ static void log_timeout(const struct conn *conn, enum timeout kind)
 	log_event(LOG_DEBUG, "connection timed out", "kind", LOG_STR,
 		  kind == TIMEOUT_IDLE ? "idle" : "total", "peer", LOG_STR,
 		  peer, NULL);
+}
+
+/* One whose bytes we do not take now could not answer. */
+static void await_or_ask(struct conn *conn)
+{
+	uint64_t more_ms = conn->generation->settings->handshake_timeout_ms;
+
+	if (!left_to_ask_ms(conn)) {
+		if (wants_read(conn)) {
+			conn_ask_again(conn);
+			return;
+		}
+		conn->ask_ms = uv_now(&conn->worker->loop) + more_ms;
+	}
+	conn_await_end(conn);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -380,7 +405,7 @@ static void on_timer(uv_timer_t *timer)
 	case CONN_PAGE:
 	case CONN_RELAY:
 		if (left_ms(conn, &kind)) {
-			conn_await_end(conn);
+			await_or_ask(conn);
 			return;
 		}
 		count(&conn->worker->counters.timeouts[kind]);
@@ -409,8 +434,9 @@ void conn_timer(struct conn *conn, uint64_t ms)
 void conn_await_end(struct conn *conn)
 {
 	enum timeout kind;
+	uint64_t left = left_ms(conn, &kind), ask = left_to_ask_ms(conn);
 
-	conn_timer(conn, left_ms(conn, &kind));
+	conn_timer(conn, left < ask ? left : ask);
 }
 
 static int start(struct conn *conn)

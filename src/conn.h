@@ -51,6 +51,7 @@ struct conn {
 	bool eof;		/* the client's FIN was read */
 	bool broken;		/* the socket failed */
 	bool shut;		/* our FIN was sent */
+	bool asked_again;	/* and ask_ms ends the time to answer */
 	bool blocked;		/* a step has stopped because `out` is full */
 	bool name_ignored;	/* an address stood where a name is due */
 	uint32_t skipped;	/* bytes thrown away between hellos, or lingering */
@@ -59,6 +60,9 @@ struct conn {
 	uint64_t opened_ms;	/* loop time */
 	uint64_t hello_ns;	/* when the first hello was complete */
 	uint64_t active_ms;	/* loop time of the last progress */
+	uint64_t ask_ms;	/* loop time of the next question for the
+				   client's certificate, or of the end of its
+				   time to answer; 0: none */
 	struct buf in, out;	/* ciphertext that waits */
 	struct tls_wire wire;
 	struct gate_hello *first_hello;	/* while a second one is due */
@@ -119,6 +123,8 @@ void conn_expire(struct conn *conn);
 bool conn_step_hello(struct conn *conn);
 bool conn_step_handshake(struct conn *conn);
 bool conn_step_asking(struct conn *conn);
+void conn_ask_again(struct conn *conn);	/* when ask_ms has come */
+void conn_note_answer(struct conn *conn);	/* reading failed */
 
 /* conn_page.c */
 bool conn_step_page(struct conn *conn);

@@ -108,6 +108,8 @@ bool conn_step_page(struct conn *conn)
 				  PAGE_REQUEST_MAX - conn->text.len, &n);
 		if (result == TLS_AGAIN && !conn->eof)
 			return false;
+		if (result == TLS_FAILED)
+			conn_note_answer(conn);
 		if (result != TLS_OK ||
 		    buf_append(&conn->text, worker->plain, n) < 0)
 			return end_page(conn);

@@ -162,6 +162,7 @@ bool conn_step_relay(struct conn *conn)
 	struct relay *relay = conn->relay;
 
 	if (pump_up(conn) < 0) {
+		conn_note_answer(conn);
 		conn_finish(conn);
 		return true;
 	}

@@ -267,12 +267,58 @@ static bool complete(struct conn *conn)
 	}
 }
 
+/* Sets when a client that has answered once is to be asked again. */
+static void plan_question(struct conn *conn)
+{
+	uint64_t every_s = conn->host->client_reauth_s;
+
+	if (every_s && conn->session.identity.status)
+		conn->ask_ms = uv_now(&conn->worker->loop) + 1000 * every_s;
+}
+
+static void end_unanswered(struct conn *conn)
+{
+	conn_fail(conn, FAIL_TIMEOUT, 0, "no certificate in time", 0);
+	tls_close_notify(conn->tls);
+	conn_finish(conn);
+	conn_run(conn);
+}
+
+void conn_ask_again(struct conn *conn)
+{
+	const struct settings *settings = conn->generation->settings;
+
+	if (conn->asked_again && tls_awaits_answer(conn->tls)) {
+		end_unanswered(conn);
+		return;
+	}
+	conn->asked_again = !conn->asked_again;
+	if (conn->asked_again && tls_ask_again(conn->tls) == 0)
+		conn->ask_ms = uv_now(&conn->worker->loop) +
+			settings->handshake_timeout_ms;
+	else
+		plan_question(conn);
+	conn_await_end(conn);
+	conn_run(conn);
+}
+
+void conn_note_answer(struct conn *conn)
+{
+	const char *why;
+	int code;
+	enum failure failure = tls_failure(conn->tls, &why, &code);
+
+	if (conn->asked_again && failure != FAIL_NONE)
+		conn_fail(conn, failure, 0, why, code);
+}
+
 bool conn_step_asking(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
 
 	switch (tls_answer(conn->tls, worker->plain, WORKER_PLAIN_MAX)) {
 	case TLS_OK:
+		plan_question(conn);
 		return admit(conn);
 	case TLS_AGAIN:
 		if (!conn->eof)

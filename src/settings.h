@@ -68,6 +68,7 @@ struct settings_host {
 	enum proxy_form send_proxy;	/* towards the backend */
 	enum client_decline client_decline;	/* after-handshake: who shows
 						   none, or cannot be asked */
+	uint32_t client_reauth_s;	/* asks again as often; 0: never */
 };
 
 struct settings_store {

@@ -48,6 +48,7 @@ static void refuse_unused(const struct client *c)
 {
 	static const char *const options[] = {
 		"client_ca", "client_crl", "client_depth", "client_decline",
+		"client_reauth_s",
 	};
 	size_t i;
 
@@ -56,6 +57,15 @@ static void refuse_unused(const struct client *c)
 			fault(c->faults, line_of(c, options[i]),
 			      "found %s without client_auth, expected optional, "
 			      "required or after-handshake there", options[i]);
+}
+
+/* What only a host can have that asks after the handshake. */
+static void refuse_alone(const struct client *c, const char *option)
+{
+	if (line_of(c, option) != 0)
+		fault(c->faults, line_of(c, option), "found %s without "
+		      "client_auth: after-handshake, expected them together",
+		      option);
 }
 
 void settings_client_read(struct settings_host *out,
@@ -73,15 +83,15 @@ void settings_client_read(struct settings_host *out,
 	out->client_auth = in->client_auth;
 	out->client_depth = in->client_depth;
 	out->client_decline = in->client_decline;
+	out->client_reauth_s = in->client_reauth_s;
 	if (in->client_auth == CLIENT_NONE) {
 		refuse_unused(&c);
 		return;
 	}
-	if (in->client_auth != CLIENT_AFTER_HANDSHAKE &&
-	    line_of(&c, "client_decline") != 0)
-		fault(faults, line_of(&c, "client_decline"), "found "
-		      "client_decline without client_auth: after-handshake, "
-		      "expected them together");
+	if (in->client_auth != CLIENT_AFTER_HANDSHAKE) {
+		refuse_alone(&c, "client_decline");
+		refuse_alone(&c, "client_reauth_s");
+	}
 	if (in->client_ca == NULL)
 		fault(faults, line_of(&c, "client_auth"), "found client_auth "
 		      "without client_ca, expected the certificates of those "

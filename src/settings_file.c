@@ -194,6 +194,8 @@ static const cyaml_schema_field_t host_fields[] = {
 	CYAML_FIELD_ENUM("client_decline", CYAML_FLAG_STRICT | OPTIONAL,
 			 struct file_host, client_decline, declines,
 			 CYAML_ARRAY_LEN(declines)),
+	CYAML_FIELD_UINT("client_reauth_s", OPTIONAL, struct file_host,
+			 client_reauth_s),
 	CYAML_FIELD_SEQUENCE("backends", TEXT_OPTIONAL, struct file_host,
 			     backends, &backend_schema, 1, 16),
 	CYAML_FIELD_ENUM("send_proxy", CYAML_FLAG_STRICT | OPTIONAL,
@@ -334,6 +336,8 @@ static const struct number numbers[] = {
 static const struct number host_numbers[] = {
 	{ "tickets", offsetof(struct file_host, tickets), 0, 4, 2 },
 	{ "client_depth", offsetof(struct file_host, client_depth), 0, 8, 4 },
+	{ "client_reauth_s", offsetof(struct file_host, client_reauth_s),
+	  0, 86400, 0 },
 };
 
 static uint32_t *number_in(void *base, const struct number *number)

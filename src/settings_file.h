@@ -63,6 +63,7 @@ struct file_host {
 	uint32_t backends_count;
 	enum proxy_form send_proxy;
 	enum client_decline client_decline;
+	uint32_t client_reauth_s;
 };
 
 struct file_limits {

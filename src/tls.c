@@ -222,6 +222,7 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 	tls->asks = host->client_auth == CLIENT_AFTER_HANDSHAKE &&
 		tls_can_ask(hosts, hello);
 	tls->demands = host->client_decline == CLIENT_CLOSE;
+	tls->asks_again = host->client_reauth_s > 0;
 	tls->unseen = unseen_outcome(hosts->settings, hello, plain);
 	tls->ssl = wolfSSL_new(plain ? own->plain : own->ticketed);
 	if (!tls->ssl || set_up(tls, hosts, host, hello, session) < 0) {

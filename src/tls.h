@@ -101,6 +101,16 @@ enum tls_result tls_ask(struct tls *tls);
 #define TLS_KEPT_MAX (64 * 1024)
 enum tls_result tls_answer(struct tls *tls, void *buf, size_t len);
 
+/*
+ * Asks whoever has answered once for the same certificate again, while data go
+ * on: tls_read() fails when the answer is not good, or names another one. 0, or
+ * -1 when there is nobody to ask.
+ */
+int tls_ask_again(struct tls *tls);
+
+/* False once it is answered. */
+bool tls_awaits_answer(const struct tls *tls);
+
 enum tls_result tls_read(struct tls *tls, void *buf, size_t len, size_t *n);
 
 /* All of it, at once; at most 16 KiB. TLS_OK or TLS_FAILED. */

@@ -43,8 +43,24 @@ static enum tls_result answered(struct tls *tls)
 {
 	tls->asks = false;
 	tls->idle_records = 0;
-	wolfSSL_FreeArrays(tls->ssl);
+	if (!tls->asks_again || !tls->session->identity.status)
+		wolfSSL_FreeArrays(tls->ssl);
 	return TLS_OK;
+}
+
+int tls_ask_again(struct tls *tls)
+{
+	if (!tls->asks_again || !tls->session->identity.status)
+		return -1;
+	tls->client.again = true;
+	tls_client_ask(&tls->client, tls->ssl, true);
+	return wolfSSL_request_certificate(tls->ssl) == WOLFSSL_SUCCESS ?
+		0 : -1;
+}
+
+bool tls_awaits_answer(const struct tls *tls)
+{
+	return wolfSSL_certificate_requests(tls->ssl) > 0;
 }
 
 enum tls_result tls_answer(struct tls *tls, void *buf, size_t len)

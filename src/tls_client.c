@@ -392,6 +392,12 @@ static int on_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
 		view->refused = FAIL_OTHER;
 		return 0;
 	}
+	if (view->again && memcmp(identity.fingerprint,
+				  view->session->identity.fingerprint,
+				  sizeof(identity.fingerprint)) != 0) {
+		view->refused = FAIL_CERT_BAD;
+		return 0;
+	}
 	if (deny_has(view->client->deny, identity.fingerprint)) {
 		view->refused = FAIL_CERT_DENIED;
 		return 0;

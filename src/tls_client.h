@@ -45,6 +45,7 @@ bool tls_client_admit(void *user, const struct stek_identity *identity,
 struct tls_client_view {
 	const struct tls_client *client;
 	struct stek_session *session;
+	bool again;		/* asked once more: by the same certificate */
 	enum failure refused;	/* our own verdict on a certificate that the
 				   library takes; FAIL_NONE: none */
 };

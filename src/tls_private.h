@@ -41,6 +41,7 @@ struct tls {
 	uint32_t sent, received;	/* records since we changed keys */
 	bool asks;		/* the host asks, and this client can be asked */
 	bool demands;		/* and no certificate is no answer */
+	bool asks_again;	/* and will be asked later */
 	struct buf kept;	/* plaintext that came before the answer */
 	bool no_memory;		/* the send callback found none */
 	int error;		/* wolfSSL's code of the first failure */

@@ -143,7 +143,9 @@ START_TEST(test_read_takes_client_certificates)
 	ck_assert_int_eq(settings->hosts[0].client_decline, CLIENT_CLOSE);
 	ck_assert_uint_eq(settings->hosts[0].client_depth, 0);
 	good(BASE HOST "    client_auth: after-handshake\n"
-	     "    client_ca: ca.pem\n    client_decline: continue\n");
+	     "    client_ca: ca.pem\n    client_decline: continue\n"
+	     "    client_reauth_s: 3600\n");
+	ck_assert_uint_eq(settings->hosts[0].client_reauth_s, 3600);
 	ck_assert_int_eq(settings->hosts[0].client_auth,
 			 CLIENT_AFTER_HANDSHAKE);
 	ck_assert_int_eq(settings->hosts[0].client_decline, CLIENT_CONTINUE);

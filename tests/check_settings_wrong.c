@@ -137,6 +137,11 @@ static const struct wrong values[] = {
 	  "after-handshake without TLSv1.3" },
 	{ BASE HOST "    client_auth: required\n    client_ca: ca.pem\n"
 	  "    client_decline: close\n", 12, "client_decline without" },
+	{ BASE HOST "    client_auth: required\n    client_ca: ca.pem\n"
+	  "    client_reauth_s: 60\n", 12, "client_reauth_s without" },
+	{ BASE HOST "    client_auth: after-handshake\n"
+	  "    client_ca: ca.pem\n    client_reauth_s: 86401\n", 12,
+	  "0 to 86400" },
 	{ BASE HOST "    client_decline: close\n", 10,
 	  "client_decline without" },
 	{ BASE HOST "    client_auth: after-handshake\n"

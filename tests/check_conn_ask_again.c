@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * check_conn_ask_again.c - a client on a long connection is asked for its
+ * certificate again: while data go on, for the same certificate, and in time.
+ */
+#include "conn_ask.h"
+
+static const struct raw13_answer alice = { .who = RAW13_ALICE };
+static int backend = -1;
+
+/* Alice has answered once, and the next question has come. */
+static struct client *asked_again(void)
+{
+	struct client *client;
+
+	loopback->hosts[1].client_reauth_s = 1;
+	loopback->hosts[1].client_decline = CLIENT_CONTINUE;
+	loopback_start(loopback);
+	client = open_raw(RELAY);
+	await_request(client);
+	reply(client, &alice);
+	backend = loopback_accept(loopback);
+	await_request(client);
+	return client;
+}
+
+static void tear_down_backend(void)
+{
+	if (backend >= 0)
+		close(backend);
+	backend = -1;
+	tear_down_asking();
+}
+
+static void exchange(struct client *client)
+{
+	uint8_t buf[64];
+	size_t len;
+
+	raw13_put(raw, RAW13_DATA, "up", 2);
+	client_send(client);
+	ck_assert_int_eq(recv(backend, buf, 2, MSG_WAITALL), 2);
+	ck_assert_int_eq(memcmp(buf, "up", 2), 0);
+	ck_assert_int_eq(send(backend, "down", 4, 0), 4);
+	ck_assert_int_eq(next_record(client, buf, &len), RAW13_DATA);
+	ck_assert_uint_eq(len, 4);
+	ck_assert_int_eq(memcmp(buf, "down", 4), 0);
+}
+
+/* Data go on before the answer, in the midst of it, and after it; and the next
+ * question follows. */
+START_TEST(test_data_go_on)
+{
+	struct raw13_answer first = alice;
+	struct client *client;
+	static uint8_t old[RAW13_ANSWER_MAX];
+	size_t half, len, n;
+	uint8_t buf[64];
+
+	loopback->settings.handshake_timeout_ms = 500;
+	client = asked_again();
+	exchange(client);
+	len = raw13_answer(raw, request, request_len, &alice, answer);
+	first.no_verify = first.no_finished = true;
+	half = raw13_answer(raw, request, request_len, &first, old);
+	ck_assert_uint_lt(half, len);
+	raw13_put(raw, RAW13_HANDSHAKE, answer, half);
+	client_send(client);
+	ck_assert_int_eq(send(backend, "down", 4, 0), 4);
+	ck_assert_int_eq(next_record(client, buf, &n), RAW13_DATA);
+	raw13_put(raw, RAW13_HANDSHAKE, answer + half, len - half);
+	client_send(client);
+	exchange(client);
+	memcpy(old, request, sizeof(request));
+	await_request(client);
+	ck_assert(memcmp(old, request, request_len) != 0);
+	reply(client, &alice);
+	exchange(client);
+	client_free(client);
+}
+END_TEST
+
+/* Nobody, another one, or a proof that is none: the end, with its alert, and
+ * counted; whatever was to happen to those who declined at first. */
+START_TEST(test_other_answers_end_it)
+{
+	static const struct {
+		struct raw13_answer how;
+		int alert;
+		enum failure failure;
+	} bad[] = {
+		{ { .who = RAW13_NOBODY }, 116, FAIL_CERT_NONE },
+		{ { .who = RAW13_BOB }, 42, FAIL_CERT_BAD },
+		{ { .who = RAW13_ALICE, .no_verify = true }, 10,
+		  FAIL_UNEXPECTED },
+		{ { .who = RAW13_ALICE, .signer = RAW13_BOB }, 51,
+		  FAIL_SIGNATURE },
+	};
+	struct client *client = asked_again();
+
+	reply(client, &bad[_i].how);
+	ck_assert_int_eq(await_alert(client), bad[_i].alert);
+	ck_assert_uint_eq(failures(bad[_i].failure), 1);
+	client_free(client);
+}
+END_TEST
+
+/* So does no answer, though data come. */
+START_TEST(test_no_answer_ends_it)
+{
+	struct client *client;
+	uint8_t buf[64];
+	size_t len;
+
+	loopback->settings.handshake_timeout_ms = 300;
+	client = asked_again();
+	exchange(client);
+	ck_assert_int_eq(next_record(client, buf, &len), RAW13_ALERT);
+	ck_assert_int_eq(buf[1], 0);
+	ck_assert_uint_eq(failures(FAIL_TIMEOUT), 1);
+	client_free(client);
+}
+END_TEST
+
+/* Who went on as nobody is not asked again: idle, it ends unasked. */
+START_TEST(test_nobody_is_not_asked_again)
+{
+	static const struct raw13_answer nobody = { .who = RAW13_NOBODY };
+	struct client *client;
+	uint8_t buf[64];
+	size_t len;
+
+	loopback->hosts[1].client_reauth_s = 1;
+	loopback->hosts[1].client_decline = CLIENT_CONTINUE;
+	loopback->settings.idle_timeout_ms = 1500;
+	loopback_start(loopback);
+	client = open_raw(RELAY);
+	await_request(client);
+	reply(client, &nobody);
+	backend = loopback_accept(loopback);
+	ck_assert_int_eq(next_record(client, buf, &len), RAW13_ALERT);
+	ck_assert_int_eq(buf[1], 0);
+	client_free(client);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("conn_ask_again");
+	TCase *tcase = tcase_create("conn_ask_again");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, set_up_asking, tear_down_backend);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, test_data_go_on);
+	tcase_add_loop_test(tcase, test_other_answers_end_it, 0, 4);
+	tcase_add_test(tcase, test_no_answer_ends_it);
+	tcase_add_test(tcase, test_nobody_is_not_asked_again);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
