@@ -182,8 +182,8 @@ static void refuse_one(struct listener *listener, enum failure failure)
 		fd = accept4(listener->fd, (struct sockaddr *)&from, &len,
 			     SOCK_CLOEXEC);
 		if (fd >= 0) {
-			close(fd);
 			refuse(listener, failure, &from);
+			close(fd);
 		}
 		keep_reserve(worker);
 	}
@@ -219,9 +219,9 @@ static bool serve(struct listener *listener, struct generation *generation,
 			  from);
 		return true;
 	}
-	close(fd);
 	quota_give(worker->node->quota);
 	refuse(listener, FAIL_DESCRIPTORS, from);
+	close(fd);
 	worker_pause(worker, PAUSE_MS);
 	return false;
 }

@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "conn_client.h"
@@ -220,6 +221,72 @@ START_TEST(test_a_backend_that_does_not_read)
 }
 END_TEST
 
+/* An end of a connection that needs no descriptor any more. */
+static int unconnected(void)
+{
+	const struct timeval limit = { .tv_sec = 10 };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit,
+				    sizeof(limit)), 0);
+	return fd;
+}
+
+static void connect_now(int fd)
+{
+	struct settings_address address;
+
+	ck_assert_int_eq(worker_address(loopback->worker, 0, &address), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address.addr,
+				 address.len), 0);
+}
+
+/* The process may open no further descriptor; what it may was `before`. */
+static void allow_no_more(struct rlimit *before)
+{
+	struct rlimit now;
+	int lowest = dup(STDERR_FILENO);
+
+	ck_assert_int_ge(lowest, 0);
+	close(lowest);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, before), 0);
+	now = *before;
+	now.rlim_cur = (rlim_t)lowest;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &now), 0);
+}
+
+/*
+ * REQ-43: without a descriptor the worker's last one is given up, each time
+ * anew, to close a connection that would wait for nothing.
+ */
+START_TEST(test_without_descriptors_clients_are_told)
+{
+	struct rlimit before;
+	struct client *client;
+	int fds[3], i;
+
+	loopback_start(loopback);
+	for (i = 0; i < 3; i++)
+		fds[i] = unconnected();
+	client = client_new(unconnected(), "www.example.com", 0);
+	allow_no_more(&before);
+	for (i = 0; i < 3; i++) {
+		connect_now(fds[i]);
+		ck_assert_int_eq(until_end(fds[i]), 0);
+	}
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_uint_eq(loopback_counters(loopback).
+			  failures[FAIL_DESCRIPTORS], 3);
+	connect_now(client->fd);
+	shake(client);
+	ck_assert(says(client_ask(client), "\"node\":\"node-1\""));
+	client_free(client);
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("conn_limits");
@@ -231,6 +298,7 @@ int main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, test_an_address_has_its_share);
 	tcase_add_test(tcase, test_an_address_behind_a_balancer);
+	tcase_add_test(tcase, test_without_descriptors_clients_are_told);
 	tcase_add_loop_test(tcase, test_the_total_deadline, 0, 2);
 	tcase_add_loop_test(tcase, test_the_idle_deadline_is_counted, 0, 2);
 	tcase_add_loop_test(tcase, test_a_client_that_does_not_read, 0, 2);
