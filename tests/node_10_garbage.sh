@@ -140,7 +140,7 @@ python3 - "$work/rounds" <<-'EOT' || fall_short "garbage costs too much"
 	    return statistics.median(row[a] / row[b] for row in rows)
 	few, many, length = ratio(1, 0), ratio(3, 2), ratio(2, 0)
 	print("the length alone: %.2f times" % length)
-	print("node-9: 8 garbage tickets cost %.3f times a plain full handshake, "
+	print("node-10: 8 garbage tickets cost %.3f times a plain full handshake, "
 	      "18 KiB of them %.3f times one of that length (bound 1.2)" %
 	      (few, many))
 	sys.exit(few > 1.2 or many > 1.2)
