@@ -7,110 +7,12 @@
 # resumed, with and without client certificates. What no client does by itself
 # helper_tamper does to the client's records on their way.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/alert_pki.sh"
 need gnutls-cli
 
 host=www.example.test
 rows=0 good=0
 tamper=$STEKD_BUILD/tests/helper_tamper
-
-# ---- certificates ----------------------------------------------------------------
-
-# ca NAME: a CA in $work/NAME, which can date its certificates and revoke them.
-ca()
-{
-	make_ca "$1"
-	mkdir "$work/$1.d"
-	: >"$work/$1.d/index"
-	echo 1000 >"$work/$1.d/serial"
-	echo 1000 >"$work/$1.d/crlnumber"
-	cat >"$work/$1.cnf" <<-EOT
-	[ca]
-	default_ca = this
-	[this]
-	database = $work/$1.d/index
-	serial = $work/$1.d/serial
-	crlnumber = $work/$1.d/crlnumber
-	new_certs_dir = $work/$1.d
-	certificate = $work/$1.pem
-	private_key = $work/$1.key
-	default_md = sha256
-	default_days = 30
-	default_crl_days = 30
-	unique_subject = no
-	policy = any
-	[any]
-	commonName = supplied
-	EOT
-}
-
-of_ca() { local name=$1; shift; openssl ca -batch -config "$work/$name.cnf" "$@"; }
-
-# client_pair CA NAME USAGE [openssl ca's options]: $work/NAME.pem and NAME.key.
-client_pair()
-{
-	local ca=$1 name=$2 usage=$3
-
-	shift 3
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-		-keyout "$work/$name.key" -out "$work/$name.csr" \
-		-subj "/CN=$name" 2>>"$work/log/openssl"
-	printf 'basicConstraints=%s\n%s\n' "${constraints:-CA:false}" \
-		"${usage:+extendedKeyUsage=$usage}" >"$work/$name.ext"
-	of_ca "$ca" -in "$work/$name.csr" -out "$work/$name.pem" -notext \
-		-extfile "$work/$name.ext" "$@" 2>>"$work/log/openssl"
-}
-
-make_clients()
-{
-	ca clients
-	ca strangers
-	client_pair clients good clientAuth
-	client_pair clients revoked clientAuth
-	client_pair clients expired clientAuth \
-		-startdate 20200101000000Z -enddate 20200201000000Z
-	client_pair clients early clientAuth \
-		-startdate 21000101000000Z -enddate 21000201000000Z
-	client_pair clients usage serverAuth
-	client_pair strangers stranger clientAuth
-	of_ca clients -revoke "$work/revoked.pem" 2>>"$work/log/openssl"
-	# The signature of a certificate ends it: another last byte.
-	openssl x509 -in "$work/good.pem" -outform DER -out "$work/forged.der"
-	forge "$work/forged.der"
-	openssl x509 -inform DER -in "$work/forged.der" -out "$work/forged.pem"
-	cp "$work/good.key" "$work/forged.key"
-	# Two intermediate CAs where the host allows one.
-	constraints=CA:true client_pair clients first ''
-	chained_ca first
-	constraints=CA:true client_pair first second ''
-	chained_ca second
-	client_pair second chain clientAuth
-	cat "$work/second.pem" "$work/first.pem" >>"$work/chain.pem"
-	of_ca clients -gencrl -out "$work/clients.crl" 2>>"$work/log/openssl"
-	# A CA in the bundle that has issued no list.
-	ca unlisted
-	client_pair unlisted unlisted-client clientAuth
-	cat "$work/clients.pem" "$work/unlisted.pem" >"$work/bundle.pem"
-}
-
-# The files of a CA whose certificate and key are there already.
-chained_ca()
-{
-	cp "$work/$1.pem" "$work/$1.kept"
-	cp "$work/$1.key" "$work/$1.kept-key"
-	ca "$1"
-	mv "$work/$1.kept" "$work/$1.pem"
-	mv "$work/$1.kept-key" "$work/$1.key"
-}
-
-forge()
-{
-	local size byte
-
-	size=$(stat -c %s "$1")
-	byte=$(tail -c 1 "$1" | od -An -tu1)
-	printf '%b' "\\x$(printf %02x $((byte ^ 1)))" |
-		dd of="$1" bs=1 seek=$((size - 1)) conv=notrunc status=none
-}
 
 # ---- nodes -----------------------------------------------------------------------
 
@@ -122,6 +24,7 @@ node()
 	cat >>"$work/node-$1.yaml" <<-EOT
 	tls: { versions: [$2] }
 	limits: { handshake_timeout_ms: 1500 }
+	client_deny: $work/denied
 	hosts:
 	  - names: [$host]
 	    certificate: $work/$host.pem
@@ -196,11 +99,20 @@ mkfifo "$work/nothing"
 exec 9<>"$work/nothing"
 
 # What follows fills these for the client at hand.
-version='' client='' kind=''
+version='' client='' kind='' conf=''
+cat >"$work/no-ems.cnf" <<'EOT'
+openssl_conf = all
+[all]
+ssl_conf = tls
+[tls]
+system_default = defaults
+[defaults]
+Options = -ExtendedMasterSecret
+EOT
 
 by_openssl()
 {
-	timeout 20 openssl s_client -connect "127.0.0.1:$1" \
+	env ${conf:+"OPENSSL_CONF=$conf"} timeout 20 openssl s_client -connect "127.0.0.1:$1" \
 		-tls1_"${version#1.}" -ign_eof -state -keylogfile "$work/keys" \
 		"${@:2}" <&9 >"$work/out" 2>&1 || :
 }
@@ -217,7 +129,7 @@ args_of_openssl()
 	local wish suite=ECDHE-ECDSA-AES128-GCM-SHA256 sni=$host list=-cipher
 
 	[ "$version" = 1.2 ] || { suite=TLS_AES_128_GCM_SHA256 list=-ciphersuites; }
-	args=()
+	args=() conf=''
 	for wish; do
 		case $wish in
 		sni=*) sni=${wish#*=} ;;
@@ -230,6 +142,7 @@ args_of_openssl()
 			[ "$version" = 1.2 ] || suite=${suite%:*} ;;
 		alpn) args+=(-alpn nothing) ;;
 		scsv) args+=(-fallback_scsv) ;;
+		no-ems) conf=$work/no-ems.cnf ;;
 		distrust) args+=(-CAfile "$work/strangers.pem"
 			-verify_return_error) ;;
 		cert=*) args+=(-cert "$work/${wish#*=}.pem" -key
@@ -281,11 +194,26 @@ again()
 		return
 	fi
 	rm -f "$work/session"
-	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 20 openssl s_client -connect \
-		"127.0.0.1:$1" -tls1_"${version#1.}" -ign_eof -servername \
-		"$host" -keylogfile "$work/keys" -sess_out "$work/session" \
-		>"$work/log/first" 2>&1 || :
+	by_first "$1"
 	by_openssl "$1" "${args[@]}" -sess_in "$work/session"
+}
+
+# again_at PORT WISH...: a ticket of the first node, and a hello of other wishes.
+again_at()
+{
+	rm -f "$work/session"
+	by_first
+	args_of_openssl "${@:2}"
+	by_openssl "$1" "${args[@]}" -sess_in "$work/session"
+}
+
+# One good connection to the first node that leaves its ticket behind.
+by_first()
+{
+	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 20 openssl s_client -connect \
+		"127.0.0.1:${1:-${tls_port[1]}}" -tls1_"${version#1.}" \
+		-ign_eof -servername "$host" -keylogfile "$work/keys" \
+		-sess_out "$work/session" >"$work/log/first" 2>&1 || :
 }
 
 # spoilt WHAT CONNECT WISH...: through helper_tamper.
@@ -349,6 +277,7 @@ name_of()
 	46) echo certificate_unknown ;;
 	47) echo illegal_parameter ;;
 	48) echo unknown_ca ;;
+	49) echo access_denied ;;
 	50) echo decode_error ;;
 	51) echo decrypt_error ;;
 	70) echo protocol_version ;;
@@ -379,6 +308,10 @@ row()
 	case $due in
 	[0-9]*) grep -q " alert_sent=$(name_of "$due") " <<<"$logged" ||
 		verdict+="; logged $logged" ;;
+	esac
+	case $kind:$what in
+	resumed:*Finished* | resumed:record* | resumed:unknown\ message)
+		is_resumed || verdict+="; not resumed" ;;
 	esac
 	printf '%-28s %-7s %-3s %-7s %-9s %-26s %s\n' "$what" "$client" \
 		"$version" "$kind" "$due" "$reason" "$verdict"
@@ -436,6 +369,8 @@ full_rows()
 		connect "${tls_port[1]}" sni=chain.example.test cert=chain
 	row "no revocation list" certificate_status "$(by_version 46 42)" \
 		connect "${tls_port[1]}" $mtls cert=unlisted-client
+	row "denied" certificate_denied "$(by_version 49 42)" \
+		connect "${tls_port[1]}" $mtls cert=denied
 	row "bad signature" bad_signature 51 \
 		spoilt signature connect $mtls cert=good
 	finished_rows connect $mtls cert=good
@@ -453,9 +388,30 @@ finished_rows()
 		spoilt large "$@"
 }
 
+# What a client says in its hello while it holds a ticket, which s_client alone
+# can change between two connections.
+changed_rows()
+{
+	local port=${tls_port[1]}
+
+	row "no shared version" version 70 \
+		again_at "${tls_port[$(by_version 3 2)]}"
+	row "no shared group" group 40 again_at "$port" group
+	row "unknown host" unknown_host 112 \
+		again_at "$port" sni=nobody.example.test
+	row "no shared protocol" alpn 120 again_at "$port" alpn
+	row "no certificate" no_certificate "$(by_version 40 116)" \
+		again_at "$port" sni=mtls.example.test
+	[ "$version" = 1.3 ] || row "needless fallback" fallback 86 \
+		again_at "$port" scsv
+	[ "$version" = 1.3 ] || row "no extended master secret" master_secret \
+		40 again_at "$port" no-ems
+}
+
 resumed_rows()
 {
 	kind=resumed
+	[ "$client" != openssl ] || changed_rows
 	finished_rows again
 	[ "$version" = 1.2 ] || row "bad binder" bad_finished 51 \
 		spoilt binder again
