@@ -93,6 +93,16 @@ static void note(struct node *node, const char *who, const char *from,
 			  LOG_STR, who, NULL);
 }
 
+/* Nothing after STOPPING=1. */
+static void tell_systemd(const struct node *node, const struct reload *reload)
+{
+	if (node->draining)
+		return;
+	notify("READY=1\nSTATUS=serving, configuration %llu%s",
+	       (unsigned long long)reload->generation, reload->good ? "" :
+	       "; the last reload was refused, see the log");
+}
+
 static void succeed(struct node *node, struct generation *generation,
 		    const char *who, struct reload *out)
 {
@@ -120,7 +130,8 @@ void reload_run(struct node *node, const char *who, const char *from,
 	memset(out, 0, sizeof(*out));
 	pthread_mutex_lock(&one_at_a_time);
 	began_ms = now_ms();
-	notify_reloading();
+	if (!node->draining)
+		notify_reloading();
 	err = open_memstream(&out->faults, &len);
 	next = err != NULL ? prepare(node, who, from, err) : NULL;
 	if (err != NULL)
@@ -141,9 +152,7 @@ void reload_run(struct node *node, const char *who, const char *from,
 		log_faults(who, out->faults != NULL ? out->faults : "",
 			   out->generation);
 	}
-	notify("READY=1\nSTATUS=serving, configuration %llu%s",
-	       (unsigned long long)out->generation,
-	       out->good ? "" : "; the last reload was refused, see the log");
+	tell_systemd(node, out);
 	note(node, who, from, out);
 	pthread_mutex_unlock(&one_at_a_time);
 }
