@@ -55,6 +55,7 @@ listens()
 start_haproxy()
 {
 	free_port && front=$port
+	free_port && front_v1=$port
 	free_port && tlvs_port=$port
 	cat >"$work/haproxy.cfg" <<-EOT
 	global
@@ -67,6 +68,10 @@ start_haproxy()
 	  mode tcp
 	  bind 127.0.0.1:$front
 	  server node-1 127.0.0.1:${tls_port[1]} send-proxy-v2
+	listen front-v1
+	  mode tcp
+	  bind 127.0.0.1:$front_v1
+	  server node-1 127.0.0.1:${tls_port[1]} send-proxy
 	frontend tlvs
 	  mode http
 	  bind 127.0.0.1:$tlvs_port accept-proxy
@@ -116,11 +121,14 @@ proved()
 	proofs=$((proofs + 1))
 }
 
+# by_curl OPTION PROTOCOL [PORT]
 by_curl()
 {
+	local to=${3:-$front}
+
 	curl -sS --max-time 20 "$1" --interface 127.0.0.9 \
-		--resolve "$host:$front:127.0.0.1" --cacert "$work/ca.pem" \
-		"https://$host:$front/" >"$work/out" 2>>"$work/log/curl" ||
+		--resolve "$host:$to:127.0.0.1" --cacert "$work/ca.pem" \
+		"https://$host:$to/" >"$work/out" 2>>"$work/log/curl" ||
 		fall_short "curl $1"
 	# HAProxy binds no source address: its header alone tells this one.
 	proved curl "$2" 127.0.0.9
@@ -269,6 +277,7 @@ by_chromium HTTP/2.0
 by_chromium HTTP/1.1 --disable-http2
 by_curl --http2 HTTP/2.0
 by_curl --http1.1 HTTP/1.1
+by_curl --http2 HTTP/2.0 "$front_v1"
 for client in openssl gnutls nss; do
 	"by_$client" h2 h2
 	"by_$client" http1.1 http/1.1
@@ -276,5 +285,6 @@ done
 [ "$(curl -sS --max-time 20 --interface 127.0.0.9 -k \
 	--resolve "$tlvs:$front:127.0.0.1" "https://$tlvs:$front/")" = \
 	"<$tlvs for 127.0.0.9>" ] || fall_short "HAProxy read other TLVs"
-echo "node-7: $proofs of 10: five clients fetched a page of nginx through" \
-	"HAProxy and stekd by HTTP/2 and by HTTP/1.1"
+echo "node-7: $proofs of 11: five clients fetched a page of nginx through" \
+	"HAProxy and stekd by HTTP/2 and by HTTP/1.1, one behind a header of" \
+	"version 1 too"
