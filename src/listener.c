@@ -2,7 +2,8 @@
 /*
  * listener.c - one worker's listening sockets. Each worker has its own on the
  * same address (SO_REUSEPORT), so the kernel spreads connections and nobody
- * shares an accept queue, but for a socket that systemd made. "[::]" takes IPv6 only; IPv4 is 0.0.0.0.
+ * shares an accept queue, but for a socket that systemd made. "[::]" takes IPv6
+ * only; IPv4 is 0.0.0.0.
  */
 #include "worker_state.h"
 

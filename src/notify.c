@@ -3,7 +3,7 @@
  * notify.c - tells systemd how the service fares: one datagram to the socket
  * that it names. The protocol is a stable one and its manual shows how to speak
  * it without libsystemd, which would bring five more libraries (three of them
- * decompressors) into a process that holds keys. Called by stekd.c and reload.c.
+ * decompressors) into a process that holds keys. Called by stekd.c, reload.c.
  */
 #include "notify.h"
 
@@ -36,8 +36,9 @@ static void send_text(const char *text)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
+	len += offsetof(struct sockaddr_un, sun_path);
 	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const void *)&to,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
+		   (socklen_t)len) < 0)
 		log_event(LOG_WARN, "systemd was not told", "state", LOG_STR,
 			  text, NULL);
 	close(fd);
