@@ -4,9 +4,11 @@
  * host and the client ask (RFC 9149), and that none is ever like another. The
  * rest of a ticket's rules is proved in check_wolfssl.c.
  */
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "conn_client.h"
+#include "offer.h"
 
 #define TICKET_REQUEST 58
 #define NONE (-1)
@@ -144,6 +146,29 @@ START_TEST(test_a_resumption_exchanges_keys)
 }
 END_TEST
 
+/*
+ * One that offers psk_ke alone, with an honest binder, gets a full handshake;
+ * the same hello with psk_dhe_ke resumes.
+ */
+START_TEST(test_psk_ke_alone_does_not_resume)
+{
+	struct settings_address address;
+	struct offer what = { .name = "www.example.com" };
+	struct client *first;
+	unsigned selected;
+
+	loopback_start(loopback);
+	first = ask("\"resumed\":false", NONE, NONE, NULL);
+	ck_assert_int_eq(worker_address(loopback->worker, 0, &address), 0);
+	what.port = ntohs(((struct sockaddr_in *)&address.addr)->sin_port);
+	what.session = first->session;
+	ck_assert_int_eq(offer(&what, &selected), OFFER_RESUMED);
+	what.psk_ke = true;
+	ck_assert_int_eq(offer(&what, &selected), OFFER_FULL);
+	client_free(first);
+}
+END_TEST
+
 #define CONNECTIONS 2500
 #define EACH 4
 
@@ -270,6 +295,7 @@ int main(void)
 			    (int)(sizeof(requests) / sizeof(requests[0])));
 	tcase_add_test(tcase, test_a_retried_request);
 	tcase_add_test(tcase, test_a_resumption_exchanges_keys);
+	tcase_add_test(tcase, test_psk_ke_alone_does_not_resume);
 	tcase_add_test(tcase, test_nothing_is_repeated);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -26,6 +26,7 @@ struct offer {
 	bool no_ticket;			/* TLS 1.2: the session id alone */
 	const uint8_t *id;		/* legacy_session_id; NULL: random */
 	int version;			/* without a session */
+	bool psk_ke;			/* no psk_dhe_ke: without a key exchange */
 	unsigned order;			/* of the extensions */
 };
 

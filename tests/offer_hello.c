@@ -96,7 +96,7 @@ static void collect(struct parts *parts, const struct offer *what, bool tls13)
 	add(parts, 35, "", 0);
 	add(parts, 43, "\x02\x03\x04", 3);
 	add_share(parts);
-	add(parts, 45, "\x01\x01", 2);
+	add(parts, 45, what->psk_ke ? "\x01\x00" : "\x01\x01", 2);
 }
 
 /* The same order for the same number, on every machine. */
