@@ -21,15 +21,15 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* How far we are from the middle of all; 0 without the others. */
-static double apart_ms(const struct stek_member *members, size_t n,
-		       double ours_ms)
+/* How far we are from the middle of all; nothing without the others. */
+static int compare(const struct stek_member *members, size_t n, double ours_ms,
+		   double *apart_ms)
 {
 	double *offsets_ms = calloc(n + 1, sizeof(*offsets_ms)), middle_ms;
 	size_t i, used = 0;
 
 	if (!offsets_ms)
-		return 0;
+		return STEK_ENOMEM;
 	/* Our own heartbeat may say what was measured before. */
 	offsets_ms[used++] = ours_ms;
 	for (i = 0; i < n; i++) {
@@ -39,26 +39,35 @@ static double apart_ms(const struct stek_member *members, size_t n,
 	qsort(offsets_ms, used, sizeof(*offsets_ms), ascending);
 	middle_ms = (offsets_ms[(used - 1) / 2] + offsets_ms[used / 2]) / 2;
 	free(offsets_ms);
-	return ours_ms - middle_ms;
+	*apart_ms = ours_ms - middle_ms;
+	return 0;
 }
 
 /*
  * Told when the second look says the same: when it is the stores' clock that
- * was set, the others' heartbeats say so a little later.
+ * was set, the others' heartbeats say so a little later. While the others
+ * cannot be read no keys are made, and the next exchange looks again.
  */
 static void look(struct stek_sync *sync, double ours_ms)
 {
 	struct stek_member *members = NULL;
 	char detail[96];
-	bool before = sync->astray;
-	double apart;
+	bool before = sync->astray_seen;
+	double apart_ms = 0;
 	size_t n = 0;
+	int err = stek__member_list(sync, &members, &n);
 
-	if (stek__member_list(sync, &members, &n))
-		return;
-	apart = apart_ms(members, n, ours_ms);
+	if (!err)
+		err = compare(members, n, ours_ms, &apart_ms);
 	free(members);
-	sync->astray = apart > STEK_CLOCK_CAP_MS || apart < -STEK_CLOCK_CAP_MS;
+	if (err) {
+		sync->astray = true;
+		sync->astray_look_ms = 0;
+		return;
+	}
+	sync->astray_seen = apart_ms > STEK_CLOCK_CAP_MS ||
+			    apart_ms < -STEK_CLOCK_CAP_MS;
+	sync->astray = sync->astray_seen;
 	if (!before || !sync->astray || sync->astray_told)
 		return;
 	sync->astray_told = true;
@@ -74,17 +83,22 @@ static int64_t wall_ahead_ms(const struct stek_sync *sync)
 	return io->wall_ms(io->user) - io->mono_ms(io->user);
 }
 
-/* The median follows a clock that was set only after some beats. */
+/*
+ * The median follows a clock that was set only after some beats: what the
+ * newest exchange adds is how far we have moved against its store since. How
+ * far that store is from the others says nothing about us.
+ */
 static int64_t worst_us(const struct stek_sync *sync,
 			const struct stek_link *link)
 {
 	size_t newest = (link->next_offset + STEK_OFFSETS - 1) % STEK_OFFSETS;
-	int64_t newest_us = link->offsets_us[newest];
 	int64_t middle_us = stek__pace_offset_us(sync);
+	int64_t moved_us = middle_us + link->offsets_us[newest] -
+			   stek__pace_link_us(link);
 
 	/* In the others' terms, to be compared with theirs. */
-	return stek__member_offset_us(llabs(newest_us) > llabs(middle_us) ?
-				      newest_us : middle_us);
+	return stek__member_offset_us(llabs(moved_us) > llabs(middle_us) ?
+				      moved_us : middle_us);
 }
 
 void stek__astray_look(struct stek_sync *sync, const struct stek_link *link)
@@ -94,7 +108,7 @@ void stek__astray_look(struct stek_sync *sync, const struct stek_link *link)
 
 	sync->wall_ahead_ms = wall_ahead_ms(sync);
 	if (llabs(offset_us) <= STEK_CLOCK_CAP_MS * 1000) {
-		sync->astray = sync->astray_told = false;
+		sync->astray = sync->astray_seen = sync->astray_told = false;
 		sync->astray_look_ms = 0;
 		return;
 	}

@@ -30,7 +30,7 @@ static int64_t median(int64_t *values, size_t n)
 		       (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-static int64_t offset_of(const struct stek_link *link)
+int64_t stek__pace_link_us(const struct stek_link *link)
 {
 	int64_t values[STEK_OFFSETS];
 
@@ -54,7 +54,7 @@ static size_t offsets_of(const struct stek_sync *sync,
 		if (link->n_offsets == 0 ||
 		    (reached && link->state != STEK_STORE_OK))
 			continue;
-		out[n++] = offset_of(link);
+		out[n++] = stek__pace_link_us(link);
 	}
 	return n;
 }
@@ -115,7 +115,7 @@ static void publish_clock(struct stek_sync *sync)
 	for (i = 0; i < sync->n_links; i++) {
 		status->stores[i].clock_known = sync->links[i].n_offsets > 0;
 		status->stores[i].clock_offset_ms =
-			(double)offset_of(&sync->links[i]) / 1000;
+			(double)stek__pace_link_us(&sync->links[i]) / 1000;
 	}
 	pthread_mutex_unlock(&sync->lock);
 }

@@ -174,7 +174,8 @@ struct stek_sync {
 	int64_t prune_after_ms;	/* not before: publish only to delete */
 
 	bool clock_alarm, spread_alarm;
-	bool astray, astray_told;	/* our clock is not the farm's */
+	bool astray;	/* our clock is not the farm's, or nobody knows */
+	bool astray_seen, astray_told;	/* by the last look at the others */
 	int64_t wall_ahead_ms;	/* of the monotonic one, at the last exchange */
 	int64_t astray_look_ms;	/* when it may be looked at again */
 	int64_t slewed_at_ms;	/* 0: never */
@@ -264,6 +265,8 @@ void stek__pace_answered(struct stek_sync *sync, struct stek_link *link);
 void stek__pace_slew(struct stek_sync *sync);
 /* The stores' clock minus ours: the median over the stores of medians. */
 int64_t stek__pace_offset_us(const struct stek_sync *sync);
+/* The median of what one store's clock was ahead of ours lately. */
+int64_t stek__pace_link_us(const struct stek_link *link);
 /* Sets next_beat_ms after a failure. */
 void stek__pace_retry(struct stek_sync *sync, struct stek_link *link);
 

@@ -76,6 +76,59 @@ START_TEST(test_the_stores_clock)
 }
 END_TEST
 
+/*
+ * One of two stores is far off, whichever place it has in the nodes' lists:
+ * that is no node's fault, and keys go on.
+ */
+START_TEST(test_one_stores_clock)
+{
+	const int64_t skews[] = { HOUR, -HOUR, 30 * SEC };
+	size_t i;
+
+	sim->stores[1].skew_ms = skews[_i / 2];
+	for (i = 0; i < sim->n; i++) {
+		sim_close(sim, i);
+		sim->nodes[i].store = &sim->stores[_i % 2];
+		sim->nodes[i].second = &sim->stores[1 - _i % 2];
+		sim_open(sim, i);
+	}
+	sim_run(sim, 60 * SEC);
+	assert_three_slots(stek_farm_now_ms(sim->nodes[0].farm));
+	for (i = 0; i < 50; i++) {
+		sim_run(sim, SEC);
+		ck_assert(!sim->nodes[i % 3].farm->sync->astray);
+	}
+	sim_run(sim, PERIOD);
+	sim_assert_same(sim);
+	ck_assert_uint_eq(sim_ring(sim, 0)->n_keys, 4);
+	ck_assert_ptr_nonnull(sim_sealing(sim, 0));
+	/* Nor does it hide a node that is off itself. */
+	sim->nodes[2].skew_ms = DAY;
+	sim_run(sim, 60 * SEC);
+	ck_assert(sim->nodes[2].farm->sync->astray);
+	ck_assert(!sim->nodes[0].farm->sync->astray);
+	ck_assert_uint_eq(sim_ring(sim, 0)->n_keys, 4);
+}
+END_TEST
+
+/* The others cannot be read at first: till then nobody says it is right. */
+START_TEST(test_look_fails)
+{
+	unsigned call;
+
+	sim_run(sim, 3 * SEC + 50);
+	for (call = 2; call < 6; call++) {
+		sim->nodes[2].skew_ms = DAY;
+		sim->nodes[2].due_ms = sim->now_ms;
+		sim->nodes[2].fail_call = call;
+		sim_run(sim, 5 * SEC);
+		assert_three_slots(sim->now_ms);
+		sim->nodes[2].skew_ms = 0;
+		sim_run(sim, 20 * SEC);
+	}
+}
+END_TEST
+
 /* Without anybody to compare with, one goes by one's own clock. */
 START_TEST(test_alone)
 {
@@ -208,6 +261,8 @@ int main(void)
 	tcase_add_loop_test(tcase, test_one_clock, 0, 10);
 	tcase_add_loop_test(tcase, test_within_the_cap, 0, 2);
 	tcase_add_loop_test(tcase, test_the_stores_clock, 0, 2);
+	tcase_add_loop_test(tcase, test_one_stores_clock, 0, 6);
+	tcase_add_test(tcase, test_look_fails);
 	tcase_add_test(tcase, test_alone);
 	tcase_add_test(tcase, test_put_right);
 	tcase_add_loop_test(tcase, test_rotate, 0, 2);
