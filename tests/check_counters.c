@@ -4,6 +4,7 @@
  * heartbeat: small enough at its worst, and strict about foreign bytes.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,24 @@ START_TEST(test_failure_names)
 					 failure_name((enum failure)j));
 	}
 	ck_assert_str_eq(failure_name(FAILURES), "unknown");
+}
+END_TEST
+
+/* stekd(8) tells of every reason by its name. */
+START_TEST(test_failures_stand_in_the_manual)
+{
+	static char manual[65536], path[512];
+	const char *srcdir = getenv("srcdir");
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/src/stekd.8", srcdir ? srcdir : ".");
+	file = fopen(path, "r");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_gt(fread(manual, 1, sizeof(manual) - 1, file), 0);
+	fclose(file);
+	for (int i = FAIL_NONE + 1; i < FAILURES; i++)
+		ck_assert_msg(strstr(manual, failure_name((enum failure)i)),
+			      "%s", failure_name((enum failure)i));
 }
 END_TEST
 
@@ -321,6 +340,7 @@ int main(void)
 
 	tcase_add_checked_fixture(counting, setup, NULL);
 	tcase_add_test(counting, test_failure_names);
+	tcase_add_test(counting, test_failures_stand_in_the_manual);
 	tcase_add_test(counting, test_age_buckets);
 	tcase_add_test(counting, test_time_buckets);
 	tcase_add_test(counting, test_issuers);
