@@ -13,6 +13,20 @@
 
 #define HELLO_PART "\x16\x03\x01\x02\x00\x01"
 
+static uint64_t closed(void)
+{
+	struct counters counters = loopback_counters(loopback);
+
+	return counters.closed;
+}
+
+static uint64_t failed_by(enum failure failure)
+{
+	struct counters counters = loopback_counters(loopback);
+
+	return counters.failures[failure];
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec now;
@@ -48,8 +62,7 @@ START_TEST(test_a_time_out_is_told)
 	ck_assert_int_eq(n, 0);
 	ck_assert_int_eq(len, _i ? sizeof(told) : 0);
 	ck_assert_int_eq(memcmp(got, told, (size_t)len), 0);
-	ck_assert_uint_eq(loopback_counters(loopback).failures[FAIL_TIMEOUT],
-			  1);
+	ck_assert_uint_eq(failed_by(FAIL_TIMEOUT), 1);
 	close(fd);
 }
 END_TEST
@@ -89,7 +102,7 @@ START_TEST(test_nobody_holds_a_connection)
 		dawdle(50);
 	}
 	ck_assert(errno == EPIPE || errno == ECONNRESET);
-	ck_assert_uint_eq(loopback_counters(loopback).closed, 1);
+	ck_assert_uint_eq(closed(), 1);
 	close(fd);
 }
 END_TEST
@@ -116,11 +129,10 @@ START_TEST(test_an_alert_before_a_reset_is_heard)
 		close(client->fd);
 		client->fd = -1;
 		client_free(client);
-		while (loopback_counters(loopback).closed < (uint64_t)i)
+		while (closed() < (uint64_t)i)
 			dawdle(1);
 	}
-	ck_assert_uint_eq(loopback_counters(loopback).failures[FAIL_ALERT],
-			  (uint64_t)n);
+	ck_assert_uint_eq(failed_by(FAIL_ALERT), (uint64_t)n);
 }
 END_TEST
 
