@@ -3,7 +3,12 @@
  * check_conn_ask_again.c - a client on a long connection is asked for its
  * certificate again: while data go on, for the same certificate, and in time.
  */
+#include <poll.h>
+#include <pthread.h>
+
 #include "conn_ask.h"
+
+#define MUCH (16 << 20)
 
 static const struct raw13_answer alice = { .who = RAW13_ALICE };
 static int backend = -1;
@@ -122,6 +127,48 @@ START_TEST(test_no_answer_ends_it)
 }
 END_TEST
 
+static void *send_all(void *client)
+{
+	client_send(client);
+	return NULL;
+}
+
+/* An answer that we do not read, because the backend takes no more of what was
+ * said before it, is not late. */
+START_TEST(test_a_slow_backend_is_no_fault)
+{
+	static uint8_t chunk[16384];
+	struct pollfd from_server = { .events = POLLIN };
+	struct client *client;
+	pthread_t sender;
+	size_t left = MUCH;
+	ssize_t n;
+	int small = 4096;
+
+	ck_assert_int_eq(setsockopt(loopback->backend, SOL_SOCKET, SO_RCVBUF,
+				    &small, sizeof(small)), 0);
+	loopback->settings.handshake_timeout_ms = 300;
+	client = asked_again();
+	while (left) {
+		raw13_put(raw, RAW13_DATA, chunk, sizeof(chunk));
+		left -= sizeof(chunk);
+	}
+	raw13_put(raw, RAW13_HANDSHAKE, answer,
+		  raw13_answer(raw, request, request_len, &alice, answer));
+	ck_assert_int_eq(pthread_create(&sender, NULL, send_all, client), 0);
+	/* It does not hang up, past the time. */
+	from_server.fd = client->fd;
+	ck_assert_int_eq(poll(&from_server, 1, 1000), 0);
+	for (left = MUCH; left; left -= (size_t)n) {
+		n = recv(backend, chunk, sizeof(chunk), 0);
+		ck_assert_int_gt(n, 0);
+	}
+	ck_assert_int_eq(pthread_join(sender, NULL), 0);
+	exchange(client);
+	client_free(client);
+}
+END_TEST
+
 /* Who went on as nobody is not asked again: idle, it ends unasked. */
 START_TEST(test_nobody_is_not_asked_again)
 {
@@ -156,6 +203,7 @@ int main(void)
 	tcase_add_test(tcase, test_data_go_on);
 	tcase_add_loop_test(tcase, test_other_answers_end_it, 0, 4);
 	tcase_add_test(tcase, test_no_answer_ends_it);
+	tcase_add_test(tcase, test_a_slow_backend_is_no_fault);
 	tcase_add_test(tcase, test_nobody_is_not_asked_again);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
