@@ -5,6 +5,7 @@
  * that the node itself changes keys in time (RFC 8446 s4.6.3, s5.5).
  */
 #include <openssl/err.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -143,6 +144,84 @@ START_TEST(test_one_more_ends_the_connection)
 	ck_assert_int_eq(buf[1], 0);	/* close_notify */
 	ck_assert_int_eq(next_record(client, &len), 0);
 	ck_assert_int_eq(until_end(client->fd), 0);
+	client_free(client);
+}
+END_TEST
+
+#define FLOOD (8 << 20)
+
+/* The backend takes all, and sends more than any buffer on the way holds. */
+static void *drain(void *fd)
+{
+	char bytes[16384];
+
+	while (recv(*(int *)fd, bytes, sizeof(bytes), 0) > 0)
+		;
+	return NULL;
+}
+
+static void *flood(void *fd)
+{
+	static const char bytes[FLOOD];
+
+	(void)send(*(int *)fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+	return NULL;
+}
+
+/* As much as the server takes; false when that is not all. */
+static bool send_some(struct client *client, int flags)
+{
+	BIO *out = SSL_get_wbio(client->ssl);
+	char *bytes;
+	size_t len = (size_t)BIO_get_mem_data(out, &bytes);
+	ssize_t n = len ? send(client->fd, bytes, len, MSG_NOSIGNAL | flags) :
+		0;
+
+	if (n > 0)
+		ck_assert_int_eq(BIO_read(out, buf, (int)n), n);
+	return n == (ssize_t)len;
+}
+
+/* Answers to a client that does not read are no reason to keep ever more of
+ * them: it is not read in its turn. Nothing of it is lost. */
+START_TEST(test_answers_wait_in_bounds)
+{
+	static const uint8_t data[16000];
+	const struct timeval soon = { .tv_sec = 1 };
+	struct client *client;
+	pthread_t threads[2];
+	int backend, sent = 0, answers = 0;
+	size_t len, got = 0;
+
+	loopback_start(loopback);
+	client = open_raw("relay.example.com");
+	backend = loopback_accept(loopback);
+	ck_assert_int_eq(pthread_create(&threads[0], NULL, drain, &backend),
+			 0);
+	ck_assert_int_eq(pthread_create(&threads[1], NULL, flood, &backend),
+			 0);
+	ck_assert_int_eq(setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &soon,
+				    sizeof(soon)), 0);
+	do {
+		raw13_put_update(raw, true);
+		raw13_put(raw, RAW13_DATA, data, sizeof(data));
+		ck_assert_int_lt(++sent, 10000);
+	} while (send_some(client, 0));
+	/* It does not take this any more: now we read, and it goes on. */
+	while (answers < sent || got < FLOOD) {
+		if (next_record(client, &len) == RAW13_HANDSHAKE)
+			answers += buf[0] == RAW13_KEY_UPDATE;
+		else
+			got += len;
+		ck_assert_uint_gt(len, 0);
+		(void)send_some(client, MSG_DONTWAIT);
+	}
+	ck_assert_int_eq(answers, sent);
+	ck_assert_uint_eq(got, FLOOD);
+	ck_assert_int_eq(shutdown(client->fd, SHUT_RDWR), 0);
+	ck_assert_int_eq(pthread_join(threads[0], NULL), 0);
+	ck_assert_int_eq(pthread_join(threads[1], NULL), 0);
+	close(backend);
 	client_free(client);
 }
 END_TEST
@@ -330,6 +409,7 @@ int main(void)
 			    2 * KINDS);
 	tcase_add_loop_test(tcase, test_one_more_ends_the_connection, 0,
 			    2 * KINDS);
+	tcase_add_test(tcase, test_answers_wait_in_bounds);
 	tcase_add_loop_test(tcase, test_no_handshake_after_the_handshake, 0,
 			    9);
 	tcase_add_test(tcase, test_renegotiation_is_refused);
