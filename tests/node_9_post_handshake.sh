@@ -5,7 +5,8 @@
 # GnuTLS's clients by the certificate that they show then, and by its choice
 # serves or closes those that show none or cannot be asked; bad certificates get
 # their alert, tickets resume on the other node without an identity, silence
-# ends in time, and keys change on the way through a long answer.
+# ends in time, a renegotiation is refused, and keys change on the way through a
+# long answer.
 . "$(dirname "$0")/lib.sh"
 need python3 jq redis-server gnutls-cli
 
@@ -28,6 +29,8 @@ make_client()
 			extendedKeyUsage=clientAuth) \
 		-out "$work/$1.pem" 2>>"$work/log/openssl"
 }
+
+has_expired() { [ "$(date +%s)" -gt "$expired_at" ]; }
 
 fingerprint()
 {
@@ -173,6 +176,7 @@ make_ca && make_ca clients && make_ca others
 make_certificate $closing
 make_client alice clients && make_client bob clients
 make_client stranger others && make_client expired clients 0
+expired_at=$(date +%s)
 mkdir "$work/www"
 head -c $((answer_kib * 1024)) /dev/urandom >"$work/www/long"
 free_port
@@ -184,6 +188,8 @@ await_of backend 20 "the backend" curl -sf \
 start_redis && make_farm_key
 write_node 1 && write_node 2
 start_node 1 && start_node 2
+
+await 10 "a certificate to expire" has_expired
 
 say "who is served"
 for client in openssl gnutls; do
@@ -214,6 +220,18 @@ awk -v s="$waited" -v ms=$wait_ms \
 	fall_short "waited $waited s"
 [ "$(ctl 1 stats --json | jq .node.failures.timeout)" = 1 ] ||
 	fall_short "the silent one was not counted"
+
+say "renegotiation"
+printf 'R\n' >"$work/request"
+hold_input "$work/request"
+timeout 30 openssl s_client -connect "127.0.0.1:${tls_port[1]}" -servername \
+	$continuing -CAfile "$work/ca.pem" -tls1_2 <&7 >"$work/log/again" 2>&1 || :
+exec 7>&-
+if ! grep -qi RENEGOTIATING "$work/log/again" ||
+	! grep -qi 'unexpected message' "$work/log/again"; then
+	fall_short "a renegotiation was not refused"
+fi
+cases=$((cases + 1))
 
 say "keys"
 get_long() { printf 'GET /long HTTP/1.0\r\n\r\n'; }
