@@ -35,7 +35,7 @@ static int slurp(struct stek_file *s, int dir, const char *name,
 	out->data = malloc(cap);
 	if (!out->data)
 		return STEK_ENOMEM;
-	err = stek__file_read(s, dir, name, out->data, cap - 1, &out->len);
+	err = stek__file_read(s, dir, name, out->data, cap - 2, &out->len);
 	if (err) {
 		free(out->data);
 		out->data = NULL;
@@ -43,6 +43,26 @@ static int slurp(struct stek_file *s, int dir, const char *name,
 	}
 	out->data[out->len] = '\0';
 	return 0;
+}
+
+/*
+ * A writer may have died within its line, and what others put there may be
+ * anything: whatever it is, it is ended lines of text, so that the next entry
+ * has something to follow. True if the last line had no end.
+ */
+static bool tidy(struct stek_blob *text)
+{
+	size_t i;
+
+	for (i = 0; i < text->len; i++) {
+		if (text->data[i] == '\0')
+			text->data[i] = '?';
+	}
+	if (!text->len || text->data[text->len - 1] == '\n')
+		return false;
+	text->data[text->len++] = '\n';
+	text->data[text->len] = '\0';
+	return true;
 }
 
 static size_t lines_in(const struct stek_blob *text)
@@ -77,8 +97,9 @@ static bool ends_with(const struct stek_blob *text, const char *line)
 {
 	size_t at = tail_of(text, 1), len = strlen(line);
 
-	if (len == 0)
-		return text->len == 0;
+	/* None at all, or one that says nothing. */
+	if (len == 0 && text->len == 0)
+		return true;
 	return text->len - at == len + 1 &&
 	       !memcmp(text->data + at, line, len);
 }
@@ -94,6 +115,8 @@ static int both(struct stek_file *s, int dir, struct stek_blob *out)
 	err = slurp(s, dir, "audit.1", &old);
 	if (err && err != STEK_EABSENT)
 		goto out;
+	(void)tidy(&now);
+	(void)tidy(&old);
 	err = STEK_ENOMEM;
 	out->data = malloc(old.len + now.len + 1);
 	if (!out->data)
@@ -111,20 +134,20 @@ out:
 	return err;
 }
 
-static int write_line(struct stek_file *s, int dir, const char *line)
+/* `torn`: the line before has no end yet. */
+static int write_line(struct stek_file *s, int dir, const char *line, bool torn)
 {
-	size_t len = strlen(line);
+	size_t len = strlen(line) + torn + 1;
 	char *text = malloc(len + 1);
 	int fd, err = 0;
 
 	if (!text)
 		return STEK_ENOMEM;
-	memcpy(text, line, len);
-	text[len] = '\n';
+	snprintf(text, len + 1, "%s%s\n", torn ? "\n" : "", line);
 	fd = openat(dir, "audit", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
 		    O_NOFOLLOW, 0600);
 	if (fd < 0 ||
-	    stek__disk_write(fd, (const uint8_t *)text, len + 1) < 0 ||
+	    stek__disk_write(fd, (const uint8_t *)text, len) < 0 ||
 	    fsync(fd) < 0)
 		err = stek__file_failed(s, "audit");
 	if (fd >= 0)
@@ -137,23 +160,27 @@ static int append_locked(struct stek_file *s, int dir, const char *after,
 			 const char *line)
 {
 	struct stek_blob now = { NULL, 0 }, old = { NULL, 0 };
-	bool last;
+	bool last, torn;
 	int err = slurp(s, dir, "audit", &now);
 
 	if (err && err != STEK_EABSENT)
 		return err;
+	torn = tidy(&now);
 	if (now.len == 0 && !slurp(s, dir, "audit.1", &old)) {
+		(void)tidy(&old);
 		last = ends_with(&old, after);
 		free(old.data);
 	} else {
 		last = ends_with(&now, after);
 	}
 	err = last ? 0 : STEK_ECONFLICT;
-	if (!err && lines_in(&now) >= STEK_AUDIT_KEPT &&
-	    renameat(dir, "audit", dir, "audit.1") < 0)
-		err = stek__file_failed(s, "set the audit aside");
+	if (!err && lines_in(&now) >= STEK_AUDIT_KEPT) {
+		torn = false;
+		if (renameat(dir, "audit", dir, "audit.1") < 0)
+			err = stek__file_failed(s, "set the audit aside");
+	}
 	free(now.data);
-	return err ? err : write_line(s, dir, line);
+	return err ? err : write_line(s, dir, line, torn);
 }
 
 int stek__file_audit(struct stek_file *s, const char *after, const char *line)

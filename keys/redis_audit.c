@@ -13,12 +13,14 @@
 /*
  * KEYS audit. ARGV the line that must be the last ("" for none), the new line,
  * how many to keep. 1: appended, 0: another line is the last. Trimmed exactly,
- * so that a stream with fewer lines that starts late has been cut.
+ * so that a stream with fewer lines that starts late has been cut. What is no
+ * line of text counts as an empty one, as it does where it is read.
  */
 const char stek__redis_audit_text[] =
 	"local e = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1) "
 	"local last = '' "
 	"if e[1] then last = e[1][2][2] end "
+	"if string.find(last, '[%z\\n]') then last = '' end "
 	"if last ~= ARGV[1] then return 0 end "
 	"redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[3], '*',"
 	" 'line', ARGV[2]) "
@@ -82,8 +84,9 @@ static int join(const redisReply *all, struct stek_blob *out)
 	for (i = all->elements; i-- > 0;) {
 		const redisReply *line = line_of(all->element[i]);
 
-		/* A line with a newline would read as two: one place each. */
-		if (line && !memchr(line->str, '\n', line->len)) {
+		/* What would read as two or as none: one place each. */
+		if (line && !memchr(line->str, '\n', line->len) &&
+		    !memchr(line->str, '\0', line->len)) {
 			memcpy(at, line->str, line->len);
 			at += line->len;
 		}

@@ -36,7 +36,7 @@ struct stek_replicas {
 
 struct stek_raw_member {
 	char name[STEK_NAME_MAX + 1];
-	int64_t seen_at_ms;	/* the store's clock when written */
+	int64_t seen_at_ms;	/* the store's clock when written; not below 0 */
 	size_t len;
 	uint8_t data[STEK_BEAT_MAX];
 };

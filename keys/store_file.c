@@ -170,6 +170,8 @@ static bool read_member(struct stek_file *s, int nodes, const char *name,
 	memcpy(out->name, name, stem - tail);
 	stek__reader_init(&reader, buf, TIME_LEN);
 	out->seen_at_ms = stek__read_i64(&reader);
+	if (out->seen_at_ms < 0)
+		return false;
 	out->len = len - TIME_LEN;
 	memcpy(out->data, buf + TIME_LEN, out->len);
 	return true;

@@ -178,6 +178,8 @@ static bool raw_member(struct stek_raw_member *out, const char *name,
 	memcpy(out->name, name, name_len);
 	out->name[name_len] = '\0';
 	out->seen_at_ms = be64(value->str);
+	if (out->seen_at_ms < 0)
+		return false;
 	out->len = value->len - TIME_LEN;
 	memcpy(out->data, value->str + TIME_LEN, out->len);
 	return true;

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <time.h>
 
+#include "audit.h"
 #include "storebench.h"
 
 #define DAY_MS (24 * 3600 * 1000LL)
@@ -51,6 +52,8 @@ START_TEST(test_beat_and_members)
 	ck_assert(pulse.has_ring && stek_version_equal(&pulse.version, &v));
 	ck_assert_int_ge(pulse.store_now_ms, (int64_t)(time(NULL) - 5) * 1000);
 	ck_assert_int_eq(store->ops->beat(store, "b", data, 0, &pulse), 0);
+	/* Of a time that no store gave: its age would be any number. */
+	plant_beat("never", INT64_MIN);
 	ck_assert_int_eq(store->ops->members(store, &members, &n, &now_ms), 0);
 	ck_assert_uint_eq(n, 2);
 	i = strcmp(members[0].name, "..") != 0;
@@ -205,6 +208,72 @@ START_TEST(test_audit)
 }
 END_TEST
 
+/* What somebody else left as the last of the audit, perhaps a part of a line. */
+static void plant_line(const char *line, size_t len)
+{
+	const char *argv[] = { "XADD", "stek:{farm}:audit", "*", "line", line };
+	const size_t lens[] = { 4, 17, 1, 4, len };
+	char path[128];
+	FILE *f;
+
+	if (kind == REDIS_STORE) {
+		freeReplyObject(redis_server_do(&server, 5, argv, lens));
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/stek-farm/audit", dir);
+	f = fopen(path, "a");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(line, 1, len, f), len);
+	fclose(f);
+}
+
+/* The last line as a writer sees it, and how many there are. */
+static char *last_of(struct stek_store *store, size_t *n)
+{
+	struct stek_blob tail = { NULL, 0 };
+	size_t i;
+	char *last;
+
+	ck_assert_int_eq(store->ops->audit_read(store, 16, &tail), 0);
+	ck_assert_uint_eq(strlen((char *)tail.data), tail.len);
+	ck_assert_int_eq(tail.data[tail.len - 1], '\n');
+	for (i = 0, *n = 0; i < tail.len; i++)
+		*n += tail.data[i] == '\n';
+	last = stek__audit_last(&tail);
+	ck_assert_ptr_nonnull(last);
+	stek__blob_free(&tail);
+	return last;
+}
+
+/* Whatever stands last, the next line can be written after it. */
+START_TEST(test_audit_after_odd_lines)
+{
+	static const struct { const char *line; size_t len; } odd[] = {
+		{ "a\nb", 3 }, { "a\0b", 3 }, { "\0", 1 }, { "\n", 1 },
+		{ "torn", 4 }, { "a\n", 2 }, { "\0\n", 2 }, { "\n\0", 2 },
+	};
+	struct stek_store *store = begin(_i);
+	size_t i, n, before;
+	char *last;
+
+	ck_assert_int_eq(store->ops->audit(store, "", "{\"n\":1}"), 0);
+	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		plant_line(odd[i].line, odd[i].len);
+		last = last_of(store, &before);
+		ck_assert_int_eq(store->ops->audit(store, "{\"n\":1}",
+						   "late"), STEK_ECONFLICT);
+		ck_assert_int_eq(store->ops->audit(store, last, "{\"n\":1}"),
+				 0);
+		free(last);
+		last = last_of(store, &n);
+		ck_assert_str_eq(last, "{\"n\":1}");
+		ck_assert(n == before + 1 || n == 16);
+		free(last);
+	}
+	stek__store_close(store);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_beat");
@@ -218,6 +287,7 @@ int main(void)
 	tcase_add_loop_test(both, test_hint, 0, stores);
 	tcase_add_loop_test(both, test_beat_before, 0, stores);
 	tcase_add_loop_test(both, test_audit, 0, stores);
+	tcase_add_loop_test(both, test_audit_after_odd_lines, 0, stores);
 	suite_add_tcase(suite, both);
 	return bench_run(suite);
 }
