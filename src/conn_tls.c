@@ -267,13 +267,13 @@ static bool complete(struct conn *conn)
 	}
 }
 
-/* Sets when a client that has answered once is to be asked again. */
-static void plan_question(struct conn *conn)
+/* Sets when a client that was asked at `asked_ms` is to be asked again. */
+static void plan_question(struct conn *conn, uint64_t asked_ms)
 {
 	uint64_t every_s = conn->host->client_reauth_s;
 
 	if (every_s && conn->session.identity.status)
-		conn->ask_ms = uv_now(&conn->worker->loop) + 1000 * every_s;
+		conn->ask_ms = asked_ms + 1000 * every_s;
 }
 
 static void end_unanswered(struct conn *conn)
@@ -286,18 +286,20 @@ static void end_unanswered(struct conn *conn)
 
 void conn_ask_again(struct conn *conn)
 {
-	const struct settings *settings = conn->generation->settings;
+	uint64_t time_ms = conn->generation->settings->handshake_timeout_ms;
+	uint64_t now = uv_now(&conn->worker->loop);
 
 	if (conn->asked_again && tls_awaits_answer(conn->tls)) {
 		end_unanswered(conn);
 		return;
 	}
 	conn->asked_again = !conn->asked_again;
-	if (conn->asked_again && tls_ask_again(conn->tls) == 0)
-		conn->ask_ms = uv_now(&conn->worker->loop) +
-			settings->handshake_timeout_ms;
+	if (!conn->asked_again)
+		plan_question(conn, conn->ask_ms - time_ms);
+	else if (tls_ask_again(conn->tls) == 0)
+		conn->ask_ms = now + time_ms;
 	else
-		plan_question(conn);
+		plan_question(conn, now);
 	conn_await_end(conn);
 	conn_run(conn);
 }
@@ -318,7 +320,7 @@ bool conn_step_asking(struct conn *conn)
 
 	switch (tls_answer(conn->tls, worker->plain, WORKER_PLAIN_MAX)) {
 	case TLS_OK:
-		plan_question(conn);
+		plan_question(conn, uv_now(&worker->loop));
 		return admit(conn);
 	case TLS_AGAIN:
 		if (!conn->eof)
