@@ -226,6 +226,49 @@ START_TEST(test_shares_matter_in_tls13_only)
 }
 END_TEST
 
+static void parse_with(uint16_t type, const char *bytes, size_t len)
+{
+	size_t n;
+
+	hello_model(&model, hello_tls12, type);
+	if (len)
+		hello_extension(&model, type, bytes, len);
+	n = hello_frame(model.bytes, model.len, 16384, input);
+	ck_assert(gate_parse(&seen, input, n, scratch) == GATE_PASS);
+}
+
+/* Groups that hosts may have are told apart; others, GREASE too, are none. */
+START_TEST(test_groups_are_known)
+{
+	parse_with(10, "", 0);
+	ck_assert(!seen.has_groups);
+	parse_with(10, "\x00\x06\x0a\x0a\x00\x1e\x01\x00", 8);
+	ck_assert(seen.has_groups);
+	ck_assert_uint_eq(seen.groups, 0);
+	parse_with(10, "\x00\x04\x00\x17\x00\x18", 6);
+	ck_assert_uint_eq(seen.groups, GATE_P256 | GATE_P384);
+	parse_with(10, "\x00\x04\x00\x19\x00\x1d", 6);
+	ck_assert_uint_eq(seen.groups, GATE_P521 | GATE_X25519);
+}
+END_TEST
+
+/* And so are the kinds of signatures that a client verifies. */
+START_TEST(test_schemes_are_known)
+{
+	parse_with(13, "", 0);
+	ck_assert(!seen.has_schemes);
+	parse_with(13, "\x00\x08\x08\x07\x08\x09\x0a\x0a\x01\x01", 10);
+	ck_assert(seen.has_schemes);
+	ck_assert_uint_eq(seen.schemes, 0);
+	parse_with(13, "\x00\x02\x04\x03", 4);
+	ck_assert_uint_eq(seen.schemes, GATE_ECDSA);
+	parse_with(13, "\x00\x04\x02\x01\x06\x01", 6);
+	ck_assert_uint_eq(seen.schemes, GATE_RSA_PKCS1);
+	parse_with(13, "\x00\x04\x08\x04\x08\x06", 6);
+	ck_assert_uint_eq(seen.schemes, GATE_RSA_PSS);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("gate_share");
@@ -244,6 +287,8 @@ int main(void)
 	suite_add_tcase(suite, x25519);
 	tcase_add_test(groups, test_groups);
 	tcase_add_test(groups, test_shares_matter_in_tls13_only);
+	tcase_add_test(groups, test_groups_are_known);
+	tcase_add_test(groups, test_schemes_are_known);
 	suite_add_tcase(suite, groups);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
