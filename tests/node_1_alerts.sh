@@ -194,7 +194,7 @@ again()
 		return
 	fi
 	rm -f "$work/session"
-	by_first "$1"
+	by_first "$1" "${args[@]}"
 	by_openssl "$1" "${args[@]}" -sess_in "$work/session"
 }
 
@@ -202,18 +202,19 @@ again()
 again_at()
 {
 	rm -f "$work/session"
-	by_first
+	args_of_openssl
+	by_first "${tls_port[1]}" "${args[@]}"
 	args_of_openssl "${@:2}"
 	by_openssl "$1" "${args[@]}" -sess_in "$work/session"
 }
 
-# One good connection to the first node that leaves its ticket behind.
+# by_first PORT ARGUMENT...: a good connection that leaves its ticket behind.
 by_first()
 {
 	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 20 openssl s_client -connect \
-		"127.0.0.1:${1:-${tls_port[1]}}" -tls1_"${version#1.}" \
-		-ign_eof -servername "$host" -keylogfile "$work/keys" \
-		-sess_out "$work/session" >"$work/log/first" 2>&1 || :
+		"127.0.0.1:$1" -tls1_"${version#1.}" -ign_eof \
+		-keylogfile "$work/keys" -sess_out "$work/session" "${@:2}" \
+		>"$work/log/first" 2>&1 || :
 }
 
 # spoilt WHAT CONNECT WISH...: through helper_tamper.
@@ -310,10 +311,10 @@ row()
 		verdict+="; logged $logged" ;;
 	esac
 	case $kind:$what in
-	resumed:*Finished* | resumed:record* | resumed:unknown\ message)
+	resumed*:*Finished* | resumed*:record* | resumed*:unknown\ message)
 		is_resumed || verdict+="; not resumed" ;;
 	esac
-	printf '%-28s %-7s %-3s %-7s %-9s %-26s %s\n' "$what" "$client" \
+	printf '%-28s %-7s %-3s %-9s %-9s %-26s %s\n' "$what" "$client" \
 		"$version" "$kind" "$due" "$reason" "$verdict"
 	rows=$((rows + 1))
 	if [ "$verdict" = as-expected ]; then
@@ -416,6 +417,9 @@ resumed_rows()
 	[ "$version" = 1.2 ] || row "bad binder" bad_finished 51 \
 		spoilt binder again
 	row "closed by the client" closed end spoilt close again
+	kind=resumed+m
+	finished_rows again sni=mtls.example.test cert=good
+	kind=resumed
 	# In TLS 1.2 the library cannot say anything just then.
 	row "time-out" timeout "$(by_version end 90)" spoilt silent again
 }
@@ -443,7 +447,7 @@ make_farm_key
 node 1 TLSv1.2,TLSv1.3
 node 2 TLSv1.2
 node 3 TLSv1.3
-printf '%-28s %-7s %-3s %-7s %-9s %-26s %s\n' what client TLS kind seen \
+printf '%-28s %-7s %-3s %-9s %-9s %-26s %s\n' what client TLS kind seen \
 	counted verdict
 strangers
 for client in ${STEKD_ALERT_CLIENTS:-openssl gnutls}; do
