@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -32,7 +33,11 @@ enum manner {
 	TLS12_ONLY,
 	NO_TICKETS,
 	STOPS_PROBE,	/* good, but the third request is our SIGINT */
+	SLOW,		/* good, but each answer takes SLOW_MS */
+	ONE_TICKET,	/* only its first connection gets tickets */
 };
+
+#define SLOW_MS 50
 
 struct server {
 	const char *name;
@@ -86,6 +91,8 @@ static void answer(struct server *server, SSL *ssl)
 		return;
 	if (server->manner == STOPS_PROBE && ++server->served == 3)
 		raise(SIGINT);
+	if (server->manner == SLOW)
+		poll(NULL, 0, SLOW_MS);
 	if (server->manner == LIES)
 		resumed = !resumed;
 	snprintf(text, sizeof(text),
@@ -114,6 +121,8 @@ static void *serve(void *arg)
 			continue;
 		ssl = SSL_new(server->ctx);
 		SSL_set_fd(ssl, fd);
+		if (server->manner == ONE_TICKET && server->served++ > 0)
+			SSL_set_num_tickets(ssl, 0);
 		if (server->manner != HANGS_UP && SSL_accept(ssl) == 1)
 			answer(server, ssl);
 		SSL_free(ssl);

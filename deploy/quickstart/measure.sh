@@ -21,7 +21,7 @@ phase_row()
 	jq -r --arg phase "$1" '[$phase, .connections, .offered, .resumed,
 		"\((.resumption_rate // 0) * 10000 | round / 100) %",
 		.failed, .ticket_keys,
-		(.latency_ms.full.p50 // 0 | . * 100 | round / 100),
+		(.latency_ms.full.p50 // .warmup.latency_ms.p50 // 0 | . * 100 | round / 100),
 		(.latency_ms.resumed.p50 // 0 | . * 100 | round / 100)]
 		| @tsv' "$dir/$2.json" |
 		awk -F'\t' '{ printf "%-16s %11s %8s %8s %9s %7s %5s %9s %9s\n",

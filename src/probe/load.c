@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "stop.h"
 #include "worker.h"
@@ -26,11 +27,22 @@ static int merge(struct load_result *into, const struct load_result *from)
 		a->full += b->full;
 		a->elsewhere += b->elsewhere;
 		a->tickets += b->tickets;
+		a->lost += b->lost;
 		result |= key_names_merge(&into->keys[v], &from->keys[v]);
+		result |= samples_merge(&into->lifetimes[v],
+					&from->lifetimes[v]);
 	}
 	result |= samples_merge(&into->full, &from->full);
 	result |= samples_merge(&into->resumed, &from->resumed);
+	result |= samples_merge(&into->full_due, &from->full_due);
+	result |= samples_merge(&into->resumed_due, &from->resumed_due);
+	result |= samples_merge(&into->late, &from->late);
+	result |= samples_merge(&into->warm, &from->warm);
+	result |= course_merge(&into->course, &from->course);
+	result |= course_merge(&into->eras, &from->eras);
+	reasons_merge(&into->groups, &from->groups);
 	reasons_merge(&into->failures, &from->failures);
+	reasons_merge(&into->warm_failures, &from->warm_failures);
 	into->warm_connections += from->warm_connections;
 	into->warm_failed += from->warm_failed;
 	into->reached = into->reached || from->reached;
@@ -105,9 +117,59 @@ static unsigned start_threads(struct load_shared *shared,
 	return started;
 }
 
+uint64_t load_due(unsigned rate, int64_t elapsed_us)
+{
+	return elapsed_us < 0 ? 0 : (uint64_t)elapsed_us * rate / 1000000 + 1;
+}
+
+/* Rounded up: by then load_due() counts it. */
+int64_t load_due_us(unsigned rate, uint64_t index)
+{
+	return (int64_t)((index * 1000000 + rate - 1) / rate);
+}
+
+static void sort_all(struct load_result *result)
+{
+	for (int v = 0; v < TLS_VERSIONS; v++)
+		samples_sort(&result->lifetimes[v]);
+	samples_sort(&result->full);
+	samples_sort(&result->resumed);
+	samples_sort(&result->full_due);
+	samples_sort(&result->resumed_due);
+	samples_sort(&result->late);
+	samples_sort(&result->warm);
+}
+
+static void end_cpu(const struct load_plan *plan, struct load_result *out)
+{
+	for (size_t i = 0; i < plan->n_servers; i++) {
+		struct cpu_sample now;
+		bool there = cpu_read(&now, plan->servers[i]) == 0;
+
+		cpu_end(&out->servers[i], there ? &now : NULL,
+			(double)sysconf(_SC_CLK_TCK));
+	}
+}
+
+/*
+ * Those whose moment had come when a duration was over, and whose place had
+ * not: left out of the latencies, so told.
+ */
+static uint64_t unstarted(struct load_shared *shared)
+{
+	const struct load_plan *plan = shared->plan;
+	uint64_t next = atomic_load(&shared->next), due;
+
+	if (!plan->rate || !plan->duration_s || stop_asked())
+		return 0;
+	due = load_due(plan->rate,
+		       (int64_t)plan->duration_s * 1000000 - 1);
+	return due > next ? due - next : 0;
+}
+
 int load_run(const struct load_plan *plan, struct load_result *out)
 {
-	struct load_shared shared = {.plan = plan};
+	struct load_shared shared = {.plan = plan, .servers = out->servers};
 	struct load_worker *workers;
 	int64_t ended_us = 0;
 	unsigned started;
@@ -130,12 +192,13 @@ int load_run(const struct load_plan *plan, struct load_result *out)
 			ended_us = worker->ended_us;
 		load_clear(&worker->result);
 	}
+	end_cpu(plan, out);
 	if (started < plan->threads)
 		result = -1;
 	out->stopped = stop_asked();
 	out->seconds = (double)(ended_us - atomic_load(&shared.begun_us)) / 1e6;
-	samples_sort(&out->full);
-	samples_sort(&out->resumed);
+	out->unstarted = unstarted(&shared);
+	sort_all(out);
 	pthread_barrier_destroy(&shared.warm);
 	pthread_mutex_destroy(&shared.gate);
 	free(workers);
@@ -144,10 +207,31 @@ int load_run(const struct load_plan *plan, struct load_result *out)
 
 void load_clear(struct load_result *result)
 {
-	for (int v = 0; v < TLS_VERSIONS; v++)
+	for (int v = 0; v < TLS_VERSIONS; v++) {
 		key_names_clear(&result->keys[v]);
+		samples_clear(&result->lifetimes[v]);
+	}
 	samples_clear(&result->full);
 	samples_clear(&result->resumed);
+	samples_clear(&result->full_due);
+	samples_clear(&result->resumed_due);
+	samples_clear(&result->late);
+	samples_clear(&result->warm);
+	course_clear(&result->course);
+	course_clear(&result->eras);
+}
+
+bool load_cpu(const struct load_plan *plan, const struct load_result *result,
+	      double *user_s, double *system_s)
+{
+	*user_s = *system_s = 0;
+	for (size_t i = 0; i < plan->n_servers; i++) {
+		if (!result->servers[i].known)
+			return false;
+		*user_s += result->servers[i].user_s;
+		*system_s += result->servers[i].system_s;
+	}
+	return plan->n_servers > 0;
 }
 
 int load_verdict(const struct load_result *result, unsigned expect)

@@ -26,6 +26,7 @@ static const char usage[] =
 	"  --tls 1.2|1.3|both     versions (both)\n"
 	"  --sni NAME             server name (the host part of the address)\n"
 	"  --ca FILE              verify certificates; without it they are not\n"
+	"  --groups LIST          for the key exchange, say X25519:P-256\n"
 	"  --send-proxy           start with a PROXY protocol v2 header (LOCAL)\n"
 	"  --expect PERCENT       exit 1 when fewer resume\n"
 	"  --json | --csv         for programs\n"
@@ -35,13 +36,17 @@ static const char usage[] =
 	"load:\n"
 	"  --connections N        how many in all (1000), or\n"
 	"  --duration SECONDS     for how long\n"
-	"  --concurrency N        at a time (10)\n"
+	"  --concurrency N        at a time (10; with --open-loop 1000)\n"
 	"  --rate N               begin at most N a second (as many as go)\n"
+	"  --open-loop            begin exactly N a second, whatever the server\n"
+	"                         does; needs --rate\n"
 	"  --threads N            (1)\n"
 	"  --resume PERCENT       share that offers a ticket (100)\n"
 	"  --warmup N             full handshakes of each version before, to get\n"
-	"                         tickets (as many as the concurrency)\n"
+	"                         tickets (the concurrency; open loop: 100)\n"
 	"  --single-use           offer a TLS 1.2 ticket once, too\n"
+	"  --reuse                offer a ticket while it resumes, of TLS 1.3 too\n"
+	"  --server-pid PID[,PID...]  tell these processes' CPU time\n"
 	"  --progress             a line a second on standard error\n"
 	"\n"
 	"exit status: 0 good, 1 failures or below --expect, 2 wrong usage,\n"
@@ -51,6 +56,7 @@ enum {
 	OPT_TLS = 256,
 	OPT_SNI,
 	OPT_CA,
+	OPT_GROUPS,
 	OPT_PROXY,
 	OPT_EXPECT,
 	OPT_JSON,
@@ -67,6 +73,9 @@ enum {
 	OPT_RESUME,
 	OPT_WARMUP,
 	OPT_SINGLE_USE,
+	OPT_OPEN_LOOP,
+	OPT_REUSE,
+	OPT_SERVER_PID,
 	OPT_PROGRESS,
 };
 
@@ -75,6 +84,7 @@ static const struct option long_options[] = {
 	{"tls", required_argument, NULL, OPT_TLS},
 	{"sni", required_argument, NULL, OPT_SNI},
 	{"ca", required_argument, NULL, OPT_CA},
+	{"groups", required_argument, NULL, OPT_GROUPS},
 	{"send-proxy", no_argument, NULL, OPT_PROXY},
 	{"expect", required_argument, NULL, OPT_EXPECT},
 	{"json", no_argument, NULL, OPT_JSON},
@@ -91,11 +101,16 @@ static const struct option long_options[] = {
 	{"resume", required_argument, NULL, OPT_RESUME},
 	{"warmup", required_argument, NULL, OPT_WARMUP},
 	{"single-use", no_argument, NULL, OPT_SINGLE_USE},
+	{"open-loop", no_argument, NULL, OPT_OPEN_LOOP},
+	{"reuse", no_argument, NULL, OPT_REUSE},
+	{"server-pid", required_argument, NULL, OPT_SERVER_PID},
 	{"progress", no_argument, NULL, OPT_PROGRESS},
 	{NULL, 0, NULL, 0},
 };
 
 #define WARMUP_DEFAULT UINT32_MAX
+#define OPEN_PLACES 1000	/* of an open loop, unless told */
+#define OPEN_WARMUP 100
 
 static int number(const char *text, uint64_t least, uint64_t most,
 		  uint64_t *out)
@@ -133,6 +148,26 @@ static int versions(struct options *out, const char *text)
 	return out->versions[TLS_V12] || out->versions[TLS_V13] ? 0 : -1;
 }
 
+/* Adds the processes of a comma-separated list. */
+static int pid_list(struct load_plan *load, const char *text)
+{
+	for (const char *p = text; p;) {
+		size_t len = strcspn(p, ",");
+		char one[16];
+		unsigned pid;
+
+		if (len >= sizeof(one) || load->n_servers == LOAD_SERVERS_MAX)
+			return -1;
+		memcpy(one, p, len);
+		one[len] = '\0';
+		if (small_number(one, 1, INT32_MAX, &pid) != 0)
+			return -1;
+		load->servers[load->n_servers++] = (pid_t)pid;
+		p = p[len] ? p + len + 1 : NULL;
+	}
+	return 0;
+}
+
 static int take_load(struct options *out, int option, const char *arg)
 {
 	struct load_plan *load = &out->load;
@@ -157,6 +192,14 @@ static int take_load(struct options *out, int option, const char *arg)
 	case OPT_SINGLE_USE:
 		load->single_use = true;
 		return 0;
+	case OPT_OPEN_LOOP:
+		load->open_loop = true;
+		return 0;
+	case OPT_REUSE:
+		load->reuse = true;
+		return 0;
+	case OPT_SERVER_PID:
+		return pid_list(load, arg);
 	default:
 		load->progress = true;
 		return 0;
@@ -174,6 +217,9 @@ static int take(struct options *out, int option, const char *arg)
 	case OPT_CA:
 		out->tls.ca = arg;
 		return 0;
+	case OPT_GROUPS:
+		out->tls.groups = arg;
+		return tls_groups_valid(arg) ? 0 : -1;
 	case OPT_PROXY:
 		out->tls.send_proxy = true;
 		return 0;
@@ -190,6 +236,29 @@ static int take(struct options *out, int option, const char *arg)
 	default:
 		return take_load(out, option, arg);
 	}
+}
+
+/* What follows from other options, and what does not go together. */
+static int finish_load(struct load_plan *load, FILE *err)
+{
+	if (load->open_loop && !load->rate) {
+		fputs("stekprobe: --open-loop needs --rate\n", err);
+		return -1;
+	}
+	if (load->single_use && load->reuse) {
+		fputs("stekprobe: either --single-use or --reuse\n", err);
+		return -1;
+	}
+	if (!load->concurrency)
+		load->concurrency = load->open_loop ? OPEN_PLACES : 10;
+	if (load->warmup != WARMUP_DEFAULT)
+		return 0;
+	load->warmup = load->concurrency;
+	if (load->open_loop && load->warmup > OPEN_WARMUP)
+		load->warmup = OPEN_WARMUP;
+	if (load->share == 0)
+		load->warmup = 0;
+	return 0;
 }
 
 static int finish(struct options *out, FILE *err)
@@ -210,13 +279,13 @@ static int finish(struct options *out, FILE *err)
 	}
 	if (!load->connections && !load->duration_s)
 		load->connections = 1000;
+	if (finish_load(load, err) != 0)
+		return -1;
 	if (load->concurrency < load->threads) {
 		fputs("stekprobe: --concurrency must not be below --threads\n",
 		      err);
 		return -1;
 	}
-	if (load->warmup == WARMUP_DEFAULT)
-		load->warmup = load->share ? load->concurrency : 0;
 	load->tls = out->tls;
 	load->addresses = out->addresses;
 	load->n = out->n_addresses;
@@ -267,7 +336,7 @@ int options_parse(struct options *out, int argc, char **argv, FILE *err)
 	*out = (struct options){
 		.tries = 5,
 		.versions = {true, true},
-		.load = {.concurrency = 10, .threads = 1,
+		.load = {.threads = 1,
 			 .share = SHARE_WHOLE, .warmup = WARMUP_DEFAULT},
 	};
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Prints what stekprobe load measured: tables for people, JSON and CSV for
- * programs. Times are milliseconds of the handshake alone.
+ * Prints what stekprobe load measured: tables for people, CSV for programs
+ * (report_json.c has the JSON). Times are milliseconds.
  */
 #include <string.h>
 
-#include <jansson.h>
+#include "report.h"
 
-#include "load.h"
+const struct lifetime_class lifetime_classes[LIFETIME_CLASSES] = {
+	{0, 600, "to 10 min"},	{600, 3600, "to 1 h"},
+	{3600, 7200, "to 2 h"}, {7200, 43200, "to 12 h"},
+	{43200, 86400, "to 1 d"},
+	/* RFC 8446 s4.6.1 allows no more than seven days. */
+	{86400, 604800, "to 7 d"}, {604800, UINT32_MAX, "above 7 d"},
+};
 
-static struct load_counts sum_counts(const struct load_result *result)
+struct load_counts load_sum(const struct load_result *result)
 {
 	struct load_counts sum = {0};
 
@@ -24,12 +30,12 @@ static struct load_counts sum_counts(const struct load_result *result)
 		sum.full += c->full;
 		sum.elsewhere += c->elsewhere;
 		sum.tickets += c->tickets;
+		sum.lost += c->lost;
 	}
 	return sum;
 }
 
-/* A key that sealed tickets of both versions counts once. */
-static size_t sum_keys(const struct load_result *result)
+size_t load_keys(const struct load_result *result)
 {
 	struct key_names all = {0};
 	size_t n;
@@ -43,8 +49,8 @@ static size_t sum_keys(const struct load_result *result)
 	return n;
 }
 
-static double per_second(const struct load_result *result,
-			 const struct load_counts *sum)
+double load_per_second(const struct load_result *result,
+		       const struct load_counts *sum)
 {
 	uint64_t good = sum->resumed + sum->full;
 
@@ -56,8 +62,7 @@ static double ms(const struct samples *samples, unsigned percent)
 	return samples_percentile(samples, percent) / 1000.0;
 }
 
-/* A percentage cut to two decimals, so that 100 means all of them. */
-static const char *percent(char out[32], uint64_t part, uint64_t whole)
+const char *load_percent(char out[32], uint64_t part, uint64_t whole)
 {
 	uint64_t cut = whole ? part * 10000 / whole : 0;
 
@@ -79,7 +84,7 @@ static void print_row(const char *name, const struct load_counts *c, size_t keys
 		name, (unsigned long long)c->connections,
 		(unsigned long long)c->failed, (unsigned long long)c->full,
 		(unsigned long long)c->offered, (unsigned long long)c->resumed,
-		percent(rate, c->resumed, c->offered),
+		load_percent(rate, c->resumed, c->offered),
 		(unsigned long long)c->elsewhere, keys);
 }
 
@@ -91,10 +96,92 @@ static void print_latency(const char *name, const struct samples *s, FILE *out)
 		ms(s, 50), ms(s, 90), ms(s, 99), ms(s, 100));
 }
 
+static void print_lifetimes(const char *name, const struct samples *s, FILE *out)
+{
+	size_t zero = s->n, rest;
+
+	if (s->n == 0)
+		return;
+	fprintf(out, "%s lifetimes: %u to %u s, median %u s (", name,
+		(unsigned)samples_percentile(s, 0),
+		(unsigned)samples_percentile(s, 100),
+		(unsigned)samples_percentile(s, 50));
+	for (size_t i = 0; i < LIFETIME_CLASSES; i++)
+		zero -= samples_between(s, lifetime_classes[i].above,
+					lifetime_classes[i].most);
+	rest = s->n - zero;
+	if (zero > 0)
+		fprintf(out, "none hinted %zu%s", zero, rest ? ", " : "");
+	for (size_t i = 0; i < LIFETIME_CLASSES; i++) {
+		size_t n = samples_between(s, lifetime_classes[i].above,
+					   lifetime_classes[i].most);
+
+		rest -= n;
+		if (n > 0)
+			fprintf(out, "%s %zu%s", lifetime_classes[i].name, n,
+				rest ? ", " : "");
+	}
+	fputs(")\n", out);
+}
+
+static void print_reasons(const char *title, const struct reasons *reasons,
+			  FILE *out)
+{
+	for (size_t i = 0; i < reasons->n; i++)
+		fprintf(out, "%s%s %llu%s", i ? ", " : title,
+			reasons->list[i].name,
+			(unsigned long long)reasons->list[i].count,
+			i + 1 == reasons->n ? "\n" : "");
+}
+
+double load_cpu_us(const struct load_plan *plan,
+		   const struct load_result *result)
+{
+	uint64_t n = load_sum(result).connections;
+	double user_s, system_s;
+
+	if (!load_cpu(plan, result, &user_s, &system_s) || n == 0)
+		return -1;
+	return (user_s + system_s) * 1e6 / (double)n;
+}
+
+static void print_cpu(const struct load_plan *plan,
+		      const struct load_result *result, FILE *out)
+{
+	double user_s, system_s;
+
+	if (load_cpu(plan, result, &user_s, &system_s))
+		fprintf(out, "server CPU %.2f s user, %.2f s system: %.0f us "
+			"for each connection\n", user_s, system_s,
+			load_cpu_us(plan, result));
+	for (size_t i = 0; i < plan->n_servers; i++) {
+		if (!result->servers[i].known)
+			fprintf(out, "server CPU not known: process %ld was "
+				"not there all the time\n",
+				(long)plan->servers[i]);
+	}
+}
+
+/* Since the moment at which the rate wanted the connection. */
+static void print_due(const struct load_plan *plan,
+		      const struct load_result *result, FILE *out)
+{
+	if (!plan->rate)
+		return;
+	fprintf(out, "\nfrom the moment that --rate set, %s loop\n",
+		plan->open_loop ? "open" : "closed");
+	print_latency("full", &result->full_due, out);
+	print_latency("resumed", &result->resumed_due, out);
+	print_latency("begun", &result->late, out);
+	if (result->unstarted > 0)
+		fprintf(out, "%llu connections were due and had found no place "
+			"at the end\n", (unsigned long long)result->unstarted);
+}
+
 static void print_text(const struct load_plan *plan,
 		       const struct load_result *result, FILE *out)
 {
-	struct load_counts sum = sum_counts(result);
+	struct load_counts sum = load_sum(result);
 	char wanted[32], actual[32];
 
 	fprintf(out, "%-8s %11s %7s %9s %9s %9s %8s %10s %5s\n", "version",
@@ -105,98 +192,31 @@ static void print_text(const struct load_plan *plan,
 			print_row(tls_version_name((enum tls_version)v),
 				  &result->counts[v], result->keys[v].n, out);
 	}
-	print_row("total", &sum, sum_keys(result), out);
+	print_row("total", &sum, load_keys(result), out);
 	fprintf(out, "\n%-8s %11s %9s %9s %9s %9s\n", "ms", "handshakes", "p50",
 		"p90", "p99", "max");
 	print_latency("full", &result->full, out);
 	print_latency("resumed", &result->resumed, out);
+	print_latency("warm-up", &result->warm, out);
+	print_due(plan, result, out);
 	fprintf(out, "\n%.1f handshakes/s for %.2f s after a warm-up of %llu"
-		"%s\n", per_second(result, &sum), result->seconds,
+		"%s\n", load_per_second(result, &sum), result->seconds,
 		(unsigned long long)result->warm_connections,
 		result->stopped ? ", ended early" : "");
 	fprintf(out, "resumption expected %s, actual %s of all connections\n",
-		percent(wanted, sum.wanted, sum.connections),
-		percent(actual, sum.resumed, sum.connections));
+		load_percent(wanted, sum.wanted, sum.connections),
+		load_percent(actual, sum.resumed, sum.connections));
 	if (sum.wanted > sum.offered)
 		fprintf(out, "%llu of them had no ticket left, or never "
 			"sent it\n",
 			(unsigned long long)(sum.wanted - sum.offered));
-	for (size_t i = 0; i < result->failures.n; i++)
-		fprintf(out, "%s%s %llu%s", i ? ", " : "failures: ",
-			result->failures.list[i].name,
-			(unsigned long long)result->failures.list[i].count,
-			i + 1 == result->failures.n ? "\n" : "");
-}
-
-static json_t *counts_json(const struct load_counts *c, size_t keys)
-{
-	json_t *object = json_object();
-	const struct {
-		const char *name;
-		uint64_t value;
-	} members[] = {
-		{"connections", c->connections}, {"failed", c->failed},
-		{"wanted", c->wanted},		 {"offered", c->offered},
-		{"resumed", c->resumed},	 {"full", c->full},
-		{"resumed_elsewhere", c->elsewhere}, {"tickets", c->tickets},
-		{"ticket_keys", keys},
-	};
-
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-		json_object_set_new(object, members[i].name,
-				    json_integer((json_int_t)members[i].value));
-	json_object_set_new(object, "resumption_rate",
-			    c->offered ? json_real((double)c->resumed /
-						   (double)c->offered)
-				       : json_null());
-	return object;
-}
-
-static json_t *latency_json(const struct samples *s)
-{
-	if (s->n == 0)
-		return json_null();
-	return json_pack("{s:I, s:f, s:f, s:f, s:f}", "n", (json_int_t)s->n,
-			 "p50", ms(s, 50), "p90", ms(s, 90), "p99", ms(s, 99),
-			 "max", ms(s, 100));
-}
-
-static void print_json(const struct load_plan *plan,
-		       const struct load_result *result, FILE *out)
-{
-	struct load_counts sum = sum_counts(result);
-	json_t *root = counts_json(&sum, sum_keys(result));
-	json_t *versions = json_object(), *failures = json_object();
-
-	for (int v = 0; v < TLS_VERSIONS; v++) {
-		if (plan->versions[v])
-			json_object_set_new(
-				versions, tls_version_name((enum tls_version)v),
-				counts_json(&result->counts[v],
-					    result->keys[v].n));
-	}
-	for (size_t i = 0; i < result->failures.n; i++)
-		json_object_set_new(
-			failures, result->failures.list[i].name,
-			json_integer((json_int_t)result->failures.list[i].count));
-	json_object_set_new(root, "versions", versions);
-	json_object_set_new(root, "failures", failures);
-	json_object_set_new(root, "latency_ms",
-			    json_pack("{s:o, s:o}", "full",
-				      latency_json(&result->full), "resumed",
-				      latency_json(&result->resumed)));
-	json_object_set_new(root, "warmup",
-			    json_pack("{s:I, s:I}", "connections",
-				      (json_int_t)result->warm_connections,
-				      "failed",
-				      (json_int_t)result->warm_failed));
-	json_object_set_new(root, "handshakes_per_s",
-			    json_real(per_second(result, &sum)));
-	json_object_set_new(root, "seconds", json_real(result->seconds));
-	json_object_set_new(root, "ended_early", json_boolean(result->stopped));
-	json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-	fputc('\n', out);
-	json_decref(root);
+	for (int v = 0; v < TLS_VERSIONS; v++)
+		print_lifetimes(tls_version_name((enum tls_version)v),
+				&result->lifetimes[v], out);
+	print_reasons("groups: ", &result->groups, out);
+	print_cpu(plan, result, out);
+	print_reasons("failures: ", &result->failures, out);
+	print_reasons("failures of the warm-up: ", &result->warm_failures, out);
 }
 
 static void csv_row(const char *name, const struct load_counts *c, size_t keys,
@@ -204,36 +224,45 @@ static void csv_row(const char *name, const struct load_counts *c, size_t keys,
 {
 	struct load_counts own = *c;
 
-	fprintf(out, "%s,%llu,%llu,%llu,%llu,%llu,%llu,%llu,%zu,%.3f,%.1f\n",
+	fprintf(out,
+		"%s,%llu,%llu,%llu,%llu,%llu,%llu,%llu,%zu,%.3f,%.1f,%llu\n",
 		name, (unsigned long long)c->connections,
 		(unsigned long long)c->failed, (unsigned long long)c->wanted,
 		(unsigned long long)c->offered, (unsigned long long)c->resumed,
 		(unsigned long long)c->full, (unsigned long long)c->elsewhere,
-		keys, result->seconds, per_second(result, &own));
+		keys, result->seconds, load_per_second(result, &own),
+		(unsigned long long)c->lost);
 }
 
 static void print_csv(const struct load_plan *plan,
 		      const struct load_result *result, FILE *out)
 {
-	struct load_counts sum = sum_counts(result);
+	struct load_counts sum = load_sum(result);
 
 	fputs("version,connections,failed,wanted,offered,resumed,full,"
-	      "resumed_elsewhere,ticket_keys,seconds,handshakes_per_s\n", out);
+	      "resumed_elsewhere,ticket_keys,seconds,handshakes_per_s,lost\n",
+	      out);
 	for (int v = 0; v < TLS_VERSIONS; v++) {
 		if (plan->versions[v])
 			csv_row(tls_version_name((enum tls_version)v),
 				&result->counts[v], result->keys[v].n, result,
 				out);
 	}
-	csv_row("total", &sum, sum_keys(result), result, out);
+	csv_row("total", &sum, load_keys(result), result, out);
 }
 
 void load_print(const struct load_plan *plan, const struct load_result *result,
 		enum report_format format, FILE *out)
 {
-	if (format == REPORT_JSON)
-		print_json(plan, result, out);
-	else if (format == REPORT_CSV)
+	if (format == REPORT_JSON) {
+		json_t *root = load_json(plan, result);
+
+		json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+		fputc('\n', out);
+		json_decref(root);
+		return;
+	}
+	if (format == REPORT_CSV)
 		print_csv(plan, result, out);
 	else
 		print_text(plan, result, out);

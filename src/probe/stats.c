@@ -67,6 +67,23 @@ void samples_clear(struct samples *samples)
 	*samples = (struct samples){0};
 }
 
+size_t samples_between(const struct samples *samples, uint32_t low,
+		       uint32_t high)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < samples->n; i++)
+		n += samples->us[i] > low && samples->us[i] <= high;
+	return n;
+}
+
+uint32_t sample_of(int64_t us)
+{
+	if (us < 0)
+		return 0;
+	return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
 void reasons_add(struct reasons *reasons, const char *name, uint64_t count)
 {
 	size_t i;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stats.h - what the probe counts: latencies, failures by reason, the distinct
- * key names of tickets, and the exact share of connections that resume. Each
+ * stats.h - what the probe counts: latencies and lifetimes, failures by reason,
+ * the distinct key names of tickets, and the exact share of connections that resume. Each
  * thread has its own and they are merged at the end, so nothing here locks.
  */
 #ifndef PROBE_STATS_H
@@ -23,6 +23,13 @@ void samples_sort(struct samples *samples);
 /* Nearest rank, of sorted samples; 0 when there are none. */
 uint32_t samples_percentile(const struct samples *samples, unsigned percent);
 void samples_clear(struct samples *samples);
+
+/* How many samples are above `low` and not above `high`. */
+size_t samples_between(const struct samples *samples, uint32_t low,
+		       uint32_t high);
+
+/* Microseconds as a sample: never negative, cut where 32 bits end. */
+uint32_t sample_of(int64_t us);
 
 #define REASONS_MAX 32
 #define REASON_LEN 64

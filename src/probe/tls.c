@@ -39,6 +39,13 @@ SSL_CTX *tls_context(enum tls_version version, const struct tls_options *options
 	 */
 	if (version == TLS_V13)
 		SSL_CTX_sess_set_new_cb(ctx, on_ticket);
+	if (options->groups &&
+	    SSL_CTX_set1_groups_list(ctx, options->groups) != 1) {
+		fprintf(stderr, "stekprobe: unknown group in %s\n",
+			options->groups);
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
 	if (!options->ca)
 		return ctx;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
@@ -48,6 +55,28 @@ SSL_CTX *tls_context(enum tls_version version, const struct tls_options *options
 		options->ca);
 	SSL_CTX_free(ctx);
 	return NULL;
+}
+
+bool tls_groups_valid(const char *groups)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	bool valid = ctx && SSL_CTX_set1_groups_list(ctx, groups) == 1;
+
+	SSL_CTX_free(ctx);
+	ERR_clear_error();
+	return valid;
+}
+
+const char *tls_group_name(SSL *ssl)
+{
+	/* TLS 1.2 resumes without one; OpenSSL tells that of the session. */
+	bool none = !SSL_get_session(ssl) ||
+		    (SSL_version(ssl) == TLS1_2_VERSION &&
+		     SSL_session_reused(ssl) == 1);
+	int id = none ? 0 : (int)SSL_get_negotiated_group(ssl);
+	const char *name = id ? SSL_group_to_name(ssl, id) : NULL;
+
+	return name ? name : "none";
 }
 
 SSL *tls_new(SSL_CTX *ctx, const struct tls_options *options,
@@ -113,6 +142,13 @@ bool tls_ticket_name(const SSL_SESSION *session, uint8_t out[KEY_NAME_LEN])
 		return false;
 	memcpy(out, ticket, KEY_NAME_LEN);
 	return true;
+}
+
+uint32_t tls_lifetime_s(const SSL_SESSION *session)
+{
+	unsigned long s = SSL_SESSION_get_ticket_lifetime_hint(session);
+
+	return s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
 }
 
 bool tls_same_ticket(const SSL_SESSION *a, const SSL_SESSION *b)

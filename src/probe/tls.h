@@ -16,15 +16,22 @@ struct tls_options {
 	const char *sni;	/* NULL: the host part of each address */
 	const char *ca;		/* PEM file; NULL: certificates are not verified */
 	bool send_proxy;	/* a PROXY v2 LOCAL header first */
+	const char *groups;	/* in order, by colons; NULL: OpenSSL's */
 };
 
 /*
  * A context for exactly one version that keeps no sessions itself. `on_ticket`
  * gets each TLS 1.3 session (and owns it when it returns 1). NULL, with a line
- * on standard error, when the CA file cannot be read.
+ * on standard error, when the CA file cannot be read or a group is unknown.
  */
 SSL_CTX *tls_context(enum tls_version version, const struct tls_options *options,
 		     int (*on_ticket)(SSL *ssl, SSL_SESSION *session));
+
+/* True for a list of groups that OpenSSL knows, say "X25519:P-256". */
+bool tls_groups_valid(const char *groups);
+
+/* The group of the key exchange; "none" where there was none. */
+const char *tls_group_name(SSL *ssl);
 
 /* A client connection object with server name and name check set up. */
 SSL *tls_new(SSL_CTX *ctx, const struct tls_options *options,
@@ -39,6 +46,9 @@ void tls_failure(const SSL *ssl, int ret, int saved_errno,
 
 /* The ticket's first 16 bytes. False if there is no ticket that long. */
 bool tls_ticket_name(const SSL_SESSION *session, uint8_t out[KEY_NAME_LEN]);
+
+/* What the server said: how long the client may keep the ticket. */
+uint32_t tls_lifetime_s(const SSL_SESSION *session);
 
 bool tls_same_ticket(const SSL_SESSION *a, const SSL_SESSION *b);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +21,8 @@
 
 struct slot {
 	bool busy;
-	bool wanted;		/* was to offer a ticket */
+	struct tally tally;
+	SSL_SESSION *spare;	/* a copy of what is offered, to reuse */
 	uint32_t events;	/* registered with epoll; 0: not yet */
 	struct conn conn;
 };
@@ -35,7 +37,7 @@ struct loop {
 	bool warming;
 	bool exhausted;		/* this phase starts no more connections */
 	bool early;		/* the rate allows none right now */
-	int epoll;
+	int epoll, timer;
 	unsigned busy;
 	struct slot *slots;
 };
@@ -44,6 +46,7 @@ struct job {
 	enum tls_version version;
 	const struct address *address;
 	bool wanted;
+	int64_t due_us;		/* 0: when it begins */
 };
 
 static bool next_warm(struct loop *loop, struct job *job)
@@ -63,17 +66,28 @@ static bool next_warm(struct loop *loop, struct job *job)
 	return false;
 }
 
-/* True while the rate allows no further connection. */
-static bool too_early(struct load_shared *shared, int64_t now_us)
+/*
+ * Takes the next connection's number, unless the rate allows none right now.
+ * Two threads never get one number, nor one of
+ * them a number before its time.
+ */
+static bool claim(const struct loop *loop, uint64_t *index, int64_t *due_us,
+		  int64_t now_us)
 {
+	struct load_shared *shared = loop->worker->shared;
 	int64_t begun_us = atomic_load_explicit(&shared->begun_us,
 						memory_order_relaxed);
-	uint64_t next = atomic_load_explicit(&shared->next,
-					     memory_order_relaxed);
-	unsigned rate = shared->plan->rate;
+	unsigned rate = loop->plan->rate;
 
-	return rate && now_us >= begun_us &&
-	       next > (uint64_t)(now_us - begun_us) * rate / 1000000;
+	*index = atomic_load_explicit(&shared->next, memory_order_relaxed);
+	do {
+		*due_us = rate ? begun_us + load_due_us(rate, *index) : 0;
+		if (now_us < *due_us)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&shared->next, index, *index + 1, memory_order_relaxed,
+		memory_order_relaxed));
+	return true;
 }
 
 /*
@@ -92,11 +106,9 @@ static bool next_measured(struct loop *loop, struct job *job, int64_t now_us)
 	if (now_us >= atomic_load_explicit(&shared->until_us,
 					   memory_order_relaxed))
 		return false;
-	loop->early = too_early(shared, now_us);
+	loop->early = !claim(loop, &index, &job->due_us, now_us);
 	if (loop->early)
 		return false;
-	index = atomic_fetch_add_explicit(&shared->next, 1,
-					  memory_order_relaxed);
 	if (plan->connections && index >= plan->connections)
 		return false;
 	own = both ? index / 2 : index;
@@ -108,12 +120,18 @@ static bool next_measured(struct loop *loop, struct job *job, int64_t now_us)
 	return true;
 }
 
+static bool told_to_end(const struct load_plan *plan)
+{
+	return plan->control &&
+	       atomic_load_explicit(&plan->control->end, memory_order_relaxed);
+}
+
 static bool next_job(struct loop *loop, struct job *job, int64_t now_us)
 {
 	bool more;
 
 	loop->early = false;
-	if (stop_asked() || loop->exhausted)
+	if (stop_asked() || loop->exhausted || told_to_end(loop->plan))
 		more = false;
 	else if (loop->warming)
 		more = next_warm(loop, job);
@@ -127,64 +145,66 @@ static void count_tickets(struct loop *loop, struct conn *conn)
 {
 	struct load_result *result = &loop->worker->result;
 	enum tls_version v = conn->version;
-	uint8_t name[KEY_NAME_LEN];
 
 	for (size_t i = 0; i < conn->n_tickets; i++) {
-		if (tls_ticket_name(conn->tickets[i], name) &&
-		    key_names_add(&result->keys[v], name) != 0)
+		if (tally_ticket(result, v, conn->tickets[i],
+				 loop->warming) != 0)
 			loop->worker->broken = true;
 		pool_put(&loop->pool[v], conn->tickets[i]);
-		if (!loop->warming)
-			result->counts[v].tickets++;
 	}
 	conn->n_tickets = 0;
 }
 
 /*
  * A ticket that was never sent is still good, and RFC 5077 lets a client keep
- * one that was resumed and not renewed.
+ * one that was resumed and not renewed. Only who asks for it offers a ticket
+ * that has been renewed, or one of TLS 1.3, once more.
  */
-static void return_ticket(struct loop *loop, struct conn *conn)
+static void return_ticket(struct loop *loop, struct slot *slot, bool renewed)
 {
-	bool keeps = conn->version == TLS_V12 && conn->resumed &&
-		     conn->n_tickets == 0 && !loop->plan->single_use;
+	struct conn *conn = &slot->conn;
+	struct pool *pool = &loop->pool[conn->version];
+	bool keeps = conn->version == TLS_V12 && !renewed &&
+		     !loop->plan->single_use;
 
-	if (!conn->offered || (conn->hello_us != 0 && !keeps))
-		return;
-	pool_put(&loop->pool[conn->version], conn->offered);
-	conn->offered = NULL;
+	if (conn->offered && (conn->hello_us == 0 || (conn->resumed && keeps &&
+						      !slot->spare))) {
+		pool_put(pool, conn->offered);
+		conn->offered = NULL;
+	} else if (slot->spare && conn->resumed) {
+		pool_put(pool, slot->spare);
+		slot->spare = NULL;
+	}
+	SSL_SESSION_free(slot->spare);
+	slot->spare = NULL;
 }
 
-static void count_latency(struct loop *loop, const struct conn *conn)
+/*
+ * OpenSSL declares a session of TLS 1.3 unusable once it was resumed, so who
+ * reuses it keeps a copy.
+ */
+static SSL_SESSION *take_ticket(struct loop *loop, struct slot *slot,
+				const struct job *job)
 {
-	struct load_result *result = &loop->worker->result;
+	SSL_SESSION *offer;
 
-	if (samples_add(conn->resumed ? &result->resumed : &result->full,
-			conn->handshake_us) != 0)
-		loop->worker->broken = true;
+	if (!job->wanted)
+		return NULL;
+	offer = pool_take(&loop->pool[job->version], (long)time(NULL));
+	if (offer && loop->plan->reuse)
+		slot->spare = SSL_SESSION_dup(offer);
+	return offer;
 }
 
-static void count_measured(struct loop *loop, const struct slot *slot)
+static void show_progress(struct load_shared *shared, const struct conn *conn)
 {
-	struct load_shared *shared = loop->worker->shared;
-	const struct conn *conn = &slot->conn;
-	struct load_counts *counts =
-		&loop->worker->result.counts[conn->version];
 	bool failed = conn->failure[0] != '\0';
-	bool resumed = !failed && conn->resumed;
-	bool offered = conn->offered && conn->hello_us != 0;
 
-	counts->connections++;
-	counts->wanted += slot->wanted;
-	counts->offered += offered;
-	counts->failed += failed;
-	counts->resumed += resumed;
-	counts->full += !failed && !conn->resumed;
-	counts->elsewhere += resumed && conn->page.elsewhere;
 	atomic_fetch_add_explicit(&shared->done, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&shared->offered, offered,
+	atomic_fetch_add_explicit(&shared->offered,
+				  conn->offered && conn->hello_us != 0,
 				  memory_order_relaxed);
-	atomic_fetch_add_explicit(&shared->resumed, resumed,
+	atomic_fetch_add_explicit(&shared->resumed, !failed && conn->resumed,
 				  memory_order_relaxed);
 	atomic_fetch_add_explicit(&shared->failed, failed,
 				  memory_order_relaxed);
@@ -192,23 +212,18 @@ static void count_measured(struct loop *loop, const struct slot *slot)
 
 static void slot_finish(struct loop *loop, struct slot *slot)
 {
-	struct load_result *result = &loop->worker->result;
+	struct load_shared *shared = loop->worker->shared;
 	struct conn *conn = &slot->conn;
+	bool renewed = conn->n_tickets > 0;
 
-	if (conn->reached)
-		result->reached = true;
-	if (conn->failure[0])
-		reasons_add(&result->failures, conn->failure, 1);
-	else
-		count_latency(loop, conn);
-	if (loop->warming) {
-		result->warm_connections++;
-		result->warm_failed += conn->failure[0] != '\0';
-	} else {
-		count_measured(loop, slot);
-	}
-	return_ticket(loop, conn);
+	slot->tally.now_us = conn_now_us();
+	if (tally_conn(&loop->worker->result, conn, &slot->tally) != 0)
+		loop->worker->broken = true;
+	if (!loop->warming)
+		show_progress(shared, conn);
+	/* The newest is offered next: a ticket to be reused lies on top. */
 	count_tickets(loop, conn);
+	return_ticket(loop, slot, renewed);
 	conn_end(conn);
 	slot->busy = false;
 	loop->busy--;
@@ -228,6 +243,22 @@ static void slot_watch(struct loop *loop, struct slot *slot,
 	slot->events = events;
 }
 
+static struct tally begin_tally(const struct loop *loop, const struct job *job)
+{
+	const struct load_plan *plan = loop->plan;
+	int64_t now_us = conn_now_us();
+
+	return (struct tally){
+		.warming = loop->warming,
+		.wanted = job->wanted,
+		.era = plan->control ? atomic_load(&plan->control->era) : 0,
+		.due_us = job->due_us ? job->due_us : now_us,
+		.started_us = now_us,
+		.begun_us = atomic_load_explicit(
+			&loop->worker->shared->begun_us, memory_order_relaxed),
+	};
+}
+
 /*
  * Starts connections on a free slot until one has to wait. After a failure the
  * slot rests until the next sweep: a dead server is not to be hammered.
@@ -237,15 +268,12 @@ static void slot_fill(struct loop *loop, struct slot *slot)
 	struct job job = {0};
 
 	while (next_job(loop, &job, conn_now_us())) {
-		SSL_SESSION *offer = NULL;
+		SSL_SESSION *offer = take_ticket(loop, slot, &job);
 		enum conn_want want;
 		bool failed;
 
-		if (job.wanted)
-			offer = pool_take(&loop->pool[job.version],
-					  (long)time(NULL));
 		slot->busy = true;
-		slot->wanted = job.wanted;
+		slot->tally = begin_tally(loop, &job);
 		slot->events = 0;
 		loop->busy++;
 		conn_start(&slot->conn, loop->ctx[job.version], job.version,
@@ -277,19 +305,43 @@ static void slot_step(struct loop *loop, struct slot *slot)
 		slot_fill(loop, slot);
 }
 
-/* Ends what is past its deadline and starts what has rested. */
+/* Ends what is past its deadline and starts what has rested or is due. */
 static void sweep(struct loop *loop)
 {
 	int64_t now_us = conn_now_us();
 
+	loop->early = false;
 	for (unsigned i = 0; i < loop->worker->slots; i++) {
 		struct slot *slot = &loop->slots[i];
 
-		if (!slot->busy)
+		if (!slot->busy && !loop->early)
 			slot_fill(loop, slot);
-		else if (now_us >= slot->conn.deadline_us)
+		else if (slot->busy && now_us >= slot->conn.deadline_us)
 			slot_step(loop, slot);
 	}
+}
+
+/*
+ * In an open loop the timer ends the wait at the moment of the next connection
+ * (at once if that has passed), for a sweep every few milliseconds would add to
+ * the latency that is measured.
+ */
+static void await_due(struct loop *loop)
+{
+	struct load_shared *shared = loop->worker->shared;
+	struct itimerspec at = {0};
+	int64_t due_us;
+
+	if (!loop->plan->open_loop || loop->warming)
+		return;
+	if (!loop->exhausted && loop->busy < loop->worker->slots) {
+		due_us = atomic_load(&shared->begun_us) +
+			 load_due_us(loop->plan->rate,
+				     atomic_load(&shared->next));
+		at.it_value.tv_sec = due_us / 1000000;
+		at.it_value.tv_nsec = due_us % 1000000 * 1000;
+	}
+	timerfd_settime(loop->timer, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 static void run_phase(struct loop *loop)
@@ -301,11 +353,18 @@ static void run_phase(struct loop *loop)
 	loop->exhausted = false;
 	sweep(loop);
 	while (loop->busy > 0 || !loop->exhausted) {
-		int n = epoll_wait(loop->epoll, events, 64, sweep_us / 1000);
+		bool due = false;
+		int n;
 
-		for (int i = 0; i < n; i++)
-			slot_step(loop, events[i].data.ptr);
-		if (conn_now_us() - swept_us < sweep_us)
+		await_due(loop);
+		n = epoll_wait(loop->epoll, events, 64, sweep_us / 1000);
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.ptr)
+				slot_step(loop, events[i].data.ptr);
+			else
+				due = true;
+		}
+		if (!due && conn_now_us() - swept_us < sweep_us)
 			continue;
 		sweep(loop);
 		swept_us = conn_now_us();
@@ -315,12 +374,16 @@ static void run_phase(struct loop *loop)
 static int loop_open(struct loop *loop, struct load_worker *worker)
 {
 	const struct load_plan *plan = worker->shared->plan;
+	struct epoll_event event = {.events = EPOLLIN};	/* of no slot */
 	size_t cap = worker->slots * 2;
 
 	*loop = (struct loop){.worker = worker, .plan = plan, .epoll = -1};
 	loop->slots = calloc(worker->slots, sizeof(*loop->slots));
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!loop->slots || loop->epoll < 0)
+	loop->timer = timerfd_create(CLOCK_MONOTONIC,
+				     TFD_CLOEXEC | TFD_NONBLOCK);
+	if (!loop->slots || loop->epoll < 0 || loop->timer < 0 ||
+	    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->timer, &event) != 0)
 		return -1;
 	for (int v = 0; v < TLS_VERSIONS; v++) {
 		if (!plan->versions[v])
@@ -344,6 +407,8 @@ static void loop_close(struct loop *loop)
 	}
 	if (loop->epoll >= 0)
 		close(loop->epoll);
+	if (loop->timer >= 0)
+		close(loop->timer);
 	free(loop->slots);
 }
 
@@ -355,8 +420,13 @@ static void begin_measuring(struct load_shared *shared)
 
 	if (pthread_barrier_wait(&shared->warm) ==
 	    PTHREAD_BARRIER_SERIAL_THREAD) {
+		for (size_t i = 0; i < shared->plan->n_servers; i++)
+			cpu_begin(&shared->servers[i],
+				  shared->plan->servers[i]);
 		now_us = conn_now_us();
 		atomic_store(&shared->begun_us, now_us);
+		if (shared->plan->control)
+			atomic_store(&shared->plan->control->begun_us, now_us);
 		atomic_store(&shared->until_us,
 			     seconds ? now_us + (int64_t)seconds * 1000000
 				     : INT64_MAX);

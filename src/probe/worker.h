@@ -10,6 +10,7 @@
 
 struct load_shared {
 	const struct load_plan *plan;
+	struct cpu_server *servers;	/* as many as the plan names */
 	pthread_mutex_t gate;		/* held until all threads exist */
 	bool cancelled;			/* written under the gate */
 	pthread_barrier_t warm;		/* everybody's warm-up is done */
@@ -28,6 +29,22 @@ struct load_worker {
 	int64_t ended_us;
 	struct load_result result;	/* this thread's part */
 };
+
+/* tally.c: what a finished connection adds to its thread's part. */
+struct tally {
+	bool warming;
+	bool wanted;		/* was to offer a ticket */
+	unsigned era;
+	int64_t due_us, started_us;	/* due: the start, or the rate's moment */
+	int64_t begun_us;	/* the measured phase's; of the same clock */
+	int64_t now_us;
+};
+
+/* 0, or -1: out of memory. */
+int tally_conn(struct load_result *result, const struct conn *conn,
+	       const struct tally *how);
+int tally_ticket(struct load_result *result, enum tls_version version,
+		 const SSL_SESSION *ticket, bool warming);
 
 /* Thread entry; `arg` is the struct load_worker. */
 void *worker_main(void *arg);
