@@ -105,7 +105,7 @@ START_TEST(test_silence_ends)
 	uint8_t buf[64];
 	size_t len;
 
-	loopback->settings.handshake_timeout_ms = 200;
+	loopback->settings.handshake_timeout_ms = 1500;
 	loopback->hosts[0].client_decline = CLIENT_CONTINUE;
 	loopback_start(loopback);
 	client = open_raw(NAME);

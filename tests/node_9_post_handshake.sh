@@ -14,7 +14,7 @@ closing=close.example.test
 continuing=continue.example.test
 long=long.example.test
 answer_kib=2048
-wait_ms=2000
+wait_ms=3000
 cases=0
 
 # make_client NAME CA [DAYS]: $work/NAME.pem and NAME.key.
