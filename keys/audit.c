@@ -224,7 +224,7 @@ static int append_all(struct stek_sync *sync,
 		.outcome = pending->outcome ? pending->outcome : "-",
 		.json = pending->json,
 	};
-	bool took = false, later = sync->state != STEK_STORE_OK;
+	bool took = false, later = sync->state != STEK_STORE_OK, opens = false;
 	size_t i;
 	int err;
 
@@ -239,9 +239,11 @@ static int append_all(struct stek_sync *sync,
 		else if (err == STEK_EUNAVAILABLE || err == STEK_ECONFLICT ||
 			 err == STEK_ENOMEM)
 			later = true;
+		opens = opens || (link->audit_shut && !err);
 		link->audit_shut = err == STEK_EREFUSED;
 	}
-	if (took && later)
+	/* One that refused and takes them again lacks those in between. */
+	if (took && (later || opens))
 		sync->audit.spread = true;
 	if (took)
 		return 0;

@@ -327,6 +327,11 @@ START_TEST(test_refused)
 	second->audit_answer = 0;
 	rotate_at(0);
 	sim_run(sim, 5 * SEC);
+	/* No outage is needed: that it took an entry shows that it does. */
+	if (_i == 0) {
+		assert_whole(2);
+		return;
+	}
 	second->answer = STEK_EUNAVAILABLE;
 	sim_run(sim, 5 * SEC);
 	second->answer = 0;
@@ -426,7 +431,7 @@ int main(void)
 	tcase_add_test(two, test_forged_is_not_handed_on);
 	tcase_add_test(two, test_lost_answer);
 	tcase_add_test(two, test_lost_answer_of_one);
-	tcase_add_test(two, test_refused);
+	tcase_add_loop_test(two, test_refused, 0, 2);
 	tcase_add_test(two, test_named_request);
 	tcase_add_test(two, test_named_request_races);
 	tcase_add_test(two, test_heads_are_kept);
