@@ -17,14 +17,6 @@
 #define TAIL 16			/* entries among which a lost answer's is */
 #define NODES_MAX 100		/* named in one entry */
 
-static void put_hex(FILE *out, const uint8_t *bytes, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		fprintf(out, "%02x", bytes[i]);
-}
-
 /* RFC 8259 s7. What is no ASCII becomes '?': `who` is text of the caller. */
 static void put_string(FILE *out, const char *text)
 {
@@ -47,7 +39,7 @@ static void put_ids(FILE *out, const char *name,
 	fprintf(out, ",\"%s\":[", name);
 	for (i = 0; i < n; i++) {
 		fputs(i ? ",\"" : "\"", out);
-		put_hex(out, ids[i], STEK_ID_LEN);
+		stek__chain_hex(out, ids[i], STEK_ID_LEN);
 		fputc('"', out);
 	}
 	fputc(']', out);
@@ -126,7 +118,7 @@ static void put_change(FILE *out, struct stek_sync *sync,
 			change->revoked_ids, change->n_revoked);
 	fputs(",\"key\":\"", out);
 	if (change->activate_at_ms)
-		put_hex(out, change->key_id, STEK_ID_LEN);
+		stek__chain_hex(out, change->key_id, STEK_ID_LEN);
 	fprintf(out, "\",\"revoked\":%zu,\"epoch_before\":%" PRIu64
 		",\"epoch_after\":%" PRIu64 ",\"published\":%s,"
 		"\"live\":%zu,\"acknowledged\":%zu", change->n_revoked,

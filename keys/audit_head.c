@@ -102,14 +102,6 @@ static struct stek_head follow(const struct stek_sync *sync,
 	return *head;
 }
 
-static void put_hex(FILE *out, const uint8_t *bytes, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		fprintf(out, "%02x", bytes[i]);
-}
-
 /* A line for each store: its place, number and hash of its last entry. */
 static char *heads_text(const struct stek_sync *sync, size_t *len)
 {
@@ -124,9 +116,9 @@ static char *heads_text(const struct stek_sync *sync, size_t *len)
 
 		if (link->audit_head.seq == 0)
 			continue;
-		put_hex(f, link->place, sizeof(link->place));
+		stek__chain_hex(f, link->place, sizeof(link->place));
 		fprintf(f, " %" PRIu64 " ", link->audit_head.seq);
-		put_hex(f, link->audit_head.hash, STEK_DIGEST_LEN);
+		stek__chain_hex(f, link->audit_head.hash, STEK_DIGEST_LEN);
 		fputc('\n', f);
 	}
 	if (fclose(f)) {

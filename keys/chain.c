@@ -18,7 +18,7 @@
 #define LABEL "stekd audit 1"
 #define TAG_HEX (2 * STEK_DIGEST_LEN)
 
-static void put_hex(FILE *out, const uint8_t *bytes, size_t len)
+void stek__chain_hex(FILE *out, const uint8_t *bytes, size_t len)
 {
 	size_t i;
 
@@ -79,14 +79,14 @@ static int write_line(char **out, const struct stek_farm_key *key,
 	if (!f)
 		return STEK_ENOMEM;
 	fprintf(f, "1 %" PRIu64 " ", after->seq + 1);
-	put_hex(f, after->hash, STEK_DIGEST_LEN);
+	stek__chain_hex(f, after->hash, STEK_DIGEST_LEN);
 	fputc(' ', f);
-	put_hex(f, key->id, sizeof(key->id));
+	stek__chain_hex(f, key->id, sizeof(key->id));
 	fputc(' ', f);
 	fflush(f);
 	*tag_at = len;
 	if (tag) {
-		put_hex(f, tag, STEK_DIGEST_LEN);
+		stek__chain_hex(f, tag, STEK_DIGEST_LEN);
 		fputc(' ', f);
 	}
 	fprintf(f, "%s %s %s", text->request, text->outcome, text->json);

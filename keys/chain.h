@@ -14,6 +14,8 @@
 #ifndef STEK_CHAIN_H
 #define STEK_CHAIN_H
 
+#include <stdio.h>
+
 #include "farmkey.h"
 #include "store.h"
 
@@ -51,6 +53,9 @@ int stek__chain_parse(struct stek_entry *out, const char *line, size_t len)
 int stek__chain_check(const struct stek_entry *entry,
 		      const struct stek_farm_keys *keys, const char *farm,
 		      const char *line) STEK_CHECKED;
+
+/* Lower-case digits. */
+void stek__chain_hex(FILE *out, const uint8_t *bytes, size_t len);
 
 /* The link that an entry is for the one after it. */
 int stek__chain_link(struct stek_head *out, uint64_t seq, const char *line,
