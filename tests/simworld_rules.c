@@ -379,6 +379,25 @@ static void spread(struct world *world, size_t k, size_t s)
 
 /* ---- agreement ----------------------------------------------------------------- */
 
+/* A key or tombstone of that slot that was revoked. */
+static bool was_revoked(const struct stek_ring *ring, int64_t at_ms)
+{
+	size_t i;
+
+	for (i = 0; i < ring->n_tombstones; i++) {
+		if (ring->tombstones[i].activate_at_ms == at_ms)
+			return true;
+	}
+	for (i = 0; i < ring->n_keys; i++) {
+		const struct stek_key *key = ring->keys[i];
+
+		if (key->activate_at_ms == at_ms &&
+		    revoked_at(ring, key->id, key->made_at_ms))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Two keys ahead. A slot that has just begun leaves a moment to mint the next;
  * what was revoked in the last moment before its slot is not made again.
@@ -402,7 +421,8 @@ static void check_pending(struct world_node *node, int64_t calm_ms)
 				break;
 		}
 		found += i < ring->n_keys ||
-			 at_ms <= world->now_ms - calm_ms + CALM_MS;
+			 (at_ms <= world->now_ms - calm_ms + CALM_MS &&
+			  was_revoked(ring, at_ms));
 	}
 	if (found < 2)
 		world_fail(world, "%s has %u of 2 pending keys", node->label,
