@@ -19,6 +19,17 @@ void stek_change_clear(struct stek_change *change)
 	memset(change, 0, sizeof(*change));
 }
 
+void stek__command_free(struct stek_command *command)
+{
+	if (!command)
+		return;
+	stek_change_clear(&command->change);
+	stek_audit_clear(&command->audit);
+	free(command->members);
+	free(command->ids);
+	free(command);
+}
+
 /* Hands the answer over; a command that outlived its caller keeps its own. */
 static int call(struct stek_farm *farm, struct stek_command *command,
 		int64_t timeout_ms, struct stek_change *out)
@@ -166,10 +177,17 @@ int stek_farm_audit(struct stek_farm *farm, size_t limit, bool whole,
 int stek_farm_key_reload(struct stek_farm *farm, const char *who,
 			 const char *from, char *why, size_t why_len)
 {
-	struct stek_command *command = command_new(STEK_COMMAND_RELOAD, who);
+	struct stek_command *command;
 	bool mine;
 	int err;
 
+	if (!who) {
+		if (why_len)
+			snprintf(why, why_len, "%s",
+				 stek_strerror(STEK_EINVAL));
+		return STEK_EINVAL;
+	}
+	command = command_new(STEK_COMMAND_RELOAD, who);
 	if (!command)
 		return STEK_ENOMEM;
 	if (from)

@@ -218,8 +218,9 @@ struct stek_farm_options {
 	size_t n_stores;
 	struct stek_policy policy;
 	/*
-	 * Called on the sync thread; must not block, and must not call
-	 * stek_farm_rotate(), _revoke(), _members() or _close().
+	 * Called on the sync thread; must not block. What waits for that thread
+	 * (rotate, revoke, members, audit, audit_note, key_reload) answers
+	 * STEK_EINVAL there; stek_farm_close() must not be called.
 	 */
 	void (*on_event)(void *user, const struct stek_event *event);
 	/*
@@ -504,10 +505,10 @@ STEK_API void stek_farm_key_status(struct stek_farm *farm,
 /*
  * Reads the farm-key file again: all of it or nothing. On failure `why` names
  * file and line and the old keys stay; `who` and `from` (or NULL) go into the
- * audit. STEK_EREFUSED: the file lacks the key
- * under which the ring is sealed. To roll over, append the new key as last
- * line on every node, reload each; once all live nodes hold it the ring is
- * sealed under it, and the old line may go.
+ * audit. STEK_EREFUSED: the file lacks the key under which the ring is sealed.
+ * To roll over, append the new key as last line on every node, reload each;
+ * once all live nodes hold it the ring is sealed under it, and the old line may
+ * go.
  */
 STEK_API int stek_farm_key_reload(struct stek_farm *farm, const char *who,
 				  const char *from, char *why, size_t why_len)

@@ -19,6 +19,9 @@
 #define HINT_GAP_MS 5		/* beats that hints cause keep this distance */
 #define CLOSING_DETAIL "the farm is being closed"
 
+/* Whose sync thread this thread is. */
+static _Thread_local const struct stek_sync *running;
+
 int64_t stek__sync_mono(const struct stek_sync *sync)
 {
 	return sync->farm->io.mono_ms(sync->farm->io.user);
@@ -78,17 +81,6 @@ void stek__sync_install(struct stek_sync *sync, struct stek_ring *ring)
 	stek__link_refresh(sync);
 }
 
-void stek__command_free(struct stek_command *command)
-{
-	if (!command)
-		return;
-	stek_change_clear(&command->change);
-	stek_audit_clear(&command->audit);
-	free(command->members);
-	free(command->ids);
-	free(command);
-}
-
 void stek__sync_finish(struct stek_sync *sync, struct stek_command *command,
 		       int result)
 {
@@ -133,7 +125,8 @@ int stek__sync_call(struct stek_sync *sync, struct stek_command *command,
 	struct timespec until;
 	int result = STEK_EUNAVAILABLE, waited = 0;
 
-	if (!sync->started) {
+	/* The thread would wait for itself. */
+	if (running == sync || !sync->started) {
 		*mine = true;
 		return STEK_EINVAL;
 	}
@@ -387,6 +380,7 @@ static void *run(void *arg)
 	bool hinted = false;
 	size_t i;
 
+	running = sync;
 	while (!stopping(sync))
 		hinted = rest(sync, stek__sync_step(sync, hinted));
 	refuse_all(sync);

@@ -210,8 +210,8 @@ void stek__sync_free(struct stek_sync *sync);
 int64_t stek__sync_step(struct stek_sync *sync, bool hinted);
 
 /*
- * Any thread. Hands the command over and waits for its answer, at most
- * `timeout_ms`; STEK_EUNAVAILABLE then. True in *mine when the caller must
+ * Any thread, but STEK_EINVAL on the sync thread itself. Hands the command over
+ * and waits for its answer, at most `timeout_ms`; STEK_EUNAVAILABLE then. True in *mine when the caller must
  * free the command.
  */
 int stek__sync_call(struct stek_sync *sync, struct stek_command *command,
@@ -221,7 +221,6 @@ void stek__sync_submit(struct stek_sync *sync, struct stek_command *command);
 
 void stek__sync_finish(struct stek_sync *sync, struct stek_command *command,
 		       int result);
-void stek__command_free(struct stek_command *command);
 
 void stek__sync_event(struct stek_sync *sync, enum stek_event_kind kind,
 		      int error, const uint8_t *key_id, const char *detail);
@@ -239,6 +238,9 @@ uint32_t stek__sync_random(const struct stek_sync *sync, uint32_t bound);
  * dead keys' secrets are wiped before anyone sees it.
  */
 void stek__sync_install(struct stek_sync *sync, struct stek_ring *ring);
+
+/* request.c */
+void stek__command_free(struct stek_command *command);
 
 /* link.c */
 /* Which store each is, by what is the same on every node: its URL. */
