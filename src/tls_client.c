@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tls_client.c - client certificates: who may sign them, what is revoked, and
- * whose certificate a handshake has brought. tls_hosts.c makes one for each
- * host, tls.c gives one view to each connection, settings_client.c has the
- * files read before anything starts.
+ * tls_client.c - client certificates: who may sign them and what is revoked,
+ * read from the host's files. tls_hosts.c makes one for each host,
+ * settings_client.c has the files read before anything starts; tls_verify.c
+ * judges by it.
  */
-#include "tls_client.h"
+#include "tls_client_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,26 +15,16 @@
 #include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
-#include "deny.h"
-#include "der.h"
 #include "log.h"
 #include "text.h"
-#include "tls_pem.h"
 
-#define TAG_LEN sizeof(((struct stek_identity *)0)->issuer_serial)
-
-struct tls_client {
-	enum client_auth mode;
-	unsigned depth;
-	char *ca_path;
-	struct tls_pem cas, lists;
-	struct der_certificate *anchors;	/* of `cas`, in their order */
-	uint8_t trust[WC_SHA256_DIGEST_SIZE];	/* over all anchors */
-	uint8_t (*revoked)[TAG_LEN];		/* sorted */
-	size_t n_revoked;
-	int64_t lists_until_s;			/* the first to lapse */
-	struct deny *deny;			/* the node's */
-};
+/*
+ * All names go into one record of a TLS 1.2 CertificateRequest, and a longer
+ * one than the library keeps would be cut. Beyond that none is sent, which lets
+ * a client choose by itself (RFC 5246 s7.4.4).
+ */
+#define NAMES_LEN_MAX 8192
+#define NAME_LEN_MAX 256
 
 static int no_memory(char *why, size_t why_len)
 {
@@ -42,34 +32,9 @@ static int no_memory(char *why, size_t why_len)
 	return -1;
 }
 
-static int compare_tags(const void *a, const void *b)
-{
-	return memcmp(a, b, TAG_LEN);
-}
-
 static int compare_digests(const void *a, const void *b)
 {
 	return memcmp(a, b, WC_SHA256_DIGEST_SIZE);
-}
-
-/* What a ticket keeps of a certificate for revocation lists to come. */
-static int make_tag(uint8_t out[TAG_LEN], struct der_span issuer,
-		    struct der_span serial)
-{
-	uint8_t digest[WC_SHA256_DIGEST_SIZE];
-	wc_Sha256 sha;
-	int ret = wc_InitSha256(&sha);
-
-	if (ret != 0)
-		return -1;
-	ret = wc_Sha256Update(&sha, issuer.at, (word32)issuer.len);
-	if (ret == 0)
-		ret = wc_Sha256Update(&sha, serial.at, (word32)serial.len);
-	if (ret == 0)
-		ret = wc_Sha256Final(&sha, digest);
-	wc_Sha256Free(&sha);
-	memcpy(out, digest, TAG_LEN);
-	return ret == 0 ? 0 : -1;
 }
 
 /* The anchors' digest does not depend on their order in the file. */
@@ -117,7 +82,7 @@ static int add_revoked(struct tls_client *client, struct der_span issuer,
 			return -1;
 		client->revoked = more;
 	}
-	if (make_tag(client->revoked[n], issuer, serial) < 0)
+	if (tls__client_tag(client->revoked[n], issuer, serial) < 0)
 		return -1;
 	client->n_revoked++;
 	return 0;
@@ -158,7 +123,7 @@ static int read_lists(struct tls_client *client, const char *path, char *why,
 	}
 	if (client->n_revoked)
 		qsort(client->revoked, client->n_revoked, TAG_LEN,
-		      compare_tags);
+		      tls__compare_tags);
 	return 0;
 }
 
@@ -213,11 +178,6 @@ void tls_client_deny(struct tls_client *client, struct deny *deny)
 		client->deny = deny;
 }
 
-static bool in_time(const struct der_certificate *cert, int64_t now_s)
-{
-	return cert->not_before_s <= now_s && now_s <= cert->not_after_s;
-}
-
 /* The library would take anybody's certificate for an anchor. */
 static int load_anchor(WOLFSSL_CTX *ctx, const struct tls_pem_part *part)
 {
@@ -245,7 +205,7 @@ static int load_anchors(const struct tls_client *client, WOLFSSL_CTX *ctx,
 	int ret;
 
 	for (i = 0; i < client->cas.n; i++) {
-		if (!in_time(&client->anchors[i], now_s))
+		if (!tls__in_time(&client->anchors[i], now_s))
 			continue;
 		ret = load_anchor(ctx, &client->cas.parts[i]);
 		if (ret == WOLFSSL_SUCCESS)
@@ -299,111 +259,51 @@ static int load_lists(const struct tls_client *client, WOLFSSL_CTX *ctx,
 	return 0;
 }
 
-static bool same_name(struct der_span a, struct der_span b)
+static int add_name(WOLF_STACK_OF(WOLFSSL_X509_NAME) *names,
+		    const struct tls_pem_part *part)
 {
-	return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
+	WOLFSSL_X509 *cert = NULL;
+	WOLFSSL_X509_NAME *name = NULL;
+
+	cert = wolfSSL_X509_d2i(&cert, part->der, (int)part->len);
+	if (cert)
+		name = wolfSSL_X509_NAME_dup(
+			wolfSSL_X509_get_subject_name(cert));
+	wolfSSL_X509_free(cert);
+	if (name && wolfSSL_sk_X509_NAME_push(names, name) > 0)
+		return 0;
+	wolfSSL_X509_NAME_free(name);
+	return -1;
 }
 
-/* Of several anchors of one name the last to end counts. */
-static bool is_anchored(const struct tls_client *client,
-			struct der_span issuer, int64_t now_s,
-			int64_t *until_s)
+/* Tells clients which of their certificates to choose, RFC 8446 s4.2.4. */
+static int send_names(const struct tls_client *client, WOLFSSL_CTX *ctx,
+		      char *why, size_t why_len)
 {
-	size_t i;
+	WOLF_STACK_OF(WOLFSSL_X509_NAME) *names;
+	size_t i, len = 0;
 
-	*until_s = INT64_MIN;
-	for (i = 0; i < client->cas.n; i++)
-		if (same_name(client->anchors[i].subject, issuer) &&
-		    in_time(&client->anchors[i], now_s) &&
-		    client->anchors[i].not_after_s > *until_s)
-			*until_s = client->anchors[i].not_after_s;
-	return *until_s != INT64_MIN;
-}
-
-/*
- * The library has checked all signatures, but it keeps every intermediate
- * certificate that it has seen and never looks at the dates of a CA again. So
- * a chain must be whole as it was sent, up to an anchor whose time is not over.
- * *until_s: when the first of them ends, and with it every resumption.
- */
-static bool is_whole(const struct tls_client *client,
-		     const WOLFSSL_BUFFER_INFO *certs, int n, int64_t *until_s)
-{
-	struct der_certificate cert, next;
-	int64_t now_s = time(NULL), anchor_s;
-	int i;
-
-	if (n < 1 || der_certificate(&cert, certs[0].buffer,
-				     certs[0].length) < 0)
-		return false;
-	*until_s = cert.not_after_s;
-	for (i = 1; !is_anchored(client, cert.issuer, now_s, &anchor_s); i++) {
-		if (i >= n || der_certificate(&next, certs[i].buffer,
-					      certs[i].length) < 0 ||
-		    !same_name(next.subject, cert.issuer) ||
-		    !in_time(&next, now_s))
-			return false;
-		cert = next;
-		if (cert.not_after_s < *until_s)
-			*until_s = cert.not_after_s;
+	for (i = 0; i < client->cas.n; i++) {
+		len += 2 + client->anchors[i].subject.len;
+		if (client->anchors[i].subject.len > NAME_LEN_MAX)
+			return 0;
 	}
-	if (anchor_s < *until_s)
-		*until_s = anchor_s;
-	return true;
-}
-
-static int identify(struct stek_identity *out, const WOLFSSL_BUFFER_INFO *leaf,
-		    int64_t until_s)
-{
-	struct der_certificate cert;
-
-	if (der_certificate(&cert, leaf->buffer, leaf->length) < 0 ||
-	    make_tag(out->issuer_serial, cert.issuer, cert.serial) < 0 ||
-	    wc_Sha256Hash(leaf->buffer, leaf->length, out->fingerprint) != 0)
-		return -1;
-	out->not_after_s = until_s;
-	out->status = 1;
+	if (len > NAMES_LEN_MAX)
+		return 0;
+	names = wolfSSL_sk_X509_NAME_new(NULL);
+	if (!names)
+		return no_memory(why, why_len);
+	/* Each is put before those that are there. */
+	for (i = client->cas.n; i > 0; i--) {
+		if (add_name(names, &client->cas.parts[i - 1]) < 0) {
+			wolfSSL_sk_X509_NAME_pop_free(names, NULL);
+			snprintf(why, why_len, "%s: part %zu: its name cannot "
+				 "be sent", client->ca_path, i);
+			return -1;
+		}
+	}
+	wolfSSL_CTX_set_client_CA_list(ctx, names);
 	return 0;
-}
-
-/* Called for each certificate of a chain, the client's own as the last. */
-static int on_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
-{
-	struct tls_client_view *view = store->userCtx;
-	struct stek_identity identity = { 0 };
-	int64_t until_s;
-
-	if (!good || !view || !view->client)
-		return 0;
-	if (store->error_depth > 0)
-		return 1;
-	if (store->totalCerts == 0) {	/* asked as well when none was sent */
-		if (view->client->mode != CLIENT_REQUIRED)
-			return 1;
-		view->refused = FAIL_CERT_NONE;
-		return 0;
-	}
-	if (!is_whole(view->client, store->certs, store->totalCerts,
-		      &until_s)) {
-		view->refused = FAIL_CERT_UNKNOWN_CA;
-		return 0;
-	}
-	if (identify(&identity, &store->certs[0], until_s) < 0) {
-		view->refused = FAIL_OTHER;
-		return 0;
-	}
-	if (view->again && memcmp(identity.fingerprint,
-				  view->session->identity.fingerprint,
-				  sizeof(identity.fingerprint)) != 0) {
-		view->refused = FAIL_CERT_BAD;
-		return 0;
-	}
-	if (deny_has(view->client->deny, identity.fingerprint)) {
-		view->refused = FAIL_CERT_DENIED;
-		return 0;
-	}
-	view->session->identity = identity;
-	return 1;
 }
 
 int tls_client_apply(const struct tls_client *client, WOLFSSL_CTX *ctx,
@@ -421,9 +321,10 @@ int tls_client_apply(const struct tls_client *client, WOLFSSL_CTX *ctx,
 	/* Such a host asks nobody within the handshake: tls_ask.c. */
 	if (client->mode == CLIENT_AFTER_HANDSHAKE)
 		mode = WOLFSSL_VERIFY_NONE;
-	wolfSSL_CTX_set_verify(ctx, mode, on_certificate);
+	wolfSSL_CTX_set_verify(ctx, mode, tls__on_certificate);
 	wolfSSL_CTX_set_verify_depth(ctx, (int)client->depth);
-	if (load_anchors(client, ctx, why, why_len) < 0)
+	if (load_anchors(client, ctx, why, why_len) < 0 ||
+	    send_names(client, ctx, why, why_len) < 0)
 		return -1;
 	*option = "client_crl";
 	return load_lists(client, ctx, why, why_len);
@@ -447,49 +348,13 @@ char *tls_client_policy(const struct tls_client *client)
 	return text;
 }
 
-bool tls_client_admit(void *user, const struct stek_identity *identity,
-		      int64_t now_ms)
-{
-	const struct tls_client *client = user;
-
-	if (!client)
-		return identity->status == 0;
-	if (identity->status == 0)
-		return client->mode != CLIENT_REQUIRED;
-	if (identity->status != 1)
-		return false;
-	/* Which list it is that lapsed, a ticket cannot tell. */
-	if (now_ms / 1000 > client->lists_until_s)
-		return false;
-	if (deny_has(client->deny, identity->fingerprint))
-		return false;
-	return !client->n_revoked ||
-		!bsearch(identity->issuer_serial, client->revoked,
-			 client->n_revoked, TAG_LEN, compare_tags);
-}
-
-void tls_client_ask(struct tls_client_view *view, WOLFSSL *ssl, bool demand)
-{
-	int mode = WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_POST_HANDSHAKE;
-
-	view->refused = FAIL_NONE;
-	if (demand)
-		mode |= WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-	wolfSSL_set_verify(ssl, mode, on_certificate);
-}
-
-void tls_client_watch(struct tls_client_view *view, WOLFSSL *ssl)
-{
-	wolfSSL_SetCertCbCtx(ssl, view);
-}
-
 void tls_client_warn(const struct tls_client *client, const char *host)
 {
 	int64_t now_s = time(NULL);
 	size_t i;
 
 	for (i = 0; client && i < client->cas.n; i++)
-		if (!in_time(&client->anchors[i], now_s))
+		if (!tls__in_time(&client->anchors[i], now_s))
 			log_event(LOG_WARN, "client CA is out of its time",
 				  "host", LOG_STR, host, "file", LOG_STR,
 				  client->ca_path, "part", LOG_INT,

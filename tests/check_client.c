@@ -99,6 +99,12 @@ static void refuses(const struct pki *leaf, const struct pki *chain,
 	ck_assert_int_ne(try(leaf, chain, version), 0);
 }
 
+static void refuses_with(const struct pki *leaf, const struct pki *chain,
+			 int version, int alert)
+{
+	ck_assert_int_eq(try(leaf, chain, version), alert);
+}
+
 /* A certificate of the host's CA is taken, none and another CA's are not. */
 START_TEST(test_required_takes_its_own)
 {
@@ -169,6 +175,10 @@ START_TEST(test_dates_and_usage_are_checked)
 		{ .name = "young", .begins_s = 3600, .ends_s = 7200 },
 		{ .name = "server", .usage = "serverAuth" },
 	};
+	static const int alerts[] = {
+		SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_EXPIRED,
+		SSL_AD_UNSUPPORTED_CERTIFICATE,
+	};
 	size_t i;
 
 	loopback_start(loopback);
@@ -178,7 +188,7 @@ START_TEST(test_dates_and_usage_are_checked)
 
 		wish.issuer = &ca;
 		leaf = pki_make(&wish);
-		refuses(&leaf, NULL, version_of[_i]);
+		refuses_with(&leaf, NULL, version_of[_i], alerts[i]);
 		pki_free(&leaf);
 	}
 }
@@ -197,7 +207,7 @@ START_TEST(test_a_chain_must_be_whole)
 	loopback_start(loopback);
 	refuses(&leaf, NULL, version_of[_i]);
 	takes(&leaf, &middle, version_of[_i]);
-	refuses(&leaf, NULL, version_of[_i]);
+	refuses_with(&leaf, NULL, version_of[_i], SSL_AD_UNKNOWN_CA);
 	counters = loopback_counters(loopback);
 	ck_assert_uint_eq(counters.failures[FAIL_CERT_UNKNOWN_CA], 2);
 	pki_free(&leaf);
@@ -215,7 +225,7 @@ START_TEST(test_depth_is_bounded)
 	loopback->hosts[0].client_depth = 0;
 	loopback_start(loopback);
 	takes(&direct, NULL, version_of[_i]);
-	refuses(&leaf, &middle, version_of[_i]);
+	refuses_with(&leaf, &middle, version_of[_i], SSL_AD_UNKNOWN_CA);
 	pki_free(&direct);
 	pki_free(&leaf);
 }
@@ -266,7 +276,7 @@ START_TEST(test_a_revoked_one_is_refused)
 	loopback->hosts[0].client_crl = crl_path;
 	loopback_start(loopback);
 	takes(&good, NULL, version_of[_i]);
-	refuses(&bad, NULL, version_of[_i]);
+	refuses_with(&bad, NULL, version_of[_i], SSL_AD_CERTIFICATE_REVOKED);
 	takes(&good, NULL, version_of[_i]);
 	pki_free(&bad);
 	pki_free(&good);
@@ -325,7 +335,8 @@ START_TEST(test_a_lapsed_list_refuses)
 	pki_append_list(crl_path, &ca, NULL, 0, -3600);
 	loopback->hosts[0].client_crl = crl_path;
 	loopback_start(loopback);
-	refuses(&good, NULL, version_of[_i]);
+	refuses_with(&good, NULL, version_of[_i],
+		     SSL_AD_CERTIFICATE_UNKNOWN);
 	pki_free(&good);
 }
 END_TEST
@@ -349,6 +360,60 @@ START_TEST(test_an_expired_ca_signs_for_nobody)
 	pki_free(&old);
 	pki_free(&good);
 	pki_free(&bad);
+}
+END_TEST
+
+/* Clients are told whose certificates are taken, all of them in order. */
+START_TEST(test_names_are_sent)
+{
+	const struct pki *anchors[] = { &ca, &other_ca };
+	const STACK_OF(X509_NAME) *names;
+	struct client *client;
+	int alert;
+
+	pki_write(ca_path, anchors, 2);
+	loopback->hosts[0].client_auth = CLIENT_OPTIONAL;
+	loopback_start(loopback);
+	client = client_with(NULL, NULL, version_of[_i]);
+	ck_assert(client_handshake(client, false, &alert));
+	names = SSL_get0_peer_CA_list(client->ssl);
+	ck_assert_int_eq(sk_X509_NAME_num(names), 2);
+	ck_assert(!X509_NAME_cmp(sk_X509_NAME_value(names, 0),
+				 X509_get_subject_name(ca.x509)));
+	ck_assert(!X509_NAME_cmp(sk_X509_NAME_value(names, 1),
+				 X509_get_subject_name(other_ca.x509)));
+	client_free(client);
+}
+END_TEST
+
+/* The kind of the host's own key says nothing about its clients' keys. */
+START_TEST(test_any_key_at_any_host)
+{
+	bool rsa_host = _i & 2, rsa_client = _i & 4;
+	struct pki host = pki_make(&(struct pki_wish){ .name = "host",
+			.rsa = rsa_host, .usage = "serverAuth" });
+	struct pki leaf = pki_make(&(struct pki_wish){ .name = "client",
+			.rsa = rsa_client, .issuer = &ca });
+	const struct pki *certs[] = { &host };
+	const uint8_t *types;
+	struct client *client;
+	size_t n;
+	int alert;
+
+	pki_write(loopback->cert, certs, 1);
+	pki_write_key(loopback->key, &host);
+	loopback_start(loopback);
+	takes(&leaf, NULL, version_of[_i % 2]);
+	/* RFC 5246 s7.4.4: clients that go by the types find theirs. */
+	client = client_with(&leaf, NULL, TLS1_2_VERSION);
+	ck_assert(client_handshake(client, false, &alert));
+	n = SSL_get0_certificate_types(client->ssl, &types);
+	ck_assert_uint_eq(n, 2);
+	ck_assert(memchr(types, TLS_CT_RSA_SIGN, n) != NULL);
+	ck_assert(memchr(types, TLS_CT_ECDSA_SIGN, n) != NULL);
+	client_free(client);
+	pki_free(&host);
+	pki_free(&leaf);
 }
 END_TEST
 
@@ -435,6 +500,8 @@ int main(void)
 			    2);
 	tcase_add_loop_test(tcase, test_a_lapsed_list_refuses, 0, 2);
 	tcase_add_loop_test(tcase, test_an_expired_ca_signs_for_nobody, 0, 2);
+	tcase_add_loop_test(tcase, test_names_are_sent, 0, 2);
+	tcase_add_loop_test(tcase, test_any_key_at_any_host, 0, 8);
 	tcase_add_loop_test(tcase, test_none_does_not_ask, 0, 2);
 	tcase_add_test(tcase, test_wrong_files_are_refused);
 	suite_add_tcase(suite, tcase);

@@ -3,6 +3,7 @@
  * check_client_resume.c - a client's identity through resumption: what comes
  * back with a ticket, and what ends it. The page tells whom it takes one for.
  */
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -278,8 +279,12 @@ START_TEST(test_a_denied_one_is_refused)
 	client = open_client("www.example.com", version_of[_i]);
 	SSL_use_certificate(client->ssl, alice.x509);
 	SSL_use_PrivateKey(client->ssl, alice.key);
-	if (client_handshake(client, false, &alert))
+	if (client_handshake(client, false, &alert)) {
 		ck_assert_uint_eq(client_read(client, &byte, 1, &clean), 0);
+		alert = ERR_GET_REASON(ERR_peek_last_error()) -
+			SSL_AD_REASON_OFFSET;
+	}
+	ck_assert_int_eq(alert, SSL_AD_ACCESS_DENIED);
 	client_free(client);
 	counters = loopback_counters(loopback);
 	ck_assert_uint_eq(counters.failures[FAIL_CERT_DENIED], 1);

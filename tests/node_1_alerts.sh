@@ -362,15 +362,15 @@ full_rows()
 		connect "${tls_port[1]}" $mtls cert=revoked
 	row "unknown CA" unknown_ca 48 \
 		connect "${tls_port[1]}" $mtls cert=stranger
-	row "wrong usage" certificate_usage "$(by_version 43 42)" \
+	row "wrong usage" certificate_usage 43 \
 		connect "${tls_port[1]}" $mtls cert=usage
 	row "forged certificate" bad_certificate 42 \
 		connect "${tls_port[1]}" $mtls cert=forged
-	row "chain too long" certificate_chain "$(by_version 48 42)" \
+	row "chain too long" certificate_chain 48 \
 		connect "${tls_port[1]}" sni=chain.example.test cert=chain
-	row "no revocation list" certificate_status "$(by_version 46 42)" \
+	row "no revocation list" certificate_status 46 \
 		connect "${tls_port[1]}" $mtls cert=unlisted-client
-	row "denied" certificate_denied "$(by_version 49 42)" \
+	row "denied" certificate_denied 49 \
 		connect "${tls_port[1]}" $mtls cert=denied
 	row "bad signature" bad_signature 51 \
 		spoilt signature connect $mtls cert=good
