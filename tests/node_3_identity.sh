@@ -86,10 +86,12 @@ resumed=$(good "$work/log/chain" resumed alice)
 
 say "denying"
 mkfifo "$work/go-alice" "$work/go-bob"
+keepers=()
 for name in alice bob; do
 	# shellcheck disable=SC2046
 	clients keep $(credentials $name) <"$work/go-$name" \
 		>"$work/log/keep-$name" &
+	keepers+=("$!")
 done
 exec 8>"$work/go-alice" 9>"$work/go-bob"
 for name in alice bob; do
@@ -99,7 +101,7 @@ for n in 1 2; do
 	ctl "$n" deny add "$(fingerprint alice)" >>"$work/log/deny"
 done
 echo >&8 && echo >&9
-wait
+wait "${keepers[@]}"
 refused=$(grep -c refused "$work/log/keep-alice" || :)
 served=$(good "$work/log/keep-bob" resumed bob)
 counted=$(($(denied 1) + $(denied 2)))
