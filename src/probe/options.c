@@ -17,19 +17,21 @@
 static const char usage[] =
 	"usage: stekprobe farm [OPTION...] ADDRESS...\n"
 	"       stekprobe load --connect ADDRESS[,ADDRESS...] [OPTION...]\n"
+	"       stekprobe handshake [OPTION...] ADDRESS\n"
 	"\n"
 	"farm: gets tickets at every node and resumes at every node.\n"
 	"load: opens connections, of which a share resume, and measures.\n"
+	"handshake: one connection explained, then one with its ticket.\n"
 	"An ADDRESS is HOST:PORT or [IPV6]:PORT.\n"
 	"\n"
-	"Both:\n"
+	"All:\n"
 	"  --tls 1.2|1.3|both     versions (both)\n"
 	"  --sni NAME             server name (the host part of the address)\n"
 	"  --ca FILE              verify certificates; without it they are not\n"
 	"  --groups LIST          for the key exchange, say X25519:P-256\n"
 	"  --send-proxy           start with a PROXY protocol v2 header (LOCAL)\n"
 	"  --expect PERCENT       exit 1 when fewer resume\n"
-	"  --json | --csv         for programs\n"
+	"  --json | --csv         for programs (handshake: --json)\n"
 	"  --help, --version\n"
 	"farm:\n"
 	"  --tries N              tickets spent in each cell (5)\n"
@@ -48,6 +50,15 @@ static const char usage[] =
 	"  --reuse                offer a ticket while it resumes, of TLS 1.3 too\n"
 	"  --server-pid PID[,PID...]  tell these processes' CPU time\n"
 	"  --progress             a line a second on standard error\n"
+	"handshake:\n"
+	"  --cert FILE --key FILE client certificate with its chain, and its key\n"
+	"  --suites, --schemes LIST   to offer, separated by colons\n"
+	"  --alpn LIST            protocols to offer, separated by commas\n"
+	"  --fallback             say that a higher version has failed\n"
+	"  --timeout SECONDS      for one connection (10)\n"
+	"  --keylog FILE          append the connections' secrets, as Wireshark\n"
+	"                         wants them\n"
+	"  --no-trials            no further connections to find a cause\n"
 	"\n"
 	"exit status: 0 good, 1 failures or below --expect, 2 wrong usage,\n"
 	"3 nothing reachable.\n";
@@ -77,6 +88,15 @@ enum {
 	OPT_REUSE,
 	OPT_SERVER_PID,
 	OPT_PROGRESS,
+	OPT_CERT,
+	OPT_KEY,
+	OPT_SUITES,
+	OPT_SCHEMES,
+	OPT_ALPN,
+	OPT_FALLBACK,
+	OPT_TIMEOUT,
+	OPT_KEYLOG,
+	OPT_NO_TRIALS,
 };
 
 /* Options from OPT_TRIES on belong to one command, as the names say. */
@@ -105,6 +125,15 @@ static const struct option long_options[] = {
 	{"reuse", no_argument, NULL, OPT_REUSE},
 	{"server-pid", required_argument, NULL, OPT_SERVER_PID},
 	{"progress", no_argument, NULL, OPT_PROGRESS},
+	{"cert", required_argument, NULL, OPT_CERT},
+	{"key", required_argument, NULL, OPT_KEY},
+	{"suites", required_argument, NULL, OPT_SUITES},
+	{"schemes", required_argument, NULL, OPT_SCHEMES},
+	{"alpn", required_argument, NULL, OPT_ALPN},
+	{"fallback", no_argument, NULL, OPT_FALLBACK},
+	{"timeout", required_argument, NULL, OPT_TIMEOUT},
+	{"keylog", required_argument, NULL, OPT_KEYLOG},
+	{"no-trials", no_argument, NULL, OPT_NO_TRIALS},
 	{NULL, 0, NULL, 0},
 };
 
@@ -206,6 +235,40 @@ static int take_load(struct options *out, int option, const char *arg)
 	}
 }
 
+static int take_handshake(struct options *out, int option, const char *arg)
+{
+	struct offer *offer = &out->offer;
+
+	switch (option) {
+	case OPT_CERT:
+		offer->cert = arg;
+		return 0;
+	case OPT_KEY:
+		offer->key = arg;
+		return 0;
+	case OPT_SUITES:
+		offer->suites = arg;
+		return 0;
+	case OPT_SCHEMES:
+		offer->schemes = arg;
+		return 0;
+	case OPT_ALPN:
+		offer->alpn = arg;
+		return 0;
+	case OPT_FALLBACK:
+		offer->fallback = true;
+		return 0;
+	case OPT_TIMEOUT:
+		return small_number(arg, 1, 3600, &offer->timeout_s);
+	case OPT_KEYLOG:
+		offer->keylog = arg;
+		return 0;
+	default:
+		out->no_trials = true;
+		return 0;
+	}
+}
+
 static int take(struct options *out, int option, const char *arg)
 {
 	switch (option) {
@@ -234,7 +297,8 @@ static int take(struct options *out, int option, const char *arg)
 	case OPT_TRIES:
 		return small_number(arg, 1, 10000, &out->tries);
 	default:
-		return take_load(out, option, arg);
+		return option < OPT_CERT ? take_load(out, option, arg)
+					 : take_handshake(out, option, arg);
 	}
 }
 
@@ -258,6 +322,27 @@ static int finish_load(struct load_plan *load, FILE *err)
 		load->warmup = OPEN_WARMUP;
 	if (load->share == 0)
 		load->warmup = 0;
+	return 0;
+}
+
+static int finish_handshake(struct options *out, FILE *err)
+{
+	struct offer *offer = &out->offer;
+
+	if (out->n_addresses != 1) {
+		fputs("stekprobe: handshake takes one address (--help)\n", err);
+		return -1;
+	}
+	if (!offer->cert != !offer->key) {
+		fputs("stekprobe: --cert and --key go together\n", err);
+		return -1;
+	}
+	if (out->format == REPORT_CSV) {
+		fputs("stekprobe: --csv: handshake has text and --json\n", err);
+		return -1;
+	}
+	offer->tls = out->tls;
+	memcpy(offer->versions, out->versions, sizeof(offer->versions));
 	return 0;
 }
 
@@ -293,22 +378,29 @@ static int finish(struct options *out, FILE *err)
 	return 0;
 }
 
-/* The options of `out->command`, then for farm the addresses. */
+/* True if `option` may stand behind `command`. */
+static bool belongs(int option, enum command command)
+{
+	if (option < OPT_TRIES)
+		return true;
+	if (option == OPT_TRIES)
+		return command == COMMAND_FARM;
+	return command == (option < OPT_CERT ? COMMAND_LOAD : COMMAND_HANDSHAKE);
+}
+
+/* The options of `out->command`, then the addresses, which load has not. */
 static int parse_rest(struct options *out, int argc, char **argv, FILE *err)
 {
 	int option, index = 0;
 
 	while ((option = getopt_long(argc, argv, "", long_options, &index)) !=
 	       -1) {
-		bool farm_only = option == OPT_TRIES;
-		bool load_only = option > OPT_TRIES;
-
 		if (option == '?') {
 			fprintf(err, "stekprobe: unknown option or missing "
 				     "value: %s (--help)\n", argv[optind - 1]);
 			return -1;
 		}
-		if (out->command == COMMAND_FARM ? load_only : farm_only) {
+		if (!belongs(option, out->command)) {
 			fprintf(err, "stekprobe: --%s does not belong to this "
 				     "command\n", long_options[index].name);
 			return -1;
@@ -320,7 +412,7 @@ static int parse_rest(struct options *out, int argc, char **argv, FILE *err)
 		}
 	}
 	for (; optind < argc; optind++) {
-		if (out->command == COMMAND_FARM &&
+		if (out->command != COMMAND_LOAD &&
 		    address_list(&out->addresses, &out->n_addresses,
 				 argv[optind]) == 0)
 			continue;
@@ -328,7 +420,8 @@ static int parse_rest(struct options *out, int argc, char **argv, FILE *err)
 			     "expected here: %s\n", argv[optind]);
 		return -1;
 	}
-	return finish(out, err);
+	return out->command == COMMAND_HANDSHAKE ? finish_handshake(out, err)
+						 : finish(out, err);
 }
 
 int options_parse(struct options *out, int argc, char **argv, FILE *err)
@@ -336,6 +429,7 @@ int options_parse(struct options *out, int argc, char **argv, FILE *err)
 	*out = (struct options){
 		.tries = 5,
 		.versions = {true, true},
+		.offer = {.timeout_s = 10},
 		.load = {.threads = 1,
 			 .share = SHARE_WHOLE, .warmup = WARMUP_DEFAULT},
 	};
@@ -353,6 +447,8 @@ int options_parse(struct options *out, int argc, char **argv, FILE *err)
 		out->command = COMMAND_FARM;
 	if (argc >= 2 && strcmp(argv[1], "load") == 0)
 		out->command = COMMAND_LOAD;
+	if (argc >= 2 && strcmp(argv[1], "handshake") == 0)
+		out->command = COMMAND_HANDSHAKE;
 	if (out->command == COMMAND_NONE) {
 		fputs(usage, err);
 		return -1;

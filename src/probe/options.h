@@ -3,9 +3,10 @@
 #ifndef PROBE_OPTIONS_H
 #define PROBE_OPTIONS_H
 
+#include "handshake.h"
 #include "load.h"
 
-enum command { COMMAND_NONE, COMMAND_FARM, COMMAND_LOAD };
+enum command { COMMAND_NONE, COMMAND_FARM, COMMAND_LOAD, COMMAND_HANDSHAKE };
 
 struct options {
 	enum command command;
@@ -17,6 +18,8 @@ struct options {
 	size_t n_addresses;
 	unsigned tries;
 	struct load_plan load;
+	struct offer offer;		/* of handshake */
+	bool no_trials;
 };
 
 /*

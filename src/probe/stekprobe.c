@@ -52,6 +52,39 @@ static int run_load(const struct options *options)
 	return status;
 }
 
+static int run_handshake(const struct options *options)
+{
+	struct handshake_plan plan = {
+		.offer = options->offer,
+		.address = options->addresses[0],
+		.trials = !options->no_trials,
+	};
+	struct handshake_result result;
+	int status = 2;
+
+	if (handshake_run(&plan, &result, stderr) == 0) {
+		if (options->format == REPORT_JSON)
+			handshake_print_json(&plan, &result, stdout);
+		else
+			handshake_print(&plan, &result, stdout);
+		status = handshake_verdict(&result, options->expect > 0);
+	}
+	handshake_clear(&result);
+	return status;
+}
+
+static int run(const struct options *options)
+{
+	switch (options->command) {
+	case COMMAND_FARM:
+		return run_farm(options);
+	case COMMAND_HANDSHAKE:
+		return run_handshake(options);
+	default:
+		return run_load(options);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -65,8 +98,7 @@ int main(int argc, char **argv)
 	raise_file_limit();
 	for (size_t i = 0; i < options.n_addresses; i++)
 		address_resolve(&options.addresses[i]);
-	status = options.command == COMMAND_FARM ? run_farm(&options)
-						 : run_load(&options);
+	status = run(&options);
 	options_clear(&options);
 	if (status == 3)
 		fputs("stekprobe: nothing was reachable\n", stderr);
