@@ -99,6 +99,8 @@ static void print_chain(const struct talk *talk, bool verified, FILE *out)
 			talk->begun_s > cert->not_after_s ? " (EXPIRED)" : "",
 			cert->key, cert->signature, cert->fingerprint);
 	}
+	if (!talk->name_matches)
+		fputs("  the first one is not for the name asked for\n", out);
 	if (!verified)
 		fputs("  not verified (no --ca)\n", out);
 	else if (talk->verify_error == X509_V_OK)

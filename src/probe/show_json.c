@@ -151,7 +151,7 @@ static json_t *connection(const struct handshake_plan *plan,
 	clean_text(first, sizeof(first), talk->first,
 		   talk->end == TALK_NOT_TLS ? talk->n_first : 0);
 	return json_pack("{s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:I,s:I,s:i,s:o,s:o,"
-			 "s:o,s:o,s:b,s:o,s:o,s:o,s:o,s:o}",
+			 "s:o,s:o,s:o,s:b,s:o,s:o,s:o,s:o,s:o}",
 		"end", talk_end_name(talk->end),
 		"stage", talk_stage_name(talk->stage),
 		"accepted", talk->accepted,
@@ -164,6 +164,8 @@ static json_t *connection(const struct handshake_plan *plan,
 		"messages_left_out", (int)flight->left_out,
 		"negotiated", negotiated(talk),
 		"certificates", chain(talk),
+		"name_matches", talk->n_certs ?
+		json_boolean(talk->name_matches) : json_null(),
 		"verification", verification(plan, talk),
 		"tickets", tickets(flight),
 		"client_certificate_asked",

@@ -370,6 +370,10 @@ void talk_run(struct talk *out, const struct offer *offer, SSL_CTX *ctx,
 
 	*out = (struct talk){.alert = -1, .begun_s = time(NULL)};
 	run.watch = (struct watch){.talk = out, .begun_us = conn_now_us(),
+				   .name = offer->tls.sni ? offer->tls.sni
+							  : address->host,
+				   .literal = !offer->tls.sni &&
+					      address->literal,
 				   .keylog = -1};
 	run.deadline_us = run.watch.begun_us + offer->timeout_s * 1000000LL;
 	watch_context(ctx, offer);

@@ -62,10 +62,15 @@ static long on_bytes(BIO *bio, int oper, const char *bytes, size_t len, int argi
 	return ret;
 }
 
-static void take_chain(struct talk *talk, X509_STORE_CTX *store)
+static void take_chain(struct talk *talk, X509_STORE_CTX *store,
+		       const struct watch *watch)
 {
 	STACK_OF(X509) *chain = X509_STORE_CTX_get0_untrusted(store);
+	X509 *first = X509_STORE_CTX_get0_cert(store);
 
+	talk->name_matches = watch->literal ?
+		X509_check_ip_asc(first, watch->name, 0) == 1 :
+		X509_check_host(first, watch->name, 0, 0, NULL) == 1;
 	for (int i = 0; i < sk_X509_num(chain) && i < CERT_CHAIN_MAX; i++)
 		cert_read(&talk->certs[talk->n_certs++],
 			  sk_X509_value(chain, i));
@@ -79,7 +84,7 @@ static int on_verify(int good, X509_STORE_CTX *store)
 	struct talk *talk = watch->talk;
 
 	if (talk->n_certs == 0)
-		take_chain(talk, store);
+		take_chain(talk, store, watch);
 	if (!good && talk->verify_error == X509_V_OK) {
 		talk->verify_error = X509_STORE_CTX_get_error(store);
 		talk->verify_depth = X509_STORE_CTX_get_error_depth(store);

@@ -9,6 +9,8 @@ struct watch {
 	struct talk *talk;
 	int64_t begun_us;
 	bool must_verify;	/* a certificate that does not verify ends it */
+	const char *name;	/* that a certificate should have */
+	bool literal;		/* it is an address */
 	int keylog;		/* descriptor, or -1 */
 };
 
