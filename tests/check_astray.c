@@ -147,6 +147,39 @@ START_TEST(test_alone)
 }
 END_TEST
 
+/* Nodes that are gone say nothing about the time. */
+START_TEST(test_the_dead_do_not_count)
+{
+	sim_run(sim, 3 * SEC);
+	sim->nodes[0].frozen = sim->nodes[1].frozen = true;
+	sim_run(sim, 10 * SEC);
+	sim->nodes[2].skew_ms = DAY;
+	sim_run(sim, 60 * SEC);
+	ck_assert(!sim->nodes[2].farm->sync->astray);
+}
+END_TEST
+
+/* A look that failed is made up for at once, not after ten beats. */
+START_TEST(test_looks_again_at_once)
+{
+	unsigned call, second, row, most = 0;
+
+	sim->stores[0].skew_ms = DAY;
+	sim_run(sim, 30 * SEC);
+	for (call = 1; call < 14; call++) {
+		ck_assert(!sim->nodes[2].farm->sync->astray);
+		sim->nodes[2].fail_call = call;
+		for (second = row = 0; second < 20; second++) {
+			sim_run(sim, SEC);
+			row = sim->nodes[2].farm->sync->astray ? row + 1 : 0;
+			most = row > most ? row : most;
+		}
+	}
+	ck_assert_uint_ge(most, 1);
+	ck_assert_uint_le(most, 3);
+}
+END_TEST
+
 /* Put right again, it makes keys. */
 START_TEST(test_put_right)
 {
@@ -264,6 +297,8 @@ int main(void)
 	tcase_add_loop_test(tcase, test_one_stores_clock, 0, 6);
 	tcase_add_test(tcase, test_look_fails);
 	tcase_add_test(tcase, test_alone);
+	tcase_add_test(tcase, test_the_dead_do_not_count);
+	tcase_add_test(tcase, test_looks_again_at_once);
 	tcase_add_test(tcase, test_put_right);
 	tcase_add_loop_test(tcase, test_rotate, 0, 2);
 	tcase_add_loop_test(tcase, test_rotate_at_once, 0, 2);

@@ -185,6 +185,40 @@ START_TEST(test_live_node_that_lags_is_told_of)
 }
 END_TEST
 
+/* As the late node would beat if it held another ring of the farm's epoch. */
+static void beat_otherwise(void)
+{
+	struct sim_store *store = &sim->stores[0];
+	const struct stek_farm *late = sim->nodes[LATE].farm;
+	struct stek_beat beat = { .node_id = late->node_id,
+				  .version = sim_ring(sim, 0)->version };
+	size_t i, len = 0;
+
+	beat.version.digest[0] ^= 1;
+	for (i = 0; i < store->n_members; i++) {
+		if (strcmp(store->members[i].name, sim->nodes[LATE].name))
+			continue;
+		ck_assert_int_eq(stek__beat_seal(store->members[i].data, &len,
+						 late->farm_keys, late->name,
+						 late->node, &beat), 0);
+		store->members[i].len = len;
+	}
+	ck_assert_uint_gt(len, 0);
+}
+
+/* Equal epochs alone are not one ring. */
+START_TEST(test_other_ring_of_the_same_epoch_lags)
+{
+	size_t i;
+
+	miss_publication();
+	beat_otherwise();
+	run_beating(25 * MINUTE);
+	for (i = 0; i < LATE; i++)
+		ck_assert_uint_eq(lagging(i), 1);
+}
+END_TEST
+
 /* A farm in order raises no alarm, whatever is rotated, in 13 h. */
 START_TEST(test_farm_in_order_is_quiet)
 {
@@ -219,6 +253,7 @@ int main(void)
 	tcase_add_test(farm, test_node_11_h_late_refuses_nothing);
 	tcase_add_test(farm, test_node_25_h_late_refuses);
 	tcase_add_test(farm, test_live_node_that_lags_is_told_of);
+	tcase_add_test(farm, test_other_ring_of_the_same_epoch_lags);
 	tcase_add_test(farm, test_farm_in_order_is_quiet);
 	suite_add_tcase(suite, farm);
 	runner = srunner_create(suite);

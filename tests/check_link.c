@@ -58,6 +58,18 @@ START_TEST(test_first_keys)
 }
 END_TEST
 
+/* A store that is listed twice is two places, or its heads would be mixed. */
+START_TEST(test_listed_twice)
+{
+	const struct stek_link *links;
+
+	join(0, first, first);
+	settle();
+	links = sim->nodes[0].farm->sync->links;
+	ck_assert_mem_ne(links[0].place, links[1].place, STEK_PLACE_LEN);
+}
+END_TEST
+
 /* Three days over two stores: as many keys as over one, epochs that grow. */
 START_TEST(test_three_days)
 {
@@ -427,6 +439,7 @@ int main(void)
 	tcase_set_timeout(farm, 120);
 	tcase_add_checked_fixture(farm, begin, end);
 	tcase_add_test(farm, test_first_keys);
+	tcase_add_test(farm, test_listed_twice);
 	tcase_add_test(farm, test_three_days);
 	tcase_add_test(farm, test_idle_costs_one_call_each);
 	tcase_add_test(farm, test_one_store_away);
