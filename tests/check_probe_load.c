@@ -155,12 +155,16 @@ END_TEST
 /* Moments between are there and empty; merging adds up. */
 START_TEST(test_course_grows_and_merges)
 {
+	const struct outcome resumed = {.resumed = true, .at_us = 9};
+	const struct outcome failed = {.failed = true, .at_us = 5};
+	const struct outcome lost = {.offered = true, .wanted = true,
+				     .at_us = 7};
 	struct course a = {0}, b = {0};
 	struct moment sum;
 
-	moment_count(course_at(&a, 200), false, true, true);
-	moment_count(course_at(&b, 3), true, true, true);
-	moment_count(course_at(&b, 200), false, false, true);
+	moment_count(course_at(&a, 200), &resumed);
+	moment_count(course_at(&b, 3), &failed);
+	moment_count(course_at(&b, 200), &lost);
 	ck_assert_int_eq(course_merge(&a, &b), 0);
 	ck_assert_uint_eq(a.n, 201);
 	ck_assert_uint_eq(a.list[100].connections, 0);
@@ -169,6 +173,8 @@ START_TEST(test_course_grows_and_merges)
 	ck_assert_uint_eq(sum.failed, 1);
 	ck_assert_uint_eq(sum.resumed, 1);
 	ck_assert_uint_eq(sum.lost, 1);
+	ck_assert_uint_eq(sum.bare, 0);
+	ck_assert_int_eq(sum.bad_us, 7);
 	ck_assert_uint_eq(course_sum(&a, 3, 200).connections, 1);
 	ck_assert_uint_eq(course_sum(&a, 4, 200).connections, 0);
 	course_clear(&a);

@@ -29,13 +29,22 @@ struct moment *course_at(struct course *course, size_t index)
 	return &course->list[index];
 }
 
-void moment_count(struct moment *moment, bool failed, bool resumed, bool offered)
+void moment_count(struct moment *moment, const struct outcome *outcome)
 {
+	bool full = !outcome->failed && !outcome->resumed;
+	bool lost = full && outcome->offered;
+	bool bare = full && outcome->wanted && !outcome->offered;
+
 	moment->connections++;
-	moment->failed += failed;
-	moment->resumed += !failed && resumed;
-	moment->full += !failed && !resumed;
-	moment->lost += !failed && !resumed && offered;
+	moment->failed += outcome->failed;
+	moment->resumed += !outcome->failed && outcome->resumed;
+	moment->full += full;
+	moment->lost += lost;
+	moment->bare += bare;
+	moment->old += !outcome->failed && outcome->resumed && outcome->old;
+	if ((outcome->failed || lost || bare) &&
+	    outcome->at_us > moment->bad_us)
+		moment->bad_us = outcome->at_us;
 }
 
 static void moment_add(struct moment *into, const struct moment *from)
@@ -45,6 +54,10 @@ static void moment_add(struct moment *into, const struct moment *from)
 	into->resumed += from->resumed;
 	into->full += from->full;
 	into->lost += from->lost;
+	into->bare += from->bare;
+	into->old += from->old;
+	if (from->bad_us > into->bad_us)
+		into->bad_us = from->bad_us;
 }
 
 int course_merge(struct course *into, const struct course *from)

@@ -15,6 +15,15 @@
 struct moment {
 	uint64_t connections, failed, resumed, full;
 	uint64_t lost;		/* offered a ticket and got a full handshake */
+	uint64_t bare;		/* were to offer one and had none */
+	uint64_t old;		/* resumed by a ticket from before the event */
+	int64_t bad_us;		/* when the last failed, lost or bare one ended */
+};
+
+/* One connection that ended at `at_us`. */
+struct outcome {
+	bool failed, resumed, offered, wanted, old;
+	int64_t at_us;
 };
 
 struct course {
@@ -24,7 +33,7 @@ struct course {
 
 /* The moment `index`, made if it is not there; NULL: out of memory. */
 struct moment *course_at(struct course *course, size_t index);
-void moment_count(struct moment *moment, bool failed, bool resumed, bool offered);
+void moment_count(struct moment *moment, const struct outcome *outcome);
 int course_merge(struct course *into, const struct course *from);
 
 /* The sum of the moments from `first` to before `end`. */

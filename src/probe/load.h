@@ -24,6 +24,7 @@ struct load_control {
 	atomic_bool end;	/* start no more connections */
 	_Atomic unsigned era;	/* under which new connections are counted */
 	_Atomic int64_t begun_us;	/* of the measured phase; 0: not yet */
+	_Atomic uint64_t good;	/* connections that did not fail */
 };
 
 struct load_plan {

@@ -14,55 +14,6 @@
 #define PACKAGE_VERSION "0.1.0"
 #endif
 
-static const char usage[] =
-	"usage: stekprobe farm [OPTION...] ADDRESS...\n"
-	"       stekprobe load --connect ADDRESS[,ADDRESS...] [OPTION...]\n"
-	"       stekprobe handshake [OPTION...] ADDRESS\n"
-	"\n"
-	"farm: gets tickets at every node and resumes at every node.\n"
-	"load: opens connections, of which a share resume, and measures.\n"
-	"handshake: one connection explained, then one with its ticket.\n"
-	"An ADDRESS is HOST:PORT or [IPV6]:PORT.\n"
-	"\n"
-	"All:\n"
-	"  --tls 1.2|1.3|both     versions (both)\n"
-	"  --sni NAME             server name (the host part of the address)\n"
-	"  --ca FILE              verify certificates; without it they are not\n"
-	"  --groups LIST          for the key exchange, say X25519:P-256\n"
-	"  --send-proxy           start with a PROXY protocol v2 header (LOCAL)\n"
-	"  --expect PERCENT       exit 1 when fewer resume\n"
-	"  --json | --csv         for programs (handshake: --json)\n"
-	"  --help, --version\n"
-	"farm:\n"
-	"  --tries N              tickets spent in each cell (5)\n"
-	"load:\n"
-	"  --connections N        how many in all (1000), or\n"
-	"  --duration SECONDS     for how long\n"
-	"  --concurrency N        at a time (10; with --open-loop 1000)\n"
-	"  --rate N               begin at most N a second (as many as go)\n"
-	"  --open-loop            begin exactly N a second, whatever the server\n"
-	"                         does; needs --rate\n"
-	"  --threads N            (1)\n"
-	"  --resume PERCENT       share that offers a ticket (100)\n"
-	"  --warmup N             full handshakes of each version before, to get\n"
-	"                         tickets (the concurrency; open loop: 100)\n"
-	"  --single-use           offer a TLS 1.2 ticket once, too\n"
-	"  --reuse                offer a ticket while it resumes, of TLS 1.3 too\n"
-	"  --server-pid PID[,PID...]  tell these processes' CPU time\n"
-	"  --progress             a line a second on standard error\n"
-	"handshake:\n"
-	"  --cert FILE --key FILE client certificate with its chain, and its key\n"
-	"  --suites, --schemes LIST   to offer, separated by colons\n"
-	"  --alpn LIST            protocols to offer, separated by commas\n"
-	"  --fallback             say that a higher version has failed\n"
-	"  --timeout SECONDS      for one connection (10)\n"
-	"  --keylog FILE          append the connections' secrets, as Wireshark\n"
-	"                         wants them\n"
-	"  --no-trials            no further connections to find a cause\n"
-	"\n"
-	"exit status: 0 good, 1 failures or below --expect, 2 wrong usage,\n"
-	"3 nothing reachable.\n";
-
 enum {
 	OPT_TLS = 256,
 	OPT_SNI,
@@ -134,6 +85,17 @@ static const struct option long_options[] = {
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"keylog", required_argument, NULL, OPT_KEYLOG},
 	{"no-trials", no_argument, NULL, OPT_NO_TRIALS},
+	{"rotations", required_argument, NULL, OPT_ROTATIONS},
+	{"revoke", no_argument, NULL, OPT_REVOKE},
+	{"kill-node", required_argument, NULL, OPT_KILL_NODE},
+	{"kill-command", required_argument, NULL, OPT_KILL_COMMAND},
+	{"lead", required_argument, NULL, OPT_LEAD},
+	{"settle", required_argument, NULL, OPT_SETTLE},
+	{"max-failed", required_argument, NULL, OPT_MAX_FAILED},
+	{"force", no_argument, NULL, OPT_FORCE},
+	{"socket", required_argument, NULL, OPT_SOCKET},
+	{"url", required_argument, NULL, OPT_URL},
+	{"token-file", required_argument, NULL, OPT_TOKEN_FILE},
 	{NULL, 0, NULL, 0},
 };
 
@@ -141,8 +103,8 @@ static const struct option long_options[] = {
 #define OPEN_PLACES 1000	/* of an open loop, unless told */
 #define OPEN_WARMUP 100
 
-static int number(const char *text, uint64_t least, uint64_t most,
-		  uint64_t *out)
+int options_number(const char *text, uint64_t least, uint64_t most,
+		   uint64_t *out)
 {
 	unsigned long long value;
 	char *end;
@@ -157,12 +119,12 @@ static int number(const char *text, uint64_t least, uint64_t most,
 	return 0;
 }
 
-static int small_number(const char *text, unsigned least, unsigned most,
-			unsigned *out)
+int options_small(const char *text, unsigned least, unsigned most,
+		  unsigned *out)
 {
 	uint64_t value;
 
-	if (number(text, least, most, &value) != 0)
+	if (options_number(text, least, most, &value) != 0)
 		return -1;
 	*out = (unsigned)value;
 	return 0;
@@ -189,7 +151,7 @@ static int pid_list(struct load_plan *load, const char *text)
 			return -1;
 		memcpy(one, p, len);
 		one[len] = '\0';
-		if (small_number(one, 1, INT32_MAX, &pid) != 0)
+		if (options_small(one, 1, INT32_MAX, &pid) != 0)
 			return -1;
 		load->servers[load->n_servers++] = (pid_t)pid;
 		p = p[len] ? p + len + 1 : NULL;
@@ -205,19 +167,19 @@ static int take_load(struct options *out, int option, const char *arg)
 	case OPT_CONNECT:
 		return address_list(&out->addresses, &out->n_addresses, arg);
 	case OPT_CONNECTIONS:
-		return number(arg, 1, 1000000000, &load->connections);
+		return options_number(arg, 1, 1000000000, &load->connections);
 	case OPT_DURATION:
-		return small_number(arg, 1, 86400 * 7, &load->duration_s);
+		return options_small(arg, 1, 86400 * 7, &load->duration_s);
 	case OPT_CONCURRENCY:
-		return small_number(arg, 1, 20000, &load->concurrency);
+		return options_small(arg, 1, 20000, &load->concurrency);
 	case OPT_RATE:
-		return small_number(arg, 1, 1000000, &load->rate);
+		return options_small(arg, 1, 1000000, &load->rate);
 	case OPT_THREADS:
-		return small_number(arg, 1, 256, &load->threads);
+		return options_small(arg, 1, 256, &load->threads);
 	case OPT_RESUME:
 		return share_parse(arg, &load->share);
 	case OPT_WARMUP:
-		return small_number(arg, 0, 1000000, &load->warmup);
+		return options_small(arg, 0, 1000000, &load->warmup);
 	case OPT_SINGLE_USE:
 		load->single_use = true;
 		return 0;
@@ -259,7 +221,7 @@ static int take_handshake(struct options *out, int option, const char *arg)
 		offer->fallback = true;
 		return 0;
 	case OPT_TIMEOUT:
-		return small_number(arg, 1, 3600, &offer->timeout_s);
+		return options_small(arg, 1, 3600, &offer->timeout_s);
 	case OPT_KEYLOG:
 		offer->keylog = arg;
 		return 0;
@@ -295,8 +257,10 @@ static int take(struct options *out, int option, const char *arg)
 		out->format = REPORT_CSV;
 		return 0;
 	case OPT_TRIES:
-		return small_number(arg, 1, 10000, &out->tries);
+		return options_small(arg, 1, 10000, &out->tries);
 	default:
+		if (option >= OPT_ROTATIONS)
+			return options_rotate_take(out, option, arg);
 		return option < OPT_CERT ? take_load(out, option, arg)
 					 : take_handshake(out, option, arg);
 	}
@@ -375,7 +339,8 @@ static int finish(struct options *out, FILE *err)
 	load->addresses = out->addresses;
 	load->n = out->n_addresses;
 	memcpy(load->versions, out->versions, sizeof(load->versions));
-	return 0;
+	return out->command == COMMAND_ROTATE ? options_rotate_finish(out, err)
+					      : 0;
 }
 
 /* True if `option` may stand behind `command`. */
@@ -385,7 +350,14 @@ static bool belongs(int option, enum command command)
 		return true;
 	if (option == OPT_TRIES)
 		return command == COMMAND_FARM;
-	return command == (option < OPT_CERT ? COMMAND_LOAD : COMMAND_HANDSHAKE);
+	if (option >= OPT_ROTATIONS)
+		return command == COMMAND_ROTATE;
+	if (option >= OPT_CERT)
+		return command == COMMAND_HANDSHAKE;
+	/* rotate-test ends the load by itself. */
+	return command == COMMAND_LOAD ||
+	       (command == COMMAND_ROTATE && option != OPT_CONNECTIONS &&
+		option != OPT_DURATION);
 }
 
 /* The options of `out->command`, then the addresses, which load has not. */
@@ -432,10 +404,12 @@ int options_parse(struct options *out, int argc, char **argv, FILE *err)
 		.offer = {.timeout_s = 10},
 		.load = {.threads = 1,
 			 .share = SHARE_WHOLE, .warmup = WARMUP_DEFAULT},
+		.rotate = {.lead_s = 2, .settle_s = 3,
+			   .most_failed = UINT64_MAX},
 	};
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
-			fputs(usage, stdout);
+			fputs(options_usage, stdout);
 			return 1;
 		}
 		if (strcmp(argv[i], "--version") == 0) {
@@ -449,8 +423,10 @@ int options_parse(struct options *out, int argc, char **argv, FILE *err)
 		out->command = COMMAND_LOAD;
 	if (argc >= 2 && strcmp(argv[1], "handshake") == 0)
 		out->command = COMMAND_HANDSHAKE;
+	if (argc >= 2 && strcmp(argv[1], "rotate-test") == 0)
+		out->command = COMMAND_ROTATE;
 	if (out->command == COMMAND_NONE) {
-		fputs(usage, err);
+		fputs(options_usage, err);
 		return -1;
 	}
 	optind = 0;		/* glibc: start afresh, for the tests */
@@ -461,5 +437,6 @@ int options_parse(struct options *out, int argc, char **argv, FILE *err)
 void options_clear(struct options *options)
 {
 	free(options->addresses);
+	ctl_token_wipe(&options->rotate.target);
 	*options = (struct options){0};
 }

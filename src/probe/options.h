@@ -4,9 +4,15 @@
 #define PROBE_OPTIONS_H
 
 #include "handshake.h"
-#include "load.h"
+#include "rotate.h"
 
-enum command { COMMAND_NONE, COMMAND_FARM, COMMAND_LOAD, COMMAND_HANDSHAKE };
+enum command {
+	COMMAND_NONE,
+	COMMAND_FARM,
+	COMMAND_LOAD,
+	COMMAND_ROTATE,
+	COMMAND_HANDSHAKE,
+};
 
 struct options {
 	enum command command;
@@ -20,7 +26,39 @@ struct options {
 	struct load_plan load;
 	struct offer offer;		/* of handshake */
 	bool no_trials;
+	struct rotate_plan rotate;	/* its load is `load` */
+	bool rotate_lose;		/* --kill-node or --kill-command */
+	const char *token_file;
 };
+
+/* From here on options belong to rotate-test; options_rotate.c takes them. */
+enum {
+	OPT_ROTATIONS = 512,
+	OPT_REVOKE,
+	OPT_KILL_NODE,
+	OPT_KILL_COMMAND,
+	OPT_LEAD,
+	OPT_SETTLE,
+	OPT_MAX_FAILED,
+	OPT_FORCE,
+	OPT_SOCKET,
+	OPT_URL,
+	OPT_TOKEN_FILE,
+};
+
+/* 0, or -1: a wrong value. */
+int options_rotate_take(struct options *out, int option, const char *arg);
+
+/* What follows, and what does not go together; reads the token. 0 or -1. */
+int options_rotate_finish(struct options *out, FILE *err);
+
+extern const char options_usage[];	/* options_usage.c */
+
+/* Decimal digits alone, from `least` to `most`; 0 or -1. */
+int options_number(const char *text, uint64_t least, uint64_t most,
+		   uint64_t *out);
+int options_small(const char *text, unsigned least, unsigned most,
+		  unsigned *out);
 
 /*
  * 0: run `out->command`. 1: help or version was printed. -1: wrong usage, told

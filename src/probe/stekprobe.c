@@ -3,7 +3,11 @@
  * stekprobe: measures from the client's side how often TLS sessions resume
  * across a farm. This file ties options, measurement and report together.
  */
+#include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+
+#include <curl/curl.h>
 
 #include "options.h"
 #include "stop.h"
@@ -73,6 +77,28 @@ static int run_handshake(const struct options *options)
 	return status;
 }
 
+static int run_rotate(const struct options *options)
+{
+	const struct rlimit no_core = {0, 0};
+	struct rotate_result *result = malloc(sizeof(*result));
+	int status = 1;
+
+	if (!result)
+		return 1;
+	/* The admin endpoint's token is in this process's memory. */
+	setrlimit(RLIMIT_CORE, &no_core);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	if (rotate_run(&options->rotate, result) == 0) {
+		rotate_print(&options->rotate, result, options->format, stdout);
+		status = rotate_verdict(&options->rotate, result);
+	}
+	rotate_clear(result);
+	free(result);
+	curl_global_cleanup();
+	return status;
+}
+
 static int run(const struct options *options)
 {
 	switch (options->command) {
@@ -80,6 +106,8 @@ static int run(const struct options *options)
 		return run_farm(options);
 	case COMMAND_HANDSHAKE:
 		return run_handshake(options);
+	case COMMAND_ROTATE:
+		return run_rotate(options);
 	default:
 		return run_load(options);
 	}

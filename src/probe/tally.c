@@ -52,22 +52,39 @@ static int tally_latency(struct load_result *result, const struct conn *conn,
 	return error;
 }
 
+/*
+ * Events come in pairs: era 2k-1 begins when the k-th is asked for, era 2k when
+ * it has happened. What was given before era 2k-1 is old from era 2k on.
+ */
+static bool is_old(const struct tally *how)
+{
+	unsigned happened = how->era / 2;
+
+	return happened > 0 && how->ticket_era < 2 * happened - 1;
+}
+
 /* By the second in which it ended, and by the era in which it began. */
 static int tally_course(struct load_result *result, const struct conn *conn,
 			const struct tally *how)
 {
-	int64_t at_us = how->now_us - how->begun_us;
+	const struct outcome outcome = {
+		.failed = conn->failure[0] != '\0',
+		.resumed = conn->resumed,
+		.offered = conn->offered && conn->hello_us != 0,
+		.wanted = how->wanted,
+		.old = is_old(how),
+		.at_us = how->now_us - how->begun_us,
+	};
 	struct moment *second, *era;
-	bool failed = conn->failure[0] != '\0';
-	bool offered = conn->offered && conn->hello_us != 0;
 
 	second = course_at(&result->course,
-			   at_us > 0 ? (size_t)(at_us / 1000000) : 0);
+			   outcome.at_us > 0
+				   ? (size_t)(outcome.at_us / 1000000) : 0);
 	era = course_at(&result->eras, how->era);
 	if (!second || !era)
 		return -1;
-	moment_count(second, failed, conn->resumed, offered);
-	moment_count(era, failed, conn->resumed, offered);
+	moment_count(second, &outcome);
+	moment_count(era, &outcome);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -159,6 +160,26 @@ bool tls_same_ticket(const SSL_SESSION *a, const SSL_SESSION *b)
 	SSL_SESSION_get0_ticket(a, &ta, &la);
 	SSL_SESSION_get0_ticket(b, &tb, &lb);
 	return la == lb && (la == 0 || memcmp(ta, tb, la) == 0);
+}
+
+static int era_index;
+static pthread_once_t era_once = PTHREAD_ONCE_INIT;
+
+static void era_init(void)
+{
+	era_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
+void tls_session_set_era(SSL_SESSION *session, unsigned era)
+{
+	pthread_once(&era_once, era_init);
+	SSL_SESSION_set_ex_data(session, era_index, (void *)(uintptr_t)era);
+}
+
+unsigned tls_session_era(const SSL_SESSION *session)
+{
+	pthread_once(&era_once, era_init);
+	return (unsigned)(uintptr_t)SSL_SESSION_get_ex_data(session, era_index);
 }
 
 bool tls_session_fresh(const SSL_SESSION *session, long now_s)

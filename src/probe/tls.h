@@ -52,6 +52,10 @@ uint32_t tls_lifetime_s(const SSL_SESSION *session);
 
 bool tls_same_ticket(const SSL_SESSION *a, const SSL_SESSION *b);
 
+/* A number that a session carries on, copies too; 0: none was set. */
+void tls_session_set_era(SSL_SESSION *session, unsigned era);
+unsigned tls_session_era(const SSL_SESSION *session);
+
 /* True if the client may still offer this session at `now_s`. */
 bool tls_session_fresh(const SSL_SESSION *session, long now_s);
 

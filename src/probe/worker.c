@@ -141,6 +141,11 @@ static bool next_job(struct loop *loop, struct job *job, int64_t now_us)
 	return more;
 }
 
+static unsigned era_now(const struct load_plan *plan)
+{
+	return plan->control ? atomic_load(&plan->control->era) : 0;
+}
+
 static void count_tickets(struct loop *loop, struct conn *conn)
 {
 	struct load_result *result = &loop->worker->result;
@@ -150,6 +155,7 @@ static void count_tickets(struct loop *loop, struct conn *conn)
 		if (tally_ticket(result, v, conn->tickets[i],
 				 loop->warming) != 0)
 			loop->worker->broken = true;
+		tls_session_set_era(conn->tickets[i], era_now(loop->plan));
 		pool_put(&loop->pool[v], conn->tickets[i]);
 	}
 	conn->n_tickets = 0;
@@ -208,6 +214,9 @@ static void show_progress(struct load_shared *shared, const struct conn *conn)
 				  memory_order_relaxed);
 	atomic_fetch_add_explicit(&shared->failed, failed,
 				  memory_order_relaxed);
+	if (!failed && shared->plan->control)
+		atomic_fetch_add_explicit(&shared->plan->control->good, 1,
+					  memory_order_relaxed);
 }
 
 static void slot_finish(struct loop *loop, struct slot *slot)
@@ -243,7 +252,8 @@ static void slot_watch(struct loop *loop, struct slot *slot,
 	slot->events = events;
 }
 
-static struct tally begin_tally(const struct loop *loop, const struct job *job)
+static struct tally begin_tally(const struct loop *loop, const struct job *job,
+				const SSL_SESSION *offer)
 {
 	const struct load_plan *plan = loop->plan;
 	int64_t now_us = conn_now_us();
@@ -251,7 +261,8 @@ static struct tally begin_tally(const struct loop *loop, const struct job *job)
 	return (struct tally){
 		.warming = loop->warming,
 		.wanted = job->wanted,
-		.era = plan->control ? atomic_load(&plan->control->era) : 0,
+		.era = era_now(plan),
+		.ticket_era = offer ? tls_session_era(offer) : 0,
 		.due_us = job->due_us ? job->due_us : now_us,
 		.started_us = now_us,
 		.begun_us = atomic_load_explicit(
@@ -273,7 +284,7 @@ static void slot_fill(struct loop *loop, struct slot *slot)
 		bool failed;
 
 		slot->busy = true;
-		slot->tally = begin_tally(loop, &job);
+		slot->tally = begin_tally(loop, &job, offer);
 		slot->events = 0;
 		loop->busy++;
 		conn_start(&slot->conn, loop->ctx[job.version], job.version,

@@ -35,6 +35,7 @@ struct tally {
 	bool warming;
 	bool wanted;		/* was to offer a ticket */
 	unsigned era;
+	unsigned ticket_era;	/* in which the ticket offered was given */
 	int64_t due_us, started_us;	/* due: the start, or the rate's moment */
 	int64_t begun_us;	/* the measured phase's; of the same clock */
 	int64_t now_us;
