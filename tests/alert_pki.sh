@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash disable=SC2154 # lib.sh sets $work
+# shellcheck shell=bash disable=SC2154 # lib.sh sets $work, they $host
 #
-# The client certificates of node_1_alerts.sh: a good one, and one for each way
-# in which a certificate can be refused.
+# The client certificates of node_1_alerts.sh and measure_3_causes.sh: a good one,
+# and one for each way in which a certificate can be refused; and their nodes.
 
 # ca NAME: a CA in $work/NAME, which can date its certificates and revoke them.
 ca()
@@ -102,4 +102,39 @@ forge()
 	byte=$(tail -c 1 "$1" | od -An -tu1)
 	printf '%b' "\\x$(printf %02x $((byte ^ 1)))" |
 		dd of="$1" bs=1 seek=$((size - 1)) conv=notrunc status=none
+}
+
+# alert_node N VERSIONS: hosts that ask for no certificate, demand one, and allow
+# one.
+alert_node()
+{
+	write_config "$1"
+	sed -i '/^hosts:/,/^admin:/{/^admin:/!d}' "$work/node-$1.yaml"
+	cat >>"$work/node-$1.yaml" <<-EOT
+	tls: { versions: [$2] }
+	limits: { handshake_timeout_ms: 1500 }
+	client_deny: $work/denied
+	hosts:
+	  - names: [$host]
+	    certificate: $work/$host.pem
+	    key: $work/$host.key
+	    alpn: [http/1.1]
+	    backend: builtin
+	  - names: [mtls.example.test]
+	    certificate: $work/$host.pem
+	    key: $work/$host.key
+	    backend: builtin
+	    client_auth: required
+	    client_ca: $work/bundle.pem
+	    client_crl: $work/clients.crl
+	  - names: [chain.example.test]
+	    certificate: $work/$host.pem
+	    key: $work/$host.key
+	    backend: builtin
+	    client_auth: optional
+	    client_ca: $work/clients.pem
+	    client_depth: 1
+	EOT
+	sed -i 's/workers: 2/workers: 1/' "$work/node-$1.yaml"
+	start_node "$1"
 }

@@ -579,6 +579,9 @@ START_TEST(test_run_verifies)
 	plan = plan_for(&start("n2", 0, GOOD)->address);
 	plan.offer.tls.ca = path;
 	expect_cause(&plan, "server_certificate_expired", 1);
+	/* If it is another year for the server, it may be right. */
+	plan.address = start("n3", 0, LATE)->address;
+	expect_cause(&plan, "own_clock", 1);
 	unlink(path);
 	free(path);
 }
@@ -606,6 +609,7 @@ END_TEST
 
 /* A server without TLS that says `words` to whoever comes. */
 struct talker {
+	bool closes;	/* the first time, on what it does not know */
 	int fd;
 	const char *words;
 	pthread_t thread;
@@ -618,6 +622,11 @@ static void *talk_plainly(void *arg)
 	int fd = accept(talker->fd, NULL, NULL);
 	char spill[4096];
 
+	if (talker->closes) {
+		recv(fd, spill, sizeof(spill), 0);
+		close(fd);
+		fd = accept(talker->fd, NULL, NULL);
+	}
 	if (talker->words)
 		send(fd, talker->words, strlen(talker->words), MSG_NOSIGNAL);
 	while (recv(fd, spill, sizeof(spill), 0) > 0)
@@ -639,6 +648,27 @@ static void expect_of_words(const char *words, const char *cause)
 	pthread_join(talker.thread, NULL);
 	close(talker.fd);
 }
+
+/* An HTTP server that only closes on a ClientHello is asked in its own words. */
+START_TEST(test_run_with_silent_http)
+{
+	static const char *const words[] = {
+		"HTTP/1.0 200 OK\r\n\r\n", "HTTP/1.0 400 No TLS\r\n\r\n"};
+
+	for (int i = 0; i < 2; i++) {
+		struct talker talker = {.words = words[i], .closes = true};
+		struct handshake_plan plan;
+
+		talker.fd = listen_somewhere(&talker.address);
+		pthread_create(&talker.thread, NULL, talk_plainly, &talker);
+		plan = plan_for(&talker.address);
+		plan.offer.timeout_s = 1;
+		expect_cause(&plan, i == 0 ? "plain_http" : "silent_close", 1);
+		pthread_join(talker.thread, NULL);
+		close(talker.fd);
+	}
+}
+END_TEST
 
 /* Whatever it is that is not TLS, it is named and cannot move the cursor. */
 START_TEST(test_run_without_tls)
@@ -759,6 +789,7 @@ int main(void)
 		test_run_finds_what_does_not_fit, test_run_versions,
 		test_run_verifies, test_run_closed_at_once,
 		test_run_without_server, test_run_without_tls,
+		test_run_with_silent_http,
 		test_offer_that_cannot_be_made, NULL});
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_set_timeout(tcase, 120);

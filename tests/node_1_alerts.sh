@@ -14,41 +14,7 @@ host=www.example.test
 rows=0 good=0
 tamper=$STEKD_BUILD/tests/helper_tamper
 
-# ---- nodes -----------------------------------------------------------------------
-
-# node N VERSIONS: hosts that ask for no certificate, demand one, and allow one.
-node()
-{
-	write_config "$1"
-	sed -i '/^hosts:/,/^admin:/{/^admin:/!d}' "$work/node-$1.yaml"
-	cat >>"$work/node-$1.yaml" <<-EOT
-	tls: { versions: [$2] }
-	limits: { handshake_timeout_ms: 1500 }
-	client_deny: $work/denied
-	hosts:
-	  - names: [$host]
-	    certificate: $work/$host.pem
-	    key: $work/$host.key
-	    alpn: [http/1.1]
-	    backend: builtin
-	  - names: [mtls.example.test]
-	    certificate: $work/$host.pem
-	    key: $work/$host.key
-	    backend: builtin
-	    client_auth: required
-	    client_ca: $work/bundle.pem
-	    client_crl: $work/clients.crl
-	  - names: [chain.example.test]
-	    certificate: $work/$host.pem
-	    key: $work/$host.key
-	    backend: builtin
-	    client_auth: optional
-	    client_ca: $work/clients.pem
-	    client_depth: 1
-	EOT
-	sed -i 's/workers: 2/workers: 1/' "$work/node-$1.yaml"
-	start_node "$1"
-}
+# ---- counters and logs -----------------------------------------------------------
 
 counts()
 {
@@ -444,9 +410,9 @@ make_ca
 make_certificate $host
 make_clients
 make_farm_key
-node 1 TLSv1.2,TLSv1.3
-node 2 TLSv1.2
-node 3 TLSv1.3
+alert_node 1 TLSv1.2,TLSv1.3
+alert_node 2 TLSv1.2
+alert_node 3 TLSv1.3
 printf '%-28s %-7s %-3s %-9s %-9s %-26s %s\n' what client TLS kind seen \
 	counted verdict
 strangers

@@ -32,6 +32,7 @@ enum manner {
 	BROKEN,		/* answers 503 */
 	TLS12_ONLY,
 	NO_TICKETS,
+	LATE,		/* good, and its clock says 2020 */
 	STOPS_PROBE,	/* good, but the third request is our SIGINT */
 	SLOW,		/* good, but each answer takes SLOW_MS */
 	ONE_TICKET,	/* only its first connection gets tickets */
@@ -96,9 +97,11 @@ static void answer(struct server *server, SSL *ssl)
 	if (server->manner == LIES)
 		resumed = !resumed;
 	snprintf(text, sizeof(text),
-		 "HTTP/1.1 %d X\r\nConnection: close\r\n\r\n"
+		 "HTTP/1.1 %d X\r\nConnection: close\r\n%s\r\n"
 		 "{\"node\":\"%s\",\"resumed\":%s,\"ticket\":%s}",
-		 server->manner == BROKEN ? 503 : 200, server->name,
+		 server->manner == BROKEN ? 503 : 200,
+		 server->manner == LATE ?
+		 "Date: Wed, 01 Jan 2020 12:00:00 GMT\r\n" : "", server->name,
 		 resumed ? "true" : "false",
 		 resumed ? "{\"issuer_id\":\"00000000\"}" : "null");
 	SSL_write(ssl, text, (int)strlen(text));

@@ -39,6 +39,7 @@ default_steps()
 	script_steps farm
 	script_steps node
 	script_steps keys
+	script_steps measure
 	cat <<-'EOF'
 	shellcheck 300 every script
 	configure 600 configure refuses a wolfSSL that lacks something, by its name

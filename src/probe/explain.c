@@ -282,6 +282,8 @@ static void ended(struct causes *out, const struct talk *talk,
 
 	if (talk->stage == TALK_HELLO && trials->helped != ASPECT_NONE)
 		add(out, by_aspect(trials->helped));
+	if (talk->stage == TALK_HELLO && trials->plain)
+		add(out, "plain_http");
 	add(out, talk->stage == TALK_HELLO ? "silent_close" : "middlebox_cut");
 	if (asked)
 		add(out, sent ? "bad_certificate" : "no_certificate");

@@ -11,11 +11,11 @@
 /* What a trial changes in the offer, one at a time. */
 enum aspect {
 	ASPECT_NONE,
-	ASPECT_VERSION,
 	ASPECT_SUITE,
 	ASPECT_GROUP,
 	ASPECT_SCHEME,
 	ASPECT_ALPN,
+	ASPECT_VERSION,
 	ASPECT_PROXY,
 	ASPECT_NAME,
 	ASPECT_LEGACY,
@@ -26,6 +26,7 @@ enum aspect {
 struct trials {
 	unsigned n;		/* how many there were */
 	enum aspect helped;	/* changing this, the server answered */
+	bool plain;		/* it speaks HTTP without TLS */
 	int other_alert;	/* what it says in the other version; -1: none */
 	bool clock_known;
 	int64_t clock_off_s;	/* our clock minus the server's */

@@ -259,8 +259,11 @@ int flight_find(const struct flight *flight, bool by_server, int type)
 int flight_alert(const struct flight *flight, bool by_server)
 {
 	for (size_t i = flight->n; i-- > 0;) {
-		if (flight->events[i].content == RECORD_ALERT &&
-		    flight->events[i].by_server == by_server)
+		const struct flight_event *event = &flight->events[i];
+
+		if (event->content == RECORD_ALERT &&
+		    event->by_server == by_server &&
+		    event->type != ALERT_CLOSE_NOTIFY)
 			return (int)i;
 	}
 	return -1;

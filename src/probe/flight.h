@@ -83,7 +83,10 @@ void flight_inner(struct flight *flight, bool by_server, uint8_t type,
 void flight_message(struct flight *flight, bool by_server, int content,
 		    const uint8_t *bytes, size_t len, int64_t at_us);
 
-/* The first event of that kind (-1: not there), the last alert. */
+/*
+ * The first event of that kind, and the last alert that is no close_notify; -1:
+ * there is none.
+ */
 int flight_find(const struct flight *flight, bool by_server, int type);
 int flight_alert(const struct flight *flight, bool by_server);
 

@@ -38,6 +38,9 @@ int handshake_verdict(const struct handshake_result *result, bool expect);
 void trial_run(struct trials *out, const struct handshake_plan *plan,
 	       const struct talk *failed);
 
+/* plain.c: true if the server speaks HTTP without TLS. */
+bool plain_http(const struct address *address, unsigned timeout_s);
+
 /* show.c, show_json.c */
 void handshake_print(const struct handshake_plan *plan,
 		     const struct handshake_result *result, FILE *out);

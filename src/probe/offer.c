@@ -116,6 +116,8 @@ SSL_CTX *talk_context(const struct offer *offer, FILE *err)
 	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT |
 					    SSL_SESS_CACHE_NO_INTERNAL);
+	/* Or OpenSSL would answer an end of file with decode_error. */
+	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	if (offer->fallback)
 		SSL_CTX_set_mode(ctx, SSL_MODE_SEND_FALLBACK_SCSV);
 	ERR_clear_error();

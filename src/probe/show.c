@@ -199,6 +199,8 @@ static void print_trials(const struct trials *trials, FILE *out)
 	if (trials->helped != ASPECT_NONE)
 		fprintf(out, "; the server answers with %s",
 			trial_aspect_name(trials->helped));
+	if (trials->plain)
+		fputs("; the server answers to plain HTTP", out);
 	if (trials->other_alert >= 0)
 		fprintf(out, "; in the other version the server says %s (%d)",
 			alert_name(trials->other_alert), trials->other_alert);

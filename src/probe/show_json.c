@@ -198,9 +198,10 @@ static json_t *causes(const struct causes *causes)
 
 static json_t *trials(const struct trials *trials)
 {
-	return json_pack("{s:i,s:o,s:o,s:o}",
+	return json_pack("{s:i,s:o,s:b,s:o,s:o}",
 		"connections", (int)trials->n,
 		"answered_with", text(trial_aspect_name(trials->helped)),
+		"plain_http", trials->plain,
 		"alert_in_other_version", trials->other_alert >= 0 ?
 		json_string(alert_name(trials->other_alert)) : json_null(),
 		"clock_off_s", trials->clock_known ?

@@ -132,12 +132,12 @@ static bool speaks_tls(const struct talk *talk)
 	       talk->first[0] <= RECORD_DATA && talk->first[1] == 3);
 }
 
-/* The alert that says why, by that side; close_notify says nothing. */
+/* The alert that says why, by that side. */
 static bool alert_of(struct talk *talk, bool by_server)
 {
 	int at = flight_alert(&talk->flight, by_server);
 
-	if (at < 0 || talk->flight.events[at].type == ALERT_CLOSE_NOTIFY)
+	if (at < 0)
 		return false;
 	talk->alert = talk->flight.events[at].type;
 	talk->alert_keys = talk->flight.events[at].keys;

@@ -88,7 +88,13 @@ static void by_offer(struct trials *out, const struct handshake_plan *plan,
 {
 	bool silent = failed->end != TALK_ALERTED;
 
-	for (int a = ASPECT_VERSION; a < ASPECTS; a++) {
+	if (silent) {
+		out->n++;
+		out->plain = plain_http(&plan->address, plan->offer.timeout_s);
+	}
+	if (out->plain)
+		return;
+	for (int a = ASPECT_NONE + 1; a < ASPECTS; a++) {
 		struct offer offer = plan->offer;
 		struct talk talk;
 
