@@ -38,7 +38,11 @@ static void ask_all(void)
 	answers[1] = stek_farm_revoke(farm, &revoke, &change);
 	stek_change_clear(&change);
 	answers[2] = stek_farm_members(farm, WAIT_MS, &members, &n);
+	if (!answers[2])
+		free(members);
 	answers[3] = stek_farm_audit(farm, 1, false, WAIT_MS, &list);
+	if (!answers[3])
+		stek_audit_clear(&list);
 	answers[4] = stek_farm_audit_note(farm, &note);
 	answers[5] = stek_farm_key_reload(farm, "w", NULL, why, sizeof(why));
 }
