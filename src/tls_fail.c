@@ -33,6 +33,8 @@ struct tls_alerts tls_alerts(const struct tls *tls)
 		alerts.sent = fatal_code(&history.last_tx);
 		alerts.received = fatal_code(&history.last_rx);
 	}
+	/* What the library notes is what it would have sent. */
+	alerts.sent = NO_ALERT;
 	if (tls->alert)
 		alerts.sent = tls->alert;
 	if (tls->swallowed)
@@ -69,28 +71,20 @@ void tls_cancel(struct tls *tls)
 		tls->alert = user_canceled;
 }
 
-/* Says why to the peer, while records are in the clear. */
-static void correct_alert(struct tls *tls, uint8_t alert)
+/* Says why to the peer, under the keys that it expects by now. */
+static void say_alert(struct tls *tls, uint8_t alert)
 {
-	struct buf *out = tls->wire->out;
-	int sent = tls_alerts(tls).sent;
-
-	if (!alert || tls->ciphers_on)
-		return;
-	tls->alert = alert;
-	if (sent == NO_ALERT) {
-		(void)tls_plain_alert(out, alert);
-		return;
-	}
-	if (out->len >= PLAIN_ALERT)
-		out->data[out->off + out->len - 1] = alert;
+	if (alert && wolfSSL_send_alert(tls->ssl, alert_fatal, alert) ==
+	    WOLFSSL_SUCCESS)
+		tls->alert = alert;
 }
 
 /* Of what we have found ourselves; 0: the library's error decides. */
-static uint8_t alert_of(enum failure failure)
+static uint8_t alert_of(enum failure failure, bool tls13)
 {
 	switch (failure) {
-	case FAIL_CERT_NONE:		/* RFC 5246 s7.4.6 */
+	case FAIL_CERT_NONE:		/* RFC 8446 s6.2, RFC 5246 s7.4.6 */
+		return tls13 ? certificate_required : handshake_failure;
 	case FAIL_SIGNATURE_SCHEME:
 		return handshake_failure;
 	case FAIL_CERT_UNKNOWN_CA:
@@ -102,14 +96,20 @@ static uint8_t alert_of(enum failure failure)
 	}
 }
 
+static const struct tls_verdict flood = {
+	FAIL_UNEXPECTED, unexpected_message, "too many records without data"
+};
+
 static enum failure own_finding(const struct tls *tls, int error)
 {
 	if (tls->no_memory)
 		return FAIL_MEMORY;
 	if (tls->heard)
 		return FAIL_ALERT;
-	if (tls->off_curve)
-		return FAIL_MALFORMED;
+	if (tls->verdict)
+		return tls->verdict->failure;
+	if (error == NO_PEER_CERT)
+		return FAIL_CERT_NONE;
 	if (error == VERIFY_CERT_ERROR)
 		return tls->client.refused;
 	if (error == MATCH_SUITE_ERROR && tls->lacks_scheme)
@@ -117,17 +117,32 @@ static enum failure own_finding(const struct tls *tls, int error)
 	return FAIL_NONE;
 }
 
+static uint8_t alert_for(const struct tls *tls, enum failure found,
+			 const struct tls_reason *reason)
+{
+	uint8_t alert;
+
+	if (tls->verdict)
+		return tls->verdict->alert;
+	if (found == FAIL_ALERT)
+		return 0;
+	alert = alert_of(found, wolfSSL_version(tls->ssl) == TLS1_3_VERSION);
+	return alert ? alert : reason->alert;
+}
+
 enum tls_result tls__fail(struct tls *tls, int error)
 {
 	const struct tls_reason *reason = tls_reason_find(error);
-	enum failure found = own_finding(tls, error);
-	uint8_t alert = tls->off_curve ? illegal_parameter : alert_of(found);
+	enum failure found;
 
+	if (tls->idle_records > TLS_IDLE_RECORDS_MAX)
+		tls->verdict = &flood;
+	found = own_finding(tls, error);
 	tls->error = error;
 	tls->failure = found ? found : reason->failure;
-	tls->why = tls->off_curve ? "a key share is not a point" :
+	tls->why = tls->verdict ? tls->verdict->why :
 		wolfSSL_ERR_reason_error_string((unsigned long)error);
-	correct_alert(tls, alert ? alert : reason->alert);
+	say_alert(tls, alert_for(tls, found, reason));
 	return TLS_FAILED;
 }
 

@@ -210,6 +210,7 @@ static WOLFSSL_CTX *make_context(const struct tls_client *client,
 		return NULL;
 	}
 	tls__wire_callbacks(ctx);
+	(void)wolfSSL_CTX_own_alerts(ctx);
 	if (set_options(ctx, settings, why, why_len) < 0 ||
 	    keep_server_name(ctx, why, why_len) < 0 ||
 	    load_pair(ctx, host->certificate, host->key, why, why_len) < 0 ||

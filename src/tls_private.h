@@ -20,6 +20,13 @@ struct tls_peek {
 	uint8_t body[1 + 133];	/* the greatest ClientKeyExchange */
 };
 
+/* What the callbacks that read records refuse by themselves. Static. */
+struct tls_verdict {
+	enum failure failure;
+	uint8_t alert;
+	const char *why;
+};
+
 struct tls {
 	WOLFSSL *ssl;
 	const struct tls_host *own;
@@ -50,7 +57,7 @@ struct tls {
 	uint8_t alert;		/* that we put in the library's place */
 	uint8_t heard;		/* an alert that the library would not read */
 	bool swallowed;		/* one of its own that must not go out */
-	bool off_curve;		/* the client's point of TLS 1.2 */
+	const struct tls_verdict *verdict;	/* the wire's own; NULL: none */
 	struct tls_peek peek;
 	bool lacks_scheme;	/* the client verifies no signature of ours */
 };

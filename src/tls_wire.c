@@ -78,6 +78,10 @@ static bool hears_plain_alert(struct tls *tls, size_t n)
 	return true;
 }
 
+static const struct tls_verdict off_curve = {
+	FAIL_MALFORMED, illegal_parameter, "a key share is not a point"
+};
+
 static int wire_recv(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 {
 	struct tls *tls = ctx;
@@ -94,7 +98,7 @@ static int wire_recv(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 	if (n > wire->in_len)
 		n = wire->in_len;
 	if (!tls->done && !tls__peek(&tls->peek, wire->in, n)) {
-		tls->off_curve = true;
+		tls->verdict = &off_curve;
 		return WOLFSSL_CBIO_ERR_GENERAL;
 	}
 	memcpy(buf, wire->in, n);

@@ -349,10 +349,7 @@ finished_rows()
 	row "Finished does not decode" malformed 50 spoilt short "$@"
 	row "unknown message" unexpected_message 10 spoilt type "$@"
 	row "record does not open" bad_record 20 spoilt record "$@"
-	# Once records are encrypted the library closes without a word.
-	row "record too large" malformed \
-		"$([ "$version $1" = "1.2 connect" ] && echo 22 || echo end)" \
-		spoilt large "$@"
+	row "record too large" malformed 22 spoilt large "$@"
 }
 
 # What a client says in its hello while it holds a ticket, which s_client alone
@@ -386,8 +383,7 @@ resumed_rows()
 	kind=resumed+m
 	finished_rows again sni=mtls.example.test cert=good
 	kind=resumed
-	# In TLS 1.2 the library cannot say anything just then.
-	row "time-out" timeout "$(by_version end 90)" spoilt silent again
+	row "time-out" timeout 90 spoilt silent again
 }
 
 strangers()
