@@ -29,12 +29,9 @@ struct tls_alerts tls_alerts(const struct tls *tls)
 	WOLFSSL_ALERT_HISTORY history;
 
 	memset(&history, 0, sizeof(history));
-	if (wolfSSL_get_alert_history(tls->ssl, &history) == WOLFSSL_SUCCESS) {
-		alerts.sent = fatal_code(&history.last_tx);
+	/* What it notes as sent is what it would have sent. */
+	if (wolfSSL_get_alert_history(tls->ssl, &history) == WOLFSSL_SUCCESS)
 		alerts.received = fatal_code(&history.last_rx);
-	}
-	/* What the library notes is what it would have sent. */
-	alerts.sent = NO_ALERT;
 	if (tls->alert)
 		alerts.sent = tls->alert;
 	if (tls->swallowed)

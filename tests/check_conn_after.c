@@ -124,7 +124,7 @@ START_TEST(test_idle_records_within_the_bound)
 }
 END_TEST
 
-/* The 33rd ends the connection, without a reset. */
+/* The 33rd ends the connection, with the alert, without a reset. */
 START_TEST(test_one_more_ends_the_connection)
 {
 	enum idle kind = (enum idle)(_i / 2);
@@ -141,7 +141,8 @@ START_TEST(test_one_more_ends_the_connection)
 	while ((type = next_record(client, &len)) == RAW13_HANDSHAKE)
 		;
 	ck_assert_int_eq(type, RAW13_ALERT);
-	ck_assert_int_eq(buf[1], 0);	/* close_notify */
+	ck_assert_int_eq(buf[0], 2);	/* fatal */
+	ck_assert_int_eq(buf[1], 10);	/* unexpected_message */
 	ck_assert_int_eq(next_record(client, &len), 0);
 	ck_assert_int_eq(until_end(client->fd), 0);
 	client_free(client);
