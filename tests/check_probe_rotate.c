@@ -208,8 +208,9 @@ START_TEST(test_report)
 {
 	static const char *const expected[] = {
 		"rotation 1: asked at 2.000 s, done at 2.100 s by 2 nodes",
-		"\"asked_s\": 2.0", "2,100,0,0,100,0,0,rotation 1 asked; "
-		"rotation 1 done\n"};
+		"\"asked_s\": 2.0",
+		"2,100,0,0,100,0,0,rotation 1 asked; rotation 1 done\n",
+	};
 	struct rotate_plan plan = {.times = 1, .load.versions = {true, true}};
 	struct rotate_result result = good_result();
 
@@ -298,8 +299,7 @@ START_TEST(test_options_refuses)
 		"rotate-test --connect a:1 --url http://192.0.2.1:1",
 		"rotate-test --connect a:1 --url https://127.0.0.1:1",
 		"rotate-test --connect a:1 --url http://127.0.0.1:1 --socket /s",
-		"rotate-test --connect a:1 --url http://127.0.0.1:1 "
-		"--token-file /nonexistent",
+		"rotate-test --connect a:1 --url http://[::1]:1 --token-file /",
 	};
 	struct options options;
 	char own[64];
