@@ -607,6 +607,29 @@ START_TEST(test_run_without_server)
 }
 END_TEST
 
+/* A SYN that nobody answers: the queue of a server that accepts none is full. */
+START_TEST(test_run_without_answer_to_syn)
+{
+	enum { FILL = 8 };
+	struct address address;
+	struct handshake_plan plan;
+	int fd = listen_somewhere(&address), fill[FILL];
+
+	ck_assert_int_eq(listen(fd, 0), 0);
+	for (int i = 0; i < FILL; i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(fill[i], (struct sockaddr *)&address.addr,
+			       address.len);
+	}
+	plan = plan_for(&address);
+	plan.offer.timeout_s = 1;
+	expect_cause(&plan, "filtered", 3);
+	for (int i = 0; i < FILL; i++)
+		close(fill[i]);
+	close(fd);
+}
+END_TEST
+
 /* A server without TLS that says `words` to whoever comes. */
 struct talker {
 	bool closes;	/* the first time, on what it does not know */
@@ -789,7 +812,7 @@ int main(void)
 		test_run_finds_what_does_not_fit, test_run_versions,
 		test_run_verifies, test_run_closed_at_once,
 		test_run_without_server, test_run_without_tls,
-		test_run_with_silent_http,
+		test_run_with_silent_http, test_run_without_answer_to_syn,
 		test_offer_that_cannot_be_made, NULL});
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_set_timeout(tcase, 120);

@@ -27,29 +27,50 @@ static void date_text(char out[32], int64_t at_s)
 
 /* ---- flights ---------------------------------------------------------------- */
 
+enum { DIAGRAM = 52, MIDDLE = 21, ARROW = 9 };
+
+/*
+ * Client's messages at the left, the server's at the right, an arrow between for
+ * the first of a flight. A long name moves the arrow and not what follows.
+ */
+static void diagram(char out[DIAGRAM + 1], const struct flight_event *event,
+		    bool first)
+{
+	const char *arrow = event->by_server ? "<--------" : "-------->";
+	char name[80];
+	int len, at = MIDDLE;
+
+	flight_event_name(event, name);
+	len = (int)strnlen(name, DIAGRAM - ARROW - 1);
+	memset(out, ' ', DIAGRAM);
+	out[DIAGRAM] = '\0';
+	memcpy(out + (event->by_server ? DIAGRAM - len : 0), name, (size_t)len);
+	if (event->by_server && at > DIAGRAM - len - ARROW - 1)
+		at = DIAGRAM - len - ARROW - 1;
+	if (!event->by_server && at < len + 1)
+		at = len + 1;
+	if (first)
+		memcpy(out + at, arrow, ARROW);
+}
+
 static void print_flights(const struct flight *flight, FILE *out)
 {
 	unsigned number = 0;
-	char name[80];
+	char line[DIAGRAM + 1];
 
-	fprintf(out, "\n%10s  %-34s%10s%34s %6s  keys\n", "ms", "Client", "",
-		"Server", "bytes");
+	fprintf(out, "\n%9s %-26s%26s %5s keys\n", "ms", "Client", "Server",
+		"bytes");
 	for (size_t i = 0; i < flight->n; i++) {
 		const struct flight_event *event = &flight->events[i];
-		const char *arrow = "";
 
-		if (event->number != number)
-			arrow = event->by_server ? "<--------" : "-------->";
+		diagram(line, event, event->number != number);
 		number = event->number;
-		flight_event_name(event, name);
-		fprintf(out, "%10.3f  %-34s%10s%34s %6u  %s\n",
-			ms(event->at_us), event->by_server ? "" : name, arrow,
-			event->by_server ? name : "", event->size,
-			flight_keys_name(event->keys));
+		fprintf(out, "%9.3f %s %5u %s\n", ms(event->at_us), line,
+			event->size, flight_keys_name(event->keys));
 	}
 	if (flight->left_out)
-		fprintf(out, "%10s  ... and %zu more\n", "", flight->left_out);
-	fprintf(out, "%10s  %u flights; on the wire %" PRIu64 " bytes sent, %"
+		fprintf(out, "%9s ... and %zu more\n", "", flight->left_out);
+	fprintf(out, "%9s %u flights; on the wire %" PRIu64 " bytes sent, %"
 		PRIu64 " received\n", "", number, flight->wire[0],
 		flight->wire[1]);
 }
@@ -63,13 +84,13 @@ static void print_negotiated(const struct talk *talk, FILE *out)
 	if (talk->version[0] == '\0')
 		return;
 	fprintf(out, "\nNegotiated\n"
-		"  version               %s\n"
-		"  cipher suite          %s\n"
-		"  group                 %s\n"
-		"  server's signature    %s\n"
-		"  application protocol  %s\n"
-		"  extended master secret %s\n"
-		"  session               %s\n",
+		"  version                 %s\n"
+		"  cipher suite            %s\n"
+		"  group                   %s\n"
+		"  server's signature      %s\n"
+		"  application protocol    %s\n"
+		"  extended master secret  %s\n"
+		"  session                 %s\n",
 		talk->version, talk->suite, talk->group[0] ? talk->group : none,
 		talk->scheme[0] ? talk->scheme : none,
 		talk->alpn[0] ? talk->alpn : none, talk->ems ? "yes" : "no",

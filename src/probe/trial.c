@@ -98,6 +98,8 @@ static void by_offer(struct trials *out, const struct handshake_plan *plan,
 		struct offer offer = plan->offer;
 		struct talk talk;
 
+		/* Only an answer is wanted, and weak versions show it. */
+		offer.cert = offer.key = NULL;
 		if (!change(&offer, (enum aspect)a, silent) ||
 		    !once(out, plan, &offer, false, &talk))
 			continue;
@@ -115,6 +117,9 @@ static void by_other_version(struct trials *out,
 	struct offer offer = plan->offer;
 	struct talk talk;
 
+	/* TLS 1.2 shows the certificate to the network: only if allowed. */
+	if (!offer.versions[failed->flight.tls13 ? TLS_V12 : TLS_V13])
+		return;
 	offer.versions[TLS_V12] = failed->flight.tls13;
 	offer.versions[TLS_V13] = !failed->flight.tls13;
 	offer.suites = NULL;
