@@ -3,104 +3,11 @@
  * check_client.c - whose certificates a host takes: OpenSSL clients with good
  * and bad ones, in both versions, against hosts that ask and hosts that demand.
  */
-#include <openssl/err.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "conn_client.h"
-#include "pki.h"
+#include "client_ca.h"
 #include "tls.h"
-
-static struct pki ca, other_ca, middle;
-static char ca_path[128], crl_path[128];
-
-static void in_dir(char *out, size_t cap, const char *name)
-{
-	snprintf(out, cap, "%s/%s", loopback->dir, name);
-}
-
-static void set_up_ca(void)
-{
-	const struct pki *anchors[] = { &ca };
-
-	set_up();
-	ca = pki_make(&(struct pki_wish){ .name = "CA", .ca = true });
-	other_ca = pki_make(&(struct pki_wish){ .name = "Other", .ca = true });
-	middle = pki_make(&(struct pki_wish){ .name = "Middle", .ca = true,
-					      .issuer = &ca, .serial = 77 });
-	in_dir(ca_path, sizeof(ca_path), "ca");
-	in_dir(crl_path, sizeof(crl_path), "crl");
-	pki_write(ca_path, anchors, 1);
-	loopback->hosts[0].client_auth = CLIENT_REQUIRED;
-	loopback->hosts[0].client_ca = ca_path;
-	loopback->hosts[0].client_depth = 4;
-}
-
-static void tear_down_ca(void)
-{
-	unlink(ca_path);
-	unlink(crl_path);
-	tear_down();
-	pki_free(&ca);
-	pki_free(&other_ca);
-	pki_free(&middle);
-}
-
-static struct client *client_with(const struct pki *leaf,
-				  const struct pki *chain, int version)
-{
-	struct client *client = open_client("www.example.com", version);
-
-	if (leaf) {
-		SSL_use_certificate(client->ssl, leaf->x509);
-		SSL_use_PrivateKey(client->ssl, leaf->key);
-	}
-	if (chain)
-		SSL_add1_chain_cert(client->ssl, chain->x509);
-	return client;
-}
-
-/* 0 when the page answers, else the alert that came; below 0: none did. */
-static int try(const struct pki *leaf, const struct pki *chain, int version)
-{
-	struct client *client = client_with(leaf, chain, version);
-	const char *request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-	char byte;
-	bool clean;
-	int alert, ret = 0;
-
-	if (!client_handshake(client, false, &alert)) {
-		ret = alert ? alert : -1;
-	} else {
-		/* In TLS 1.3 a client learns of a refusal when it reads. */
-		SSL_write(client->ssl, request, (int)strlen(request));
-		client_send(client);
-		if (client_read(client, &byte, 1, &clean) != 1)
-			ret = ERR_GET_REASON(ERR_peek_last_error()) -
-				SSL_AD_REASON_OFFSET;
-	}
-	client_free(client);
-	return ret;
-}
-
-static void takes(const struct pki *leaf, const struct pki *chain, int version)
-{
-	int alert = try(leaf, chain, version);
-
-	ck_assert_msg(alert == 0, "alert %d", alert);
-}
-
-static void refuses(const struct pki *leaf, const struct pki *chain,
-		    int version)
-{
-	ck_assert_int_ne(try(leaf, chain, version), 0);
-}
-
-static void refuses_with(const struct pki *leaf, const struct pki *chain,
-			 int version, int alert)
-{
-	ck_assert_int_eq(try(leaf, chain, version), alert);
-}
 
 /* A certificate of the host's CA is taken, none and another CA's are not. */
 START_TEST(test_required_takes_its_own)
@@ -257,84 +164,6 @@ START_TEST(test_depth_of_one)
 }
 END_TEST
 
-/* Revoked by the CA's list; taken when the list names another. */
-START_TEST(test_a_revoked_one_is_refused)
-{
-	static const long revoked[] = { 5, 12345678, 9 };
-	struct pki bad = pki_make(&(struct pki_wish){ .name = "bad",
-				  .issuer = &ca, .serial = 12345678 });
-	struct pki good = pki_make(&(struct pki_wish){ .name = "good",
-				   .issuer = &ca, .serial = 12345679 });
-
-	pki_append_list(crl_path, &ca, revoked, 3, 3600);
-	loopback->hosts[0].client_crl = crl_path;
-	loopback_start(loopback);
-	takes(&good, NULL, version_of[_i]);
-	refuses_with(&bad, NULL, version_of[_i], SSL_AD_CERTIFICATE_REVOKED);
-	takes(&good, NULL, version_of[_i]);
-	pki_free(&bad);
-	pki_free(&good);
-}
-END_TEST
-
-/*
- * With lists, every CA of a chain needs one: a chain through another is
- * refused, and taken once the file, of two parts then, has both.
- */
-START_TEST(test_every_ca_needs_its_list)
-{
-	const struct pki *anchors[] = { &ca, &middle };
-	struct pki leaf = pki_make(&(struct pki_wish){ .name = "good",
-						       .issuer = &middle });
-
-	pki_write(ca_path, anchors, 2);
-	pki_append_list(crl_path, &ca, NULL, 0, 3600);
-	if (_i >= 2)
-		pki_append_list(crl_path, &middle, NULL, 0, 3600);
-	loopback->hosts[0].client_crl = crl_path;
-	loopback_start(loopback);
-	if (_i < 2)
-		refuses(&leaf, NULL, version_of[_i % 2]);
-	else
-		takes(&leaf, NULL, version_of[_i % 2]);
-	pki_free(&leaf);
-}
-END_TEST
-
-/* A list revokes an intermediate certificate, and with it all below it. */
-START_TEST(test_a_revoked_intermediate_is_refused)
-{
-	static const long revoked[] = { 77 };
-	const struct pki *anchors[] = { &ca, &middle };
-	struct pki leaf = pki_make(&(struct pki_wish){ .name = "good",
-						       .issuer = &middle });
-
-	pki_write(ca_path, anchors, 2);
-	pki_append_list(crl_path, &ca, revoked, 1, 3600);
-	pki_append_list(crl_path, &middle, NULL, 0, 3600);
-	loopback->hosts[0].client_crl = crl_path;
-	loopback_start(loopback);
-	refuses(&leaf, &middle, version_of[_i]);
-	refuses(&leaf, NULL, version_of[_i]);
-	pki_free(&leaf);
-}
-END_TEST
-
-/* A list that has lapsed is no list: nobody is vouched for. */
-START_TEST(test_a_lapsed_list_refuses)
-{
-	struct pki good = pki_make(&(struct pki_wish){ .name = "good",
-						       .issuer = &ca });
-
-	pki_append_list(crl_path, &ca, NULL, 0, -3600);
-	loopback->hosts[0].client_crl = crl_path;
-	loopback_start(loopback);
-	refuses_with(&good, NULL, version_of[_i],
-		     SSL_AD_CERTIFICATE_UNKNOWN);
-	pki_free(&good);
-}
-END_TEST
-
 /* A CA out of its time stops nobody but its own clients. */
 START_TEST(test_an_expired_ca_signs_for_nobody)
 {
@@ -488,11 +317,6 @@ int main(void)
 	tcase_add_loop_test(tcase, test_a_chain_must_be_whole, 0, 2);
 	tcase_add_loop_test(tcase, test_depth_is_bounded, 0, 2);
 	tcase_add_loop_test(tcase, test_depth_of_one, 0, 2);
-	tcase_add_loop_test(tcase, test_a_revoked_one_is_refused, 0, 2);
-	tcase_add_loop_test(tcase, test_every_ca_needs_its_list, 0, 4);
-	tcase_add_loop_test(tcase, test_a_revoked_intermediate_is_refused, 0,
-			    2);
-	tcase_add_loop_test(tcase, test_a_lapsed_list_refuses, 0, 2);
 	tcase_add_loop_test(tcase, test_an_expired_ca_signs_for_nobody, 0, 2);
 	tcase_add_loop_test(tcase, test_names_are_sent, 0, 2);
 	tcase_add_loop_test(tcase, test_any_key_at_any_host, 0, 8);
