@@ -486,7 +486,21 @@ START_TEST(test_run_without_tickets)
 }
 END_TEST
 
-/* In TLS 1.3 the client is done when the server has yet to refuse. */
+/* True if the client has sent anything but its handshake. */
+static bool sent_data(const struct flight *flight)
+{
+	for (size_t i = 0; i < flight->n; i++) {
+		if (flight->events[i].content == RECORD_DATA &&
+		    !flight->events[i].by_server)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * In TLS 1.3 the client is done when the server has yet to refuse, and a request
+ * sent by then could cost it the alert.
+ */
 START_TEST(test_run_reads_before_it_judges)
 {
 	struct server *server = start("n1", 0, GOOD);
@@ -502,10 +516,30 @@ START_TEST(test_run_reads_before_it_judges)
 	ck_assert_int_eq(result.first.alert, ALERT_CERTIFICATE_REQUIRED);
 	ck_assert_int_eq(result.first.alert_keys, KEYS_APPLICATION);
 	ck_assert(!result.first.accepted);
+	ck_assert(!sent_data(&result.first.flight));
 	ck_assert_str_eq(result.causes.list[0]->name, "no_certificate");
 	handshake_clear(&result);
 	plan.offer.versions[TLS_V13] = false;
 	expect_cause(&plan, "no_certificate", 1);
+}
+END_TEST
+
+/* A server that ends it before any sign of its own has not gone along. */
+START_TEST(test_run_closed_after_the_handshake)
+{
+	struct server *server = start("n1", 0, MUTE);
+	struct handshake_plan plan = plan_for(&server->address);
+	struct handshake_result result;
+
+	SSL_CTX_set_num_tickets(server->ctx, 0);
+	expect_cause(&plan, "middlebox_cut", 1);
+	/* In TLS 1.2 the server's Finished is that sign. */
+	plan.offer.versions[TLS_V13] = false;
+	SSL_CTX_set_options(server->ctx, SSL_OP_NO_TICKET);
+	result = run(&plan);
+	ck_assert(result.first.accepted);
+	ck_assert_int_eq(handshake_verdict(&result, false), 0);
+	handshake_clear(&result);
 }
 END_TEST
 
@@ -809,6 +843,7 @@ int main(void)
 	tcase = add(suite, "run", (const TTest *const[]){
 		test_run_resumes, test_run_without_tickets,
 		test_run_reads_before_it_judges,
+		test_run_closed_after_the_handshake,
 		test_run_finds_what_does_not_fit, test_run_versions,
 		test_run_verifies, test_run_closed_at_once,
 		test_run_without_server, test_run_without_tls,
