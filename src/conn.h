@@ -105,11 +105,15 @@ void conn_finish(struct conn *conn);
 void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
 	       const char *why, int code);
 
+/* True if its state takes what the client sends now. */
+bool conn_wants_read(const struct conn *conn);
+void conn_handle_closed(uv_handle_t *handle);	/* data: the conn */
+
+/* conn_timer.c */
 void conn_timer(struct conn *conn, uint64_t ms);
 
 /* After the handshake: until it is idle for too long, or open at all. */
 void conn_await_end(struct conn *conn);
-void conn_handle_closed(uv_handle_t *handle);	/* data: the conn */
 
 /* linger.c */
 bool conn_step_linger(struct conn *conn);
