@@ -183,12 +183,20 @@ bool world_awake(const struct world_node *node);
 /* Old enough that no ticket under it lives, whatever clock one looks at. */
 bool world_ending(const struct world *world, const struct world_key *key);
 const struct stek_key *world_sealing(const struct world_node *node);
-/* The key under which the node opens such a ticket, or NULL. */
-const struct stek_key *world_opens(const struct world_node *node,
-				   const uint8_t *id);
 const char *world_hex(const uint8_t *id);	/* its beginning */
 bool world_settled(const struct world_node *node);
 bool world_connected(const struct world_node *node);
+struct stek_ring *world_ring_of(const struct world_node *node);
+/* True if the node has been told that the key is revoked. */
+bool world_knows_dead(const struct world_node *node, size_t k);
+
+/* simworld_open.c */
+/* The key under which the node opens such a ticket, or NULL. */
+const struct stek_key *world_opens(const struct world_node *node,
+				   const uint8_t *id);
+void world_check_open(struct world_node *node, size_t k);
+/* Notes since when somebody connected to store `s` knows of the key. */
+void world_spread(struct world *world, size_t k, size_t s);
 
 /* simworld_proof.c */
 void world_check_tickets(struct world *world);

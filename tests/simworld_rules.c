@@ -2,10 +2,11 @@
 /*
  * simworld_rules.c - what must hold in a simulated world after every step. The
  * rules are DESIGN.md's, written down a second time and without the code under
- * test: what seals, what opens, what may never be forgotten, and how soon all
- * nodes agree. A node is connected when it runs, its link leads to a store that
- * answers, and neither has been disturbed for WORLD_GRACE_MS since its first
- * good exchange; it is settled when its clock's offset is measured.
+ * test: what seals, what may never be forgotten, and how soon all nodes agree;
+ * what opens stands in simworld_open.c. A node is connected when it runs, its
+ * link leads to a store that answers, and neither has been disturbed for
+ * WORLD_GRACE_MS since its first good exchange; it is settled when its clock's
+ * offset is measured.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,11 +17,6 @@
 
 #define CALM_MS 6000		/* after which the pending keys are there, */
 #define SILENT_MS 15000		/* and a key seals */
-
-static size_t store_at(const struct world_node *node)
-{
-	return (size_t)(node->store - node->world->stores);
-}
 
 bool world_awake(const struct world_node *node)
 {
@@ -45,7 +41,7 @@ bool world_connected(const struct world_node *node)
 	       node->world->now_ms - since(node) >= WORLD_GRACE_MS;
 }
 
-static struct stek_ring *ring_of(const struct world_node *node)
+struct stek_ring *world_ring_of(const struct world_node *node)
 {
 	return atomic_load(&node->farm->guard.current);
 }
@@ -84,7 +80,7 @@ void world_note_ring(struct world *world, const struct stek_ring *ring)
 		world->keys[note_key(world, ring->keys[i])].accepted = true;
 }
 
-static bool knows_dead(const struct world_node *node, size_t k)
+bool world_knows_dead(const struct world_node *node, size_t k)
 {
 	const struct world_key *key = &node->world->keys[k];
 
@@ -126,7 +122,7 @@ static void remember(struct world_node *node, const struct stek_ring *ring)
 	node->floor_ms = ring->revoked_before_ms;
 	node->version = ring->version;
 	for (k = 0; k < WORLD_KEYS; k++) {
-		if (world->keys[k].used && knows_dead(node, k))
+		if (world->keys[k].used && world_knows_dead(node, k))
 			world->keys[k].revoked = true;
 	}
 }
@@ -151,7 +147,7 @@ static void check_memory(struct world_node *node, const struct stek_ring *ring)
 		    !stek__ring_tombstone(ring, world->keys[k].id))
 			world_fail(world, "%s forgot that key %s is revoked",
 				   node->label, world_hex(world->keys[k].id));
-		if (!node->holds[k] || knows_dead(node, k))
+		if (!node->holds[k] || world_knows_dead(node, k))
 			continue;
 		key = stek__ring_find(ring, world->keys[k].id);
 		if (!key || (!key->secret &&
@@ -163,7 +159,7 @@ static void check_memory(struct world_node *node, const struct stek_ring *ring)
 
 static void look(struct world_node *node)
 {
-	const struct stek_ring *ring = ring_of(node);
+	const struct stek_ring *ring = world_ring_of(node);
 
 	if (ring == node->ring &&
 	    !memcmp(&ring->version, &node->version, sizeof(node->version)))
@@ -256,7 +252,7 @@ static const uint8_t *may_seal(const struct world *world,
 
 const struct stek_key *world_sealing(const struct world_node *node)
 {
-	return stek__schedule_sealing(ring_of(node), &node->farm->policy,
+	return stek__schedule_sealing(world_ring_of(node), &node->farm->policy,
 				      stek_farm_now_ms(node->farm));
 }
 
@@ -268,12 +264,12 @@ static bool same_id(const uint8_t *a, const uint8_t *b)
 static void check_seal(struct world_node *node)
 {
 	struct world *world = node->world;
-	const struct stek_ring *ring = ring_of(node);
+	const struct stek_ring *ring = world_ring_of(node);
 	const struct stek_key *key = world_sealing(node);
 	const uint8_t *id = key ? key->id : NULL, *due;
 	int64_t now_ms = world->now_ms;
 
-	if (key && knows_dead(node, world_key(world, key->id)))
+	if (key && world_knows_dead(node, world_key(world, key->id)))
 		world_fail(world, "%s seals under the revoked key %s",
 			   node->label, world_hex(id));
 	if (!world_settled(node)) {
@@ -296,85 +292,6 @@ static void check_seal(struct world_node *node)
 		return;
 	world_fail(world, "%s seals under %s, the rules say %s", node->label,
 		   id ? world_hex(id) : "none", due ? world_hex(due) : "none");
-}
-
-/* ---- opening ------------------------------------------------------------------- */
-
-/* As the ticket callback looks a key up. */
-const struct stek_key *world_opens(const struct world_node *node,
-				   const uint8_t *id)
-{
-	const struct stek_ring *ring = ring_of(node);
-	const struct stek_key *key = stek__ring_find(ring, id);
-
-	if (!key || !key->secret)
-		return NULL;
-	switch (stek__schedule_state(ring, &node->farm->policy, key,
-				     stek_farm_now_ms(node->farm))) {
-	case STEK_PENDING:
-	case STEK_ACTIVE:
-	case STEK_RETIRED:
-		return key;
-	default:
-		return NULL;
-	}
-}
-
-/* True if every connected node must open tickets under the key. */
-static bool owed(const struct world_node *node, size_t k)
-{
-	const struct world *world = node->world;
-	const struct world_key *key = &world->keys[k];
-	int64_t held_ms = key->held_ms[store_at(node)];
-
-	return world_connected(node) && !key->revoked && held_ms &&
-	       !world_ending(world, key) &&
-	       world->now_ms - held_ms >= WORLD_GRACE_MS;
-}
-
-static void check_open(struct world_node *node, size_t k)
-{
-	struct world *world = node->world;
-	const struct world_key *key = &world->keys[k];
-	int64_t late_ms = world_settled(node) ? WORLD_TOLERANCE_MS :
-						WORLD_ASTRAY_MS;
-	int64_t dead_ms = key->dead_ms[store_at(node)];
-	bool open = world_opens(node, key->id) != NULL;
-
-	if (open && knows_dead(node, k))
-		world_fail(world, "%s opens under key %s, which it knows is"
-			   " revoked", node->label, world_hex(key->id));
-	if (open && world->now_ms > key->expire_at_ms + late_ms)
-		world_fail(world, "%s opens under the expired key %s",
-			   node->label, world_hex(key->id));
-	if (!open && owed(node, k))
-		world_fail(world, "%s is connected and does not open under"
-			   " the live key %s", node->label, world_hex(key->id));
-	if (open && world_connected(node) && dead_ms && !world_ending(world, key) &&
-	    world->now_ms - dead_ms >= WORLD_GRACE_MS)
-		world_fail(world, "%s is connected and has not heard that key"
-			   " %s is revoked", node->label, world_hex(key->id));
-}
-
-/* Since when somebody who is connected to store `s` knows of the key. */
-static void spread(struct world *world, size_t k, size_t s)
-{
-	struct world_key *key = &world->keys[k];
-	bool held = false, dead = false;
-	size_t i;
-
-	for (i = 0; i < world->n; i++) {
-		const struct world_node *node = &world->nodes[i];
-
-		if (store_at(node) != s || !world_connected(node))
-			continue;
-		held = held || node->holds[k];
-		dead = dead || knows_dead(node, k);
-	}
-	if (!held || !key->held_ms[s])
-		key->held_ms[s] = held ? world->now_ms : 0;
-	if (!dead || !key->dead_ms[s])
-		key->dead_ms[s] = dead ? world->now_ms : 0;
 }
 
 /* ---- agreement ----------------------------------------------------------------- */
@@ -405,7 +322,7 @@ static bool was_revoked(const struct stek_ring *ring, int64_t at_ms)
 static void check_pending(struct world_node *node, int64_t calm_ms)
 {
 	struct world *world = node->world;
-	const struct stek_ring *ring = ring_of(node);
+	const struct stek_ring *ring = world_ring_of(node);
 	int64_t period = (int64_t)world->policy.period_s * 1000;
 	int64_t slot = (world->now_ms - CALM_MS) / period, at_ms;
 	uint32_t ahead, found = 0;
@@ -436,7 +353,7 @@ static void check_pending(struct world_node *node, int64_t calm_ms)
 static void check_successors(struct world_node *node)
 {
 	struct world *world = node->world;
-	const struct stek_ring *ring = ring_of(node);
+	const struct stek_ring *ring = world_ring_of(node);
 	int64_t period = (int64_t)world->policy.period_s * 1000;
 	size_t i;
 
@@ -463,7 +380,7 @@ static void check_agreement(struct world_node *node)
 	quiet_ms = world->now_ms - node->store->changed_ms;
 	if (quiet_ms >= WORLD_GRACE_MS &&
 	    (!node->store->ring.present ||
-	     memcmp(&ring_of(node)->version, &node->store->ring.version,
+	     memcmp(&world_ring_of(node)->version, &node->store->ring.version,
 		    sizeof(struct stek_version))))
 		world_fail(world, "%s is connected and holds another ring than"
 			   " the store", node->label);
@@ -494,10 +411,10 @@ void world_check(struct world *world)
 		if (!world->keys[k].used)
 			continue;
 		for (s = 0; s < (world->split ? 2 : 1); s++)
-			spread(world, k, s);
+			world_spread(world, k, s);
 		for (i = 0; i < world->n; i++) {
 			if (world_awake(&world->nodes[i]))
-				check_open(&world->nodes[i], k);
+				world_check_open(&world->nodes[i], k);
 		}
 	}
 	for (i = 0; i < world->n; i++) {
