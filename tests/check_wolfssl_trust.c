@@ -125,12 +125,11 @@ START_TEST(test_application_admits)
 	struct asked asked = { .answer = true };
 	struct stek_wolfssl_options options = { .admit = on_admit,
 						.user = &asked };
-	struct memhs_client client = { .version = versions[_i] };
+	struct memhs_client client = { .version = versions[_i % 2] };
 	struct stek_ring *ring = memnode_ring_default();
 	struct memnode *c = memnode_new("C", ring, &options);
 	const struct stek_identity *whose = _i < 2 ? &alice : &nobody;
 
-	client.version = versions[_i % 2];
 	stek__ring_unref(ring);
 	run(a, client, whose, &first);
 	client.session = &first.sessions[0];
