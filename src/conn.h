@@ -138,6 +138,7 @@ void relay_start(struct conn *conn, const struct tls_facts *facts,
 		 const struct settings_address *address);
 bool conn_step_relay(struct conn *conn);
 bool relay_wants_client(const struct conn *conn);
+bool relay_client_ended(const struct conn *conn);	/* by close_notify */
 void relay_wait(struct conn *conn);	/* sets what the backend's poll awaits */
 void relay_stop(struct conn *conn);
 void relay_free(struct conn *conn);

@@ -182,6 +182,11 @@ bool relay_wants_client(const struct conn *conn)
 	return !conn->relay->up.len && !conn->relay->up_eof;
 }
 
+bool relay_client_ended(const struct conn *conn)
+{
+	return conn->relay && conn->relay->up_eof;
+}
+
 static void connected(struct conn *conn)
 {
 	conn_move(conn, CONN_RELAY);

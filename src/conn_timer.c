@@ -48,13 +48,13 @@ static void log_timeout(const struct conn *conn, enum timeout kind)
 		  peer, NULL);
 }
 
-/* One whose bytes we do not take now could not answer. */
+/* One whose bytes we do not take now could not answer, unless it has ended. */
 static void await_or_ask(struct conn *conn)
 {
 	uint64_t more_ms = conn->generation->settings->handshake_timeout_ms;
 
 	if (!left_to_ask_ms(conn)) {
-		if (conn_wants_read(conn)) {
+		if (conn_wants_read(conn) || relay_client_ended(conn)) {
 			conn_ask_again(conn);
 			return;
 		}

@@ -289,7 +289,9 @@ void conn_ask_again(struct conn *conn)
 	uint64_t time_ms = conn->generation->settings->handshake_timeout_ms;
 	uint64_t now = uv_now(&conn->worker->loop);
 
-	if (conn->asked_again && tls_awaits_answer(conn->tls)) {
+	/* Who will say no more can prove no more, however much it still reads. */
+	if (conn->asked_again ? tls_awaits_answer(conn->tls) :
+	    relay_client_ended(conn)) {
 		end_unanswered(conn);
 		return;
 	}

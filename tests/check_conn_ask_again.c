@@ -135,6 +135,30 @@ START_TEST(test_no_answer_ends_it)
 }
 END_TEST
 
+/* Nor does a close_notify put it off, before the question or for an answer:
+ * the client would read on for ever, whatever became of its certificate. */
+START_TEST(test_a_half_close_is_no_answer)
+{
+	static const uint8_t close_notify[] = { 1, 0 };
+	struct client *client;
+	uint8_t buf[64];
+	size_t len;
+
+	loopback->settings.handshake_timeout_ms = _i ? 2000 : 20000;
+	loopback->settings.idle_timeout_ms = 12000;
+	client = _i ? asked_again() : asked_once();
+	raw13_put(raw, RAW13_ALERT, close_notify, sizeof(close_notify));
+	client_send(client);
+	ck_assert_int_eq(recv(backend, buf, 1, 0), 0);
+	ck_assert_int_eq(send(backend, "down", 4, 0), 4);
+	ck_assert_int_eq(next_record(client, buf, &len), RAW13_DATA);
+	ck_assert_int_eq(next_record(client, buf, &len), RAW13_ALERT);
+	ck_assert_int_eq(buf[1], 0);
+	ck_assert_uint_eq(failures(FAIL_TIMEOUT), 1);
+	client_free(client);
+}
+END_TEST
+
 static void *send_all(void *client)
 {
 	client_send(client);
@@ -213,6 +237,7 @@ int main(void)
 	tcase_add_test(tcase, test_data_go_on);
 	tcase_add_loop_test(tcase, test_other_answers_end_it, 0, 4);
 	tcase_add_test(tcase, test_no_answer_ends_it);
+	tcase_add_loop_test(tcase, test_a_half_close_is_no_answer, 0, 2);
 	tcase_add_test(tcase, test_a_slow_backend_is_no_fault);
 	tcase_add_test(tcase, test_nobody_is_not_asked_again);
 	suite_add_tcase(suite, tcase);
