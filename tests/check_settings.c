@@ -49,36 +49,39 @@ START_TEST(test_read_takes_host_name)
 }
 END_TEST
 
+static const char everything[] =
+	BASE "  user: stekd\n  password_file: password\n"
+	"  ca: a.pem\n  certificate: a.pem\n  key: password\n"
+	"  server_name: r.test\n  sentinel_user: s\n"
+	"  sentinel_password_file: password\n"
+	"  wait_replicas: 2\n  wait_ms: 300\n"
+	"state_dir: state\n"
+	"keys: { period_s: 60, lifetime_s: 70, chain_s: 80, pending: 3,\n"
+	"  rotate_delay_ms: 500, revoke_delay_ms: 600,\n"
+	"  rotate_interval_s: 7, beat_ms: 200 }\n"
+	"workers: 3\nlog: { level: debug, format: json }\n"
+	"tls: { versions: [TLSv1.3], ciphers: C, groups: G,\n"
+	"  records_per_key: 16 }\n"
+	"listen:\n  - address: \"[::1]:0\"\n    proxy_protocol: true\n"
+	"    proxy_from: [192.0.2.0/24, \"2001:db8::1\"]\n"
+	"  - { address: 127.0.0.1:8443 }\n"
+	"hosts:\n  - names: [WWW.a.test, \"*.a.test\"]\n"
+	"    default: true\n    certificate: a.pem\n    key: a.key\n"
+	"    group: web\n    alpn: [h2, http/1.1]\n    tickets: 0\n"
+	"    backend: tcp:[::1]:80\n    send_proxy: true\n"
+	"    backends: [ { alpn: h2, backend: \"tcp:[::1]:81\" } ]\n"
+	"limits: { handshake_timeout_ms: 1000, idle_timeout_ms: 2000,\n"
+	"  drain_timeout_ms: 0, max_connections: 5,\n"
+	"  total_timeout_ms: 3000, connections_per_address: 4,\n"
+	"  address_ipv6_bits: 56 }\n"
+	"admin: { socket: admin.sock, listen: \"127.0.0.1:0\",\n"
+	"  token_file: token }\n"
+	"metrics: { listen: \"0.0.0.0:9105\" }\n";
+
 /* Everything that the manual page shows arrives where it belongs. */
 START_TEST(test_read_takes_everything)
 {
-	good(BASE "  user: stekd\n  password_file: password\n"
-	     "  ca: a.pem\n  certificate: a.pem\n  key: password\n"
-	     "  server_name: r.test\n  sentinel_user: s\n"
-	     "  sentinel_password_file: password\n"
-	     "  wait_replicas: 2\n  wait_ms: 300\n"
-	     "state_dir: state\n"
-	     "keys: { period_s: 60, lifetime_s: 70, chain_s: 80, pending: 3,\n"
-	     "  rotate_delay_ms: 500, revoke_delay_ms: 600,\n"
-	     "  rotate_interval_s: 7, beat_ms: 200 }\n"
-	     "workers: 3\nlog: { level: debug, format: json }\n"
-	     "tls: { versions: [TLSv1.3], ciphers: C, groups: G,\n"
-	     "  records_per_key: 16 }\n"
-	     "listen:\n  - address: \"[::1]:0\"\n    proxy_protocol: true\n"
-	     "    proxy_from: [192.0.2.0/24, \"2001:db8::1\"]\n"
-	     "  - { address: 127.0.0.1:8443 }\n"
-	     "hosts:\n  - names: [WWW.a.test, \"*.a.test\"]\n"
-	     "    default: true\n    certificate: a.pem\n    key: a.key\n"
-	     "    group: web\n    alpn: [h2, http/1.1]\n    tickets: 0\n"
-	     "    backend: tcp:[::1]:80\n    send_proxy: true\n"
-	     "    backends: [ { alpn: h2, backend: \"tcp:[::1]:81\" } ]\n"
-	     "limits: { handshake_timeout_ms: 1000, idle_timeout_ms: 2000,\n"
-	     "  drain_timeout_ms: 0, max_connections: 5,\n"
-	     "  total_timeout_ms: 3000, connections_per_address: 4,\n"
-	     "  address_ipv6_bits: 56 }\n"
-	     "admin: { socket: admin.sock, listen: \"127.0.0.1:0\",\n"
-	     "  token_file: token }\n"
-	     "metrics: { listen: \"0.0.0.0:9105\" }\n");
+	good(everything);
 	ck_assert_uint_eq(settings->records_per_key, 16);
 	ck_assert_str_eq(settings->stores[0].user, "stekd");
 	ck_assert_str_eq(settings->stores[0].ca, in_dir("a.pem"));
