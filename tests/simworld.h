@@ -7,7 +7,7 @@
  * world's, all of them from one seed, so a run can be repeated to the step.
  *
  * simworld.c moves time and nodes, simworld_store.c is the store,
- * simworld_fault.c what goes wrong, simworld_rules.c and
+ * simworld_fault.c what goes wrong, and simworld_rules.c, simworld_open.c and
  * simworld_proof.c what must hold all the same. A program that uses it is
  * linked with -Wl,--wrap=stek__random: key ids and nonces come from the seed
  * too.
