@@ -7,7 +7,6 @@
 #include "generation.h"
 
 #include "deny.h"
-#include "log.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -59,11 +58,16 @@ void generation_free(struct generation *generation)
 	free(generation);
 }
 
-void generation_install(struct node *node, struct generation *generation)
+int generation_install(struct node *node, struct generation *generation,
+		       char *why, size_t why_len)
 {
 	struct generation *before;
-	char why[512] = "";
 
+	/* First: nobody whom the new file denies is let in by the new hosts. */
+	if (node->deny != NULL &&
+	    deny_load(node->deny, generation->settings->client_deny, why,
+		      why_len) != 0)
+		return -1;
 	pthread_mutex_lock(&lock);
 	before = atomic_load(&node->present);
 	generation->number = before ? before->number + 1 : 1;
@@ -72,12 +76,7 @@ void generation_install(struct node *node, struct generation *generation)
 	pthread_mutex_unlock(&lock);
 	if (before)
 		generation_release(before);
-	/* The file was good a moment ago: settings.c has read it. */
-	if (node->deny != NULL &&
-	    deny_load(node->deny, generation->settings->client_deny, why,
-		      sizeof(why)) != 0)
-		log_event(LOG_ERROR, "the denied certificates stay as they "
-			  "were", "detail", LOG_STR, why, NULL);
+	return 0;
 }
 
 struct generation *generation_take(struct node *node)

@@ -41,9 +41,11 @@ void generation_free(struct generation *generation);
 
 /*
  * From now on generation_take() gives this one, and the node refuses the
- * certificates of its client_deny. Any thread.
+ * certificates of its client_deny. 0; or -1 with `why` when that file cannot
+ * be read any more: nothing has changed then. Any thread.
  */
-void generation_install(struct node *node, struct generation *generation);
+int generation_install(struct node *node, struct generation *generation,
+		       char *why, size_t why_len);
 
 /* The present one, held for the caller; and one more hold. Any thread. */
 struct generation *generation_take(struct node *node);

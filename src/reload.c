@@ -110,7 +110,6 @@ static void succeed(struct node *node, struct generation *generation,
 	size_t n_hosts = settings->n_hosts;
 
 	log_alter(settings->log_level, settings->log_format);
-	generation_install(node, generation);
 	node->reloads_good++;
 	node->reloaded_at_ms = out->at_ms;
 	log_event(LOG_INFO, "configuration reloaded", "who", LOG_STR, who,
@@ -124,6 +123,7 @@ void reload_run(struct node *node, const char *who, const char *from,
 {
 	int64_t began_ms;
 	struct generation *next;
+	char why[512] = "";
 	size_t len = 0;
 	FILE *err;
 
@@ -134,10 +134,16 @@ void reload_run(struct node *node, const char *who, const char *from,
 		notify_reloading();
 	err = open_memstream(&out->faults, &len);
 	next = err != NULL ? prepare(node, who, from, err) : NULL;
+	if (next != NULL &&
+	    generation_install(node, next, why, sizeof(why)) != 0) {
+		fprintf(err, "%s\n", why);
+		generation_free(next);
+		next = NULL;
+	}
 	if (err != NULL)
 		fclose(err);
 	out->good = next != NULL;
-	out->generation = generation_number(node) + out->good;
+	out->generation = generation_number(node);
 	out->at_ms = stek_farm_now_ms(node->farm);
 	out->took_ms = now_ms() - began_ms;
 	if (out->good) {

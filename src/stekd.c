@@ -204,7 +204,10 @@ static int prepare(struct node *node, char *why, size_t why_len)
 	node->started_at_ms = stek_farm_now_ms(node->farm);
 	if (generation_new(&first, node, node->fixed, NULL, why, why_len) != 0)
 		return -1;
-	generation_install(node, first);
+	if (generation_install(node, first, why, why_len) != 0) {
+		generation_free(first);
+		return -1;
+	}
 	return 0;
 }
 

@@ -101,7 +101,8 @@ static void configure(struct admin_farm *farm)
 
 	ck_assert_msg(generation_new(&generation, &farm->node, &farm->settings,
 				     NULL, why, sizeof(why)) == 0, "%s", why);
-	generation_install(&farm->node, generation);
+	ck_assert_msg(generation_install(&farm->node, generation, why,
+					 sizeof(why)) == 0, "%s", why);
 }
 
 void admin_farm_open(struct admin_farm *farm)

@@ -116,7 +116,8 @@ static void reload(void)
 	ck_assert_msg(!generation_new(&next, &loopback->node,
 				      &loopback->settings, NULL, why,
 				      sizeof(why)), "%s", why);
-	generation_install(&loopback->node, next);
+	ck_assert_msg(!generation_install(&loopback->node, next, why,
+					  sizeof(why)), "%s", why);
 }
 
 /* The identity comes back with each ticket of the chain; nobody's stays so. */

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "conn_client.h"
+#include "deny.h"
 #include "generation.h"
 
 #define WAIT_MS 10000
@@ -33,8 +34,34 @@ static void install(const struct settings *settings)
 
 	ck_assert_msg(!generation_new(&generation, &loopback->node, settings,
 				      NULL, why, sizeof(why)), "%s", why);
-	generation_install(&loopback->node, generation);
+	ck_assert_msg(!generation_install(&loopback->node, generation, why,
+					  sizeof(why)), "%s", why);
 }
+
+/* Without its list of denied certificates none is installed. */
+START_TEST(test_no_generation_without_its_deny_list)
+{
+	struct generation *generation;
+	uint64_t before;
+	char why[256] = "";
+
+	loopback_start(loopback);
+	before = generation_number(&loopback->node);
+	set_next();
+	next.client_deny = "/nonexistent/denied";
+	loopback->node.deny = deny_new();
+	ck_assert_ptr_nonnull(loopback->node.deny);
+	ck_assert_int_eq(generation_new(&generation, &loopback->node, &next,
+					NULL, why, sizeof(why)), 0);
+	ck_assert_int_eq(generation_install(&loopback->node, generation, why,
+					    sizeof(why)), -1);
+	ck_assert_ptr_nonnull(strstr(why, "/nonexistent/denied"));
+	ck_assert_uint_eq(generation_number(&loopback->node), before);
+	generation_free(generation);
+	deny_free(loopback->node.deny);
+	loopback->node.deny = NULL;
+}
+END_TEST
 
 /* Frees what is not held until `left` are there. */
 static void await_count(unsigned left)
@@ -330,6 +357,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, test_install_numbers_them);
+	tcase_add_test(tcase, test_no_generation_without_its_deny_list);
 	tcase_add_test(tcase, test_generation_goes_with_its_last_holder);
 	tcase_add_test(tcase, test_refused_settings_stay_the_callers);
 	suite_add_tcase(suite, tcase);

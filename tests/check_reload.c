@@ -70,7 +70,7 @@ static void begin(void)
 	open_farm();
 	ck_assert(!generation_new(&first, &node, settings, NULL, why,
 				  sizeof(why)));
-	generation_install(&node, first);
+	ck_assert(!generation_install(&node, first, why, sizeof(why)));
 }
 
 static int drop(const char *path, const struct stat *st, int type,

@@ -157,7 +157,8 @@ void loopback_start(struct loopback *loopback)
 	must(node->quota != NULL);
 	if (generation_new(&first, node, node->fixed, NULL, why, sizeof(why)))
 		give_up(why);
-	generation_install(node, first);
+	if (generation_install(node, first, why, sizeof(why)))
+		give_up(why);
 	if (worker_new(&loopback->worker, node, 0, why, sizeof(why)))
 		give_up(why);
 	loopback->workers[0] = loopback->worker;
