@@ -153,16 +153,18 @@ static int judge(enum rotate_kind kind, enum wrong wrong, uint64_t most_failed)
 		.kind = kind, .times = 1, .settle_s = 2, .expect = SHARE_WHOLE,
 		.most_failed = most_failed};
 	struct rotate_result result = good_result();
-	struct moment *since = &result.load.eras.list[2];
+	struct moment *since = &result.load.eras.list[2], *rest;
 	int verdict;
 
 	since->lost = wrong == LOST;
 	since->bare = wrong == BARE;
 	since->old = wrong == OLD;
 	since->failed = wrong == FAILED ? 3 : 0;
-	since->bad_us = wrong == LATE_BAD ? 5000001 : 5000000;
-	if (wrong == NEVER_BACK)
-		since->resumed = 0;
+	rest = course_at(&result.load.course, 6);
+	rest->lost = wrong == LATE_BAD ? 6 : 5;
+	rest->resumed = wrong == NEVER_BACK ? 0 : 100;
+	/* In the first half nothing needs to resume. */
+	course_at(&result.load.course, 5)->lost = 1000;
 	result.events[0].done = wrong != REFUSED;
 	if (wrong == FEWER)
 		result.n = 0;

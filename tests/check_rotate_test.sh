@@ -56,14 +56,16 @@ grep -q "rate limit" "$work/told" || fall_short "the rate limit was not told"
 
 # A revocation, over TCP with the token: old tickets open nothing once it is
 # answered, and new ones do when the replacement is active. What was given in the
-# second between opens nothing either, and is spent in about a second more.
-rotate_test 0 --connect "$both" --revoke --settle 5 --url "$url" \
+# second between opens nothing either, and the last of it may be offered late.
+rotate_test 0 --connect "$both" --revoke --settle 4 --url "$url" \
 	--token-file "$work/token" --json
 fact '.failed == 0 and .lost > 0 and .before.lost == 0 and
 	(.events | length) == 1' "the revocation"
 fact '.events[0] | .done and .nodes == 2 and .resumed_by_old == 0 and
-	.resumed > 0 and .whole_after_s > 0 and
-	.whole_after_s <= .active_s - .asked_s + 2' "resumption came back"
+	.resumed > 0 and .whole_after_s > 0' "what the revocation did"
+fact '[.load.course[-3:][] | .resumed, .lost] as $rest |
+	($rest[0] + $rest[2] + $rest[4]) >=
+	20 * ($rest[1] + $rest[3] + $rest[5])' "resumption came back"
 chmod 640 "$work/token"
 rotate_test 2 --connect "$both" --revoke --url "$url" --token-file "$work/token"
 grep -q "mode 0640" "$work/told" || fall_short "a token that others may read"
