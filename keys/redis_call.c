@@ -179,20 +179,33 @@ static bool try_again(const redisReply *reply, int64_t deadline_ms)
 	return true;
 }
 
+/* The last try may end by the time that is left: why there were several. */
+static void tell_apart(struct stek_redis *s)
+{
+	char last[96];
+
+	snprintf(last, sizeof(last), "%.*s", (int)sizeof(last) - 1, s->detail);
+	snprintf(s->detail, sizeof(s->detail), "TRYAGAIN, then %s", last);
+}
+
 static int call_once(struct stek_redis *s, const struct stek_redis_args *args,
 		     redisReply **out)
 {
 	int64_t deadline_ms = stek__redis_now_ms() + s->place.timeout_ms;
 	redisReply *reply = NULL;
+	bool apart = false;
 	int err;
 
 	for (;;) {
 		err = call_through(s, args, deadline_ms, &reply);
+		if (err && apart)
+			tell_apart(s);
 		if (err)
 			return err;
 		if (!try_again(reply, deadline_ms))
 			break;
 		freeReplyObject(reply);
+		apart = true;
 	}
 	*out = reply;
 	return 0;

@@ -7,6 +7,7 @@
 #include <check.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +111,7 @@ END_TEST
 /* Keys that stay apart are no answer, in the time of one call. */
 START_TEST(test_keys_stay_apart)
 {
-	struct stek_store *store = open_with(&here, 300, 0);
+	struct stek_store *store = open_with(&here, 1500, 0);
 	int64_t began_ms = stek__redis_now_ms();
 	struct stek_pulse pulse;
 
@@ -121,6 +122,39 @@ START_TEST(test_keys_stay_apart)
 	ck_assert_int_lt(stek__redis_now_ms() - began_ms, 5000);
 	redis_slots_move(&here, &there, "nodes");
 	ck_assert_int_eq(beat(store, &pulse), 0);
+	stek__store_close(store);
+}
+END_TEST
+
+/* The server is frozen once it has told somebody to try again. */
+static void *freeze(void *unused)
+{
+	int i;
+
+	(void)unused;
+	for (i = 0; i < TRIES && !redis_slots_errors(&here, "TRYAGAIN"); i++)
+		poll(NULL, 0, 5);
+	(void)kill(here.pid, SIGSTOP);
+	return NULL;
+}
+
+/* A last try that is not answered does not hide why there were others. */
+START_TEST(test_no_answer_after_try_again)
+{
+	struct stek_store *store = open_with(&here, 1500, 0);
+	struct stek_pulse pulse;
+	pthread_t freezer;
+	int err;
+
+	redis_slots_begin(&here, &there);
+	redis_slots_move(&here, &there, "ring");
+	ck_assert_int_eq(pthread_create(&freezer, NULL, freeze, NULL), 0);
+	err = beat(store, &pulse);
+	ck_assert_int_eq(pthread_join(freezer, NULL), 0);
+	ck_assert_int_eq(kill(here.pid, SIGCONT), 0);
+	ck_assert_int_eq(err, STEK_EUNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(store->ops->detail(store),
+				     "TRYAGAIN, then "));
 	stek__store_close(store);
 }
 END_TEST
@@ -164,6 +198,7 @@ int main(void)
 	tcase_add_checked_fixture(real, begin, end);
 	tcase_add_test(real, test_keys_apart);
 	tcase_add_test(real, test_keys_stay_apart);
+	tcase_add_test(real, test_no_answer_after_try_again);
 	tcase_add_test(real, test_wait_after_ask);
 	suite_add_tcase(suite, real);
 	if (!redis_server_exists())
