@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -67,6 +68,39 @@ static bool drip(int fd, const char *data, size_t len)
 	return true;
 }
 
+/*
+ * Where in a TLS record the next byte stands. True for the version in its header,
+ * which nobody looks at (RFC 8446 s5.1): to change it there changes nothing.
+ */
+static bool is_version(struct redis_middle *m, char c)
+{
+	enum { HEADER = 5 };
+	if (m->head == HEADER && m->left == 0)
+		m->head = 0;
+	if (m->head == HEADER) {
+		m->left--;
+		return false;
+	}
+	m->left = (m->left << 8 | (uint8_t)c) & 0xffff;
+	m->head++;
+	return m->head == 2 || m->head == 3;
+}
+
+/* One bit of the first byte from `at` on in which it counts. */
+static void flip(struct redis_middle *m, char *data, size_t len, size_t passed)
+{
+	size_t at = atomic_load(&m->at), i;
+	bool version;
+
+	for (i = 0; i < len; i++) {
+		version = is_version(m, data[i]);
+		if (passed + i < at || version || m->flipped)
+			continue;
+		data[i] ^= 4;
+		m->flipped = true;
+	}
+}
+
 /* What the server said; false when the connection is to end. */
 static bool pass(struct redis_middle *m, int client, char *data, size_t len)
 {
@@ -77,13 +111,10 @@ static bool pass(struct redis_middle *m, int client, char *data, size_t len)
 	atomic_store(&m->passed, passed + len);
 	if (fault == MIDDLE_DRIP)
 		return drip(client, data, len);
-	if (!hit || fault == MIDDLE_NONE)
+	if (fault == MIDDLE_FLIP)
+		flip(m, data, len, passed);
+	if (!hit || fault == MIDDLE_NONE || fault == MIDDLE_FLIP)
 		return all_sent(client, data, len);
-	if (fault == MIDDLE_FLIP) {
-		if (at >= passed)
-			data[at - passed] ^= 4;
-		return all_sent(client, data, len);
-	}
 	/* Up to the byte; of what comes after it nothing. */
 	if (at > passed && !all_sent(client, data, at - passed))
 		return false;
@@ -125,6 +156,8 @@ static void *run(void *arg)
 		client = accept(m->listener, NULL, NULL);
 		server = client < 0 ? -1 : dial(m->to_port);
 		atomic_store(&m->passed, 0);
+		m->head = m->left = 0;
+		m->flipped = false;
 		if (server >= 0)
 			relay(m, client, server);
 		if (server >= 0)

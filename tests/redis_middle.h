@@ -16,7 +16,8 @@ enum middle_fault {
 	MIDDLE_END,	/* the connection ends in front of the byte */
 	MIDDLE_RESET,	/* the same, without a goodbye */
 	MIDDLE_STALL,	/* nothing more comes */
-	MIDDLE_FLIP,	/* one bit of the byte is another */
+	MIDDLE_FLIP,	/* one bit of the byte is another; of TLS, and not in
+			   the version of a record's header: after that */
 	MIDDLE_DRIP,	/* each byte in a segment of its own */
 };
 
@@ -27,6 +28,9 @@ struct redis_middle {
 	_Atomic enum middle_fault fault;
 	atomic_size_t at;		/* of the server's bytes, per connection */
 	atomic_size_t passed;		/* of them, on the last connection */
+	size_t head, left;		/* the thread's: bytes of the record's
+					   header so far, and of its body to come */
+	bool flipped;
 };
 
 void redis_middle_start(struct redis_middle *middle, int to_port);
