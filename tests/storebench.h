@@ -23,10 +23,11 @@ static char dir[64];
 static char url[160];
 static int kind;
 
-static inline struct stek_store *open_as(const char *farm)
+static inline struct stek_store *open_within(const char *farm,
+					     uint32_t timeout_ms)
 {
 	struct stek_store_options options = {
-		.url = url, .farm = farm, .timeout_ms = TIMEOUT_MS,
+		.url = url, .farm = farm, .timeout_ms = timeout_ms,
 	};
 	struct stek_store *store = NULL;
 	char why[256] = "";
@@ -34,6 +35,11 @@ static inline struct stek_store *open_as(const char *farm)
 	ck_assert_msg(!stek__store_open(&store, &options, why, sizeof(why)),
 		      "%s", why);
 	return store;
+}
+
+static inline struct stek_store *open_as(const char *farm)
+{
+	return open_within(farm, TIMEOUT_MS);
 }
 
 static inline struct stek_store *begin(int which)
