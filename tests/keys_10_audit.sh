@@ -63,6 +63,12 @@ rotate 2 || fall_short "the second rotation"
 for n in 1 2 3; do await 10 "four entries in both" both $n 4; done
 [ "$(at 1 XLEN "$stream")" = 4 ] || fall_short "four entries in the first"
 
+# The nodes tell each other by their heartbeats where each chain ends; what is
+# said below of the gap is known to who has heard of it.
+knows() { ctl "$1" --json nodes >/dev/null && [ "$(grep -o ' 4 ' \
+	"$work/state-$1"/audit.* | wc -l)" = 2 ]; }
+for n in 2 3; do await_of node-$n 20 "node $n to know the heads" knows $n; done
+
 # The second goes away; the node that makes the entries is then ended too.
 end redis-2 KILL
 await_of node-1 20 "node 1 to notice" store_is 1 1 unavailable
@@ -78,6 +84,9 @@ start_server 2
 handed() { [ "$(at 2 XLEN "$stream")" -ge 10 ]; }
 await_of node-3 30 "the entries to be handed on" handed
 healed=$(($(now_ms) - began))
+# Whoever handed them on: each node comes back to the store in its own time.
+await_of node-3 20 "node 3 to come back" store_is 3 1 ok
+await_of node-2 20 "node 2 to come back" store_is 2 0 ok
 # The server came back empty: what it had before is handed on as well, and the
 # four entries that its chain once had are missed there for ever.
 audit 3 '(.good | not) and .stores[0].good and (.stores[1].good | not) and
