@@ -70,42 +70,58 @@ START_TEST(test_read_of_a_refusal)
 END_TEST
 
 /* What tally_conn() makes of a resumption in `era` by a ticket of another. */
-static uint64_t old_in(unsigned era, unsigned ticket_era)
+static struct moment used_in(unsigned era, unsigned ticket_era, bool resumed)
 {
 	struct tally how = {.wanted = true, .era = era,
 			    .ticket_era = ticket_era};
 	struct conn *conn = calloc(1, sizeof(*conn));
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	struct load_result result = {0};
-	uint64_t old;
+	struct moment moment;
 
 	conn->ssl = SSL_new(ctx);
-	conn->resumed = true;
+	conn->resumed = resumed;
+	conn->offered = SSL_SESSION_new();
+	conn->hello_us = 1;
 	ck_assert_int_eq(tally_conn(&result, conn, &how), 0);
-	old = result.eras.list[era].old;
+	moment = result.eras.list[era];
 	load_clear(&result);
+	SSL_SESSION_free(conn->offered);
 	SSL_free(conn->ssl);
 	SSL_CTX_free(ctx);
 	free(conn);
-	return old;
+	return moment;
 }
 
 /*
- * Era 1: the first event was asked for; 2: it has happened; 3: the second was
- * asked for. Only what was given before the request, and used after the answer,
- * is old.
+ * Era 1: the first event was asked for; 2: it has happened; 3: it is settled; 4:
+ * the second was asked for. Only what was given before the request, and used
+ * after the answer, is old; only what was given and used while settled is fresh.
  */
-START_TEST(test_what_is_old)
+START_TEST(test_what_is_old_and_fresh)
 {
-	ck_assert_uint_eq(old_in(0, 0), 0);
-	ck_assert_uint_eq(old_in(1, 0), 0);
-	ck_assert_uint_eq(old_in(2, 0), 1);
-	ck_assert_uint_eq(old_in(2, 1), 0);
-	ck_assert_uint_eq(old_in(2, 2), 0);
-	ck_assert_uint_eq(old_in(3, 0), 1);
-	ck_assert_uint_eq(old_in(3, 2), 0);
-	ck_assert_uint_eq(old_in(4, 2), 1);
-	ck_assert_uint_eq(old_in(4, 3), 0);
+	static const struct {
+		unsigned era, ticket;
+		uint64_t old, fresh;
+	} uses[] = {
+		{0, 0, 0, 0}, {1, 0, 0, 0}, {1, 1, 0, 0}, {2, 0, 1, 0},
+		{2, 1, 0, 0}, {2, 2, 0, 0}, {3, 0, 1, 0}, {3, 1, 0, 0},
+		{3, 2, 0, 0}, {3, 3, 0, 1}, {4, 0, 1, 0}, {4, 3, 0, 0},
+		{4, 4, 0, 0}, {5, 3, 1, 0}, {5, 4, 0, 0}, {6, 3, 1, 0},
+		{6, 5, 0, 0}, {6, 6, 0, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+		struct moment used = used_in(uses[i].era, uses[i].ticket, true);
+		struct moment lost = used_in(uses[i].era, uses[i].ticket, false);
+
+		ck_assert_uint_eq(used.old, uses[i].old);
+		ck_assert_uint_eq(used.fresh, uses[i].fresh);
+		ck_assert_uint_eq(used.fresh_lost, 0);
+		ck_assert_uint_eq(lost.lost, 1);
+		ck_assert_uint_eq(lost.fresh_lost, uses[i].fresh);
+		ck_assert_uint_eq(lost.fresh + lost.old, 0);
+	}
 }
 END_TEST
 
@@ -133,10 +149,14 @@ static struct rotate_result good_result(void)
 			    .status = 200, .nodes = 2}},
 	};
 	const struct moment whole = {.connections = 100, .resumed = 100};
+	const struct moment at_once = {.connections = 91, .resumed = 91};
+	const struct moment settled = {.connections = 9, .resumed = 9,
+				       .fresh = 8};
 
 	result.load.reached = true;
 	*course_at(&result.load.eras, 0) = whole;
-	*course_at(&result.load.eras, 2) = whole;
+	*course_at(&result.load.eras, 2) = at_once;
+	*course_at(&result.load.eras, 3) = settled;
 	*course_at(&result.load.course, 1) = whole;
 	*course_at(&result.load.course, 2) = whole;
 	return result;
@@ -144,7 +164,7 @@ static struct rotate_result good_result(void)
 
 enum wrong {
 	NOTHING, LOST, BARE, OLD, FAILED, REFUSED, FEWER, WARM, UNREACHED,
-	LATE_BAD, NEVER_BACK,
+	STRAGGLER, FRESH_LOST, LATE_FAILED, LATE_BARE, NEVER_BACK,
 };
 
 static int judge(enum rotate_kind kind, enum wrong wrong, uint64_t most_failed)
@@ -153,18 +173,21 @@ static int judge(enum rotate_kind kind, enum wrong wrong, uint64_t most_failed)
 		.kind = kind, .times = 1, .settle_s = 2, .expect = SHARE_WHOLE,
 		.most_failed = most_failed};
 	struct rotate_result result = good_result();
-	struct moment *since = &result.load.eras.list[2], *rest;
+	struct moment *since = &result.load.eras.list[2];
+	struct moment *settled = &result.load.eras.list[3];
 	int verdict;
 
 	since->lost = wrong == LOST;
 	since->bare = wrong == BARE;
 	since->old = wrong == OLD;
 	since->failed = wrong == FAILED ? 3 : 0;
-	rest = course_at(&result.load.course, 6);
-	rest->lost = wrong == LATE_BAD ? 6 : 5;
-	rest->resumed = wrong == NEVER_BACK ? 0 : 100;
-	/* In the first half nothing needs to resume. */
-	course_at(&result.load.course, 5)->lost = 1000;
+	/* Only what was given since then needs to resume. */
+	settled->lost = wrong == STRAGGLER;
+	settled->fresh_lost = wrong == FRESH_LOST;
+	settled->failed = wrong == LATE_FAILED;
+	settled->bare = wrong == LATE_BARE;
+	if (wrong == NEVER_BACK)
+		settled->fresh = 0;
 	result.events[0].done = wrong != REFUSED;
 	if (wrong == FEWER)
 		result.n = 0;
@@ -183,7 +206,9 @@ static const struct {
 	{BARE, {1, 0, 0}},	{OLD, {0, 1, 0}},
 	{FAILED, {1, 1, 1}},	{REFUSED, {1, 1, 1}},
 	{FEWER, {1, 1, 1}},	{WARM, {1, 1, 1}},
-	{UNREACHED, {3, 3, 3}}, {LATE_BAD, {0, 1, 0}},
+	{UNREACHED, {3, 3, 3}}, {STRAGGLER, {1, 0, 1}},
+	{FRESH_LOST, {0, 1, 0}}, {LATE_FAILED, {0, 1, 0}},
+	{LATE_BARE, {1, 1, 0}},
 	{NEVER_BACK, {0, 1, 0}},
 };
 
@@ -425,7 +450,7 @@ int main(void)
 	tcase_add_test(pure, test_read_of_a_rotation);
 	tcase_add_loop_test(pure, test_read_of_a_refusal, 0,
 			    (int)(sizeof(refusals) / sizeof(refusals[0])));
-	tcase_add_test(pure, test_what_is_old);
+	tcase_add_test(pure, test_what_is_old_and_fresh);
 	tcase_add_test(pure, test_era_of_a_session);
 	tcase_add_loop_test(pure, test_verdicts, 0,
 			    (int)(sizeof(verdicts) / sizeof(verdicts[0])));

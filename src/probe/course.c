@@ -42,6 +42,8 @@ void moment_count(struct moment *moment, const struct outcome *outcome)
 	moment->lost += lost;
 	moment->bare += bare;
 	moment->old += !outcome->failed && outcome->resumed && outcome->old;
+	moment->fresh += !outcome->failed && outcome->resumed && outcome->fresh;
+	moment->fresh_lost += lost && outcome->fresh;
 	if ((outcome->failed || lost || bare) &&
 	    outcome->at_us > moment->bad_us)
 		moment->bad_us = outcome->at_us;
@@ -56,6 +58,8 @@ static void moment_add(struct moment *into, const struct moment *from)
 	into->lost += from->lost;
 	into->bare += from->bare;
 	into->old += from->old;
+	into->fresh += from->fresh;
+	into->fresh_lost += from->fresh_lost;
 	if (from->bad_us > into->bad_us)
 		into->bad_us = from->bad_us;
 }

@@ -17,12 +17,14 @@ struct moment {
 	uint64_t lost;		/* offered a ticket and got a full handshake */
 	uint64_t bare;		/* were to offer one and had none */
 	uint64_t old;		/* resumed by a ticket from before the event */
+	uint64_t fresh;		/* resumed by one given since it was settled */
+	uint64_t fresh_lost;	/* such a one, lost */
 	int64_t bad_us;		/* when the last failed, lost or bare one ended */
 };
 
 /* One connection that ended at `at_us`. */
 struct outcome {
-	bool failed, resumed, offered, wanted, old;
+	bool failed, resumed, offered, wanted, old, fresh;
 	int64_t at_us;
 };
 

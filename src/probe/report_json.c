@@ -97,6 +97,7 @@ void moment_json(json_t *object, const struct moment *m)
 		{"connections", m->connections}, {"failed", m->failed},
 		{"full", m->full}, {"resumed", m->resumed}, {"lost", m->lost},
 		{"no_ticket", m->bare}, {"resumed_by_old", m->old},
+		{"resumed_by_fresh", m->fresh}, {"fresh_lost", m->fresh_lost},
 	};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)

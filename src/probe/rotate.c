@@ -19,7 +19,6 @@
 
 #define TURN_MS 20
 #define RETRY_MOST_S 3600
-#define STRAGGLERS 19	/* so many resume for each that does not: 95 % */
 
 extern char **environ;
 
@@ -275,6 +274,9 @@ static void cause(struct run *run)
 		if (event->active_us < event->answered_us)
 			event->active_us = event->answered_us;
 		wait_until(run, event->active_us +
+					(int64_t)plan->settle_s * 500000);
+		atomic_fetch_add(&run->control.era, 1);
+		wait_until(run, event->active_us +
 					(int64_t)plan->settle_s * 1000000);
 	}
 }
@@ -318,28 +320,22 @@ struct moment rotate_before(const struct rotate_result *result)
 
 struct moment rotate_since(const struct rotate_result *result, size_t i)
 {
-	return course_sum(&result->load.eras, 2 * i + 1, 2 * i + 3);
+	return course_sum(&result->load.eras, 3 * i + 1, 3 * i + 4);
 }
 
 /*
- * Nothing that was revoked resumes, and what is new does. The newest tickets are
- * offered first, so one of those that open nothing may lie at the bottom of a
- * pool for long: a few of them are no sign that resumption did not come back.
+ * Nothing that was revoked resumes, and all that was given since the replacement
+ * is settled does. Of what was given in between, which opens nothing, the last
+ * may be offered late: the newest tickets are offered first.
  */
-static bool revoked_well(const struct rotate_plan *plan,
-			 const struct rotate_result *result)
+static bool revoked_well(const struct rotate_result *result)
 {
-	const struct course *course = &result->load.course;
 	struct moment all = course_sum(&result->load.eras, 0, SIZE_MAX);
-	int64_t rest_us = result->ended_us - (int64_t)plan->settle_s * 500000;
-	size_t first = rest_us > 0 ? (size_t)(rest_us / 1000000) + 1 : 0;
-	struct moment rest;
+	struct moment settled = course_sum(&result->load.eras, 3 * result->n,
+					   SIZE_MAX);
 
-	if (course->n > 0 && first >= course->n)
-		first = course->n - 1;
-	rest = course_sum(course, first, SIZE_MAX);
-	return all.old == 0 && rest.resumed > 0 &&
-	       (rest.lost + rest.bare) * STRAGGLERS <= rest.resumed;
+	return all.old == 0 && settled.fresh > 0 && all.fresh_lost == 0 &&
+	       settled.failed == 0 && settled.bare == 0;
 }
 
 int rotate_verdict(const struct rotate_plan *plan,
@@ -354,7 +350,7 @@ int rotate_verdict(const struct rotate_plan *plan,
 	    result->load.warm_failed > 0 || all.failed > plan->most_failed)
 		return 1;
 	if (plan->kind == ROTATE_REVOKE)
-		return revoked_well(plan, result) ? 0 : 1;
+		return revoked_well(result) ? 0 : 1;
 	/* A failed connection has spent its ticket, and the next has none. */
 	if (plan->kind == ROTATE_ROTATE)
 		short_of += all.bare;

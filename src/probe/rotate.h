@@ -56,8 +56,7 @@ struct moment rotate_since(const struct rotate_result *result, size_t i);
 /*
  * 0; 3: nothing was reachable; 1: an event was refused, too many connections
  * failed, or: tickets were lost (rotate, lose), a ticket resumed after its
- * revocation, or in the second half of the last `settle_s` less than 95 % of
- * those with a ticket resumed (revoke).
+ * revocation, or one that was given after half of `settle_s` did not (revoke).
  */
 int rotate_verdict(const struct rotate_plan *plan,
 		   const struct rotate_result *result);

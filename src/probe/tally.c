@@ -53,14 +53,22 @@ static int tally_latency(struct load_result *result, const struct conn *conn,
 }
 
 /*
- * Events come in pairs: era 2k-1 begins when the k-th is asked for, era 2k when
- * it has happened. What was given before era 2k-1 is old from era 2k on.
+ * Each event has three eras: 3k-2 begins when the k-th is asked for, 3k-1 when it
+ * has happened, 3k when its effect is settled. What was given before era 3k-2 is
+ * old from era 3k-1 on.
  */
 static bool is_old(const struct tally *how)
 {
-	unsigned happened = how->era / 2;
+	unsigned happened = (how->era + 1) / 3;
 
-	return happened > 0 && how->ticket_era < 2 * happened - 1;
+	return happened > 0 && how->ticket_era < 3 * happened - 2;
+}
+
+/* Given and offered after the last event was settled, and before the next. */
+static bool is_fresh(const struct tally *how)
+{
+	return how->era > 0 && how->era % 3 == 0 &&
+	       how->ticket_era == how->era;
 }
 
 /* By the second in which it ended, and by the era in which it began. */
@@ -73,6 +81,7 @@ static int tally_course(struct load_result *result, const struct conn *conn,
 		.offered = conn->offered && conn->hello_us != 0,
 		.wanted = how->wanted,
 		.old = is_old(how),
+		.fresh = is_fresh(how),
 		.at_us = how->now_us - how->begun_us,
 	};
 	struct moment *second, *era;
