@@ -106,7 +106,8 @@ packages_of()
 		;;
 	test)
 		echo clang shellcheck gnutls-bin libnss3-tools python3 \
-			valgrind socat strace git faketime systemd util-linux nginx chromium
+			valgrind socat strace git faketime systemd util-linux nginx chromium \
+			prometheus
 		case $release in
 		12) echo libclang-rt-14-dev ;;
 		13) echo libclang-rt-19-dev ;;
