@@ -72,9 +72,9 @@ static void add_headers(struct MHD_Response *response,
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	if (answer->allow != NULL)
 		MHD_add_response_header(response, "Allow", answer->allow);
-	if (answer->status == 401)
+	if (answer->challenge != NULL)
 		MHD_add_response_header(response, "WWW-Authenticate",
-					"Bearer realm=\"stekd\"");
+					answer->challenge);
 	if (answer->retry_after_s != 0) {
 		snprintf(seconds, sizeof(seconds), "%u",
 			 answer->retry_after_s);
@@ -130,6 +130,22 @@ static bool token_good(struct node *node, const char *given)
 	return good;
 }
 
+/* RFC 6750 s3: who sent no token is not told that it was wrong. */
+static void refuse_token(struct admin_answer *answer, const char *given)
+{
+	if (auth_is_bearer(given)) {
+		admin_problem(answer, 401, NULL, "the bearer token is not "
+			      "this node's");
+		answer->challenge = "Bearer realm=\"stekd\", "
+			"error=\"invalid_token\", error_description=\"the "
+			"token is not this node's\"";
+		return;
+	}
+	admin_problem(answer, 401, NULL, "a bearer token is needed, in the "
+		      "Authorization header");
+	answer->challenge = "Bearer realm=\"stekd\"";
+}
+
 /* True if this peer may ask here; otherwise `answer` says no. */
 static bool may_ask(const struct endpoint *endpoint,
 		    struct MHD_Connection *connection, char *who,
@@ -142,29 +158,31 @@ static bool may_ask(const struct endpoint *endpoint,
 	if (endpoint->kind == ENDPOINT_UNIX) {
 		port = 0;
 		if (!peer_good(connection, who, who_len)) {
-			admin_problem(answer, 403, NULL,
-				      "only root and stekd's own user may ask");
+			admin_problem_of(answer, PROBLEM_FORBIDDEN_PEER, NULL,
+					 "only root and stekd's own user may "
+					 "ask");
 			return false;
 		}
 	}
 	if (endpoint->kind == ENDPOINT_TCP &&
 	    !auth_host_good(header(connection, "Host"), port)) {
-		admin_problem(answer, 403, NULL, "Host must be 127.0.0.1, "
-			      "[::1] or localhost, with the port");
+		admin_problem_of(answer, PROBLEM_FORBIDDEN_HOST, NULL,
+				 "Host must be 127.0.0.1, [::1] or localhost, "
+				 "with the port");
 		return false;
 	}
 	if (!auth_origin_good(header(connection, "Origin"),
 			      header(connection, "Sec-Fetch-Site"), port)) {
-		admin_problem(answer, 403, NULL,
-			      "requests of other sites' pages are refused");
+		admin_problem_of(answer, PROBLEM_FORBIDDEN_ORIGIN, NULL,
+				 "requests of other sites' pages are refused");
 		return false;
 	}
 	if (endpoint->kind == ENDPOINT_TCP) {
 		snprintf(who, who_len, "token");
 		if (!token_good(endpoint->admin->node,
 				header(connection, "Authorization"))) {
-			admin_problem(answer, 401, NULL, "a bearer token is "
-				      "needed, and this was not it");
+			refuse_token(answer, header(connection,
+						    "Authorization"));
 			return false;
 		}
 	}
@@ -255,6 +273,11 @@ static enum MHD_Result finish(const struct endpoint *endpoint,
 	request.body_len = exchange->over ? ADMIN_BODY_MAX + 1 : exchange->len;
 	deadline_pause(deadline_of(connection));
 	admin_route(endpoint->admin->node, &request, &answer);
+	if (answer.instance[0] != '\0')
+		log_event(LOG_WARN, "request failed", "path", LOG_STR, path,
+			  "status", LOG_INT, (int64_t)answer.status, "who",
+			  LOG_STR, exchange->who, "instance", LOG_STR,
+			  answer.instance, NULL);
 	return respond(connection, &answer);
 }
 

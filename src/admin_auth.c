@@ -101,6 +101,12 @@ out:
 	return result;
 }
 
+bool auth_is_bearer(const char *header)
+{
+	return header != NULL && strncasecmp(header, "Bearer", 6) == 0 &&
+	       (header[6] == ' ' || header[6] == '\0');
+}
+
 bool auth_token_good(const uint8_t digest[AUTH_DIGEST_LEN],
 		     const char *header)
 {

@@ -24,6 +24,9 @@ int auth_token_read(const char *path, uint8_t digest[AUTH_DIGEST_LEN],
 bool auth_token_good(const uint8_t digest[AUTH_DIGEST_LEN],
 		     const char *header);
 
+/* True if the Authorization header (may be NULL) is of that scheme. */
+bool auth_is_bearer(const char *header);
+
 /*
  * True if a Host header (may be NULL) names this listener: 127.0.0.1, [::1] or
  * localhost, with its port. Anything else is a name that was rebound to us.

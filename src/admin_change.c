@@ -129,13 +129,16 @@ static void rotate_failed(struct node *node, const struct admin_call *call,
 		admin_problem(answer, 503, NULL, "%s", detail);
 		return;
 	case STEK_EFULL:
-		admin_problem(answer, 409, NULL, "%s", detail);
+		admin_problem_of(answer, PROBLEM_RING_FULL, NULL, "%s",
+				 detail);
 		return;
 	case STEK_EREUSED:
-		admin_problem(answer, 422, NULL, "%s", detail);
+		admin_problem_of(answer, PROBLEM_NAME_REUSED, NULL, "%s",
+				 detail);
 		return;
 	case STEK_EBUSY:
-		admin_problem(answer, 409, NULL, "%s", detail);
+		admin_problem_of(answer, PROBLEM_UNDER_WAY, NULL, "%s",
+				 detail);
 		return;
 	default:
 		admin_problem(answer, 500, NULL, "%s", detail);
@@ -193,21 +196,26 @@ static void revoke_failed(struct admin_answer *answer, int error,
 		     "farm follows");
 		return;
 	case STEK_ENOKEY:
-		admin_problem(answer, 404, members, "no such key in the ring");
+		admin_problem_of(answer, PROBLEM_NO_SUCH_KEY, members,
+				 "no such key in the ring");
 		return;
 	case STEK_EUNAVAILABLE:
 	case STEK_EREFUSED:
 	case STEK_EABSENT:
-		admin_problem(answer, 503, members, "revoked on this node; "
-			      "spreads when the store is back: %s",
-			      change->detail);
+		admin_problem_of(answer, PROBLEM_REVOKED_HERE, members,
+				 "revoked on this node; spreads when the "
+				 "store is back: %s", change->detail);
 		return;
 	case STEK_EREUSED:
 		json_decref(members);
-		admin_problem(answer, 422, NULL, "%s", change->detail);
+		admin_problem_of(answer, PROBLEM_NAME_REUSED, NULL, "%s",
+				 change->detail);
+		return;
+	case STEK_EBUSY:
+		admin_problem_of(answer, PROBLEM_UNDER_WAY, members, "%s",
+				 change->detail);
 		return;
 	case STEK_EFULL:
-	case STEK_EBUSY:
 	case STEK_ECONFLICT:
 		admin_problem(answer, 409, members, "%s", change->detail);
 		return;

@@ -97,8 +97,9 @@ void admin_deny_change(struct node *node, const struct admin_call *call,
 		admin_problem(answer, 500, NULL, "nothing has changed: %s",
 			      why);
 	else if (result == DENY_NOT_WRITTEN)
-		admin_problem(answer, 500, NULL, "refused from now on, but "
-			      "not after a restart or reload: %s", why);
+		admin_problem_of(answer, PROBLEM_DENY_NOT_STORED, NULL,
+				 "refused from now on, but not after a "
+				 "restart or reload: %s", why);
 	else
 		admin_json(answer, json_pack(
 			"{s:o, s:b, s:b}", "fingerprint",

@@ -169,6 +169,7 @@ void admin_farm_key_reload(struct node *node, const struct admin_call *call,
 	if (error == 0)
 		admin_farm_key_show(node, call, answer);
 	else
-		admin_problem(answer, error == STEK_EUNAVAILABLE ? 503 : 409,
-			      NULL, "%s", why);
+		admin_problem_of(answer, error == STEK_EUNAVAILABLE
+				 ? PROBLEM_UNAVAILABLE : PROBLEM_FARM_KEY,
+				 NULL, "%s", why);
 }

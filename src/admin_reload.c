@@ -38,7 +38,7 @@ void admin_reload(struct node *node, const struct admin_call *call,
 			"at_ms", (json_int_t)reload.at_ms,
 			"took_ms", (json_int_t)reload.took_ms));
 	else
-		admin_problem(answer, 409, json_pack(
+		admin_problem_of(answer, PROBLEM_CONFIGURATION, json_pack(
 			"{s:o, s:I}", "errors",
 			faults_json(reload.faults ? reload.faults : ""),
 			"generation", (json_int_t)reload.generation),

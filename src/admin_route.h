@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "admin_problem.h"
 #include "deny.h"
 #include "node.h"
 
@@ -35,6 +36,8 @@ struct admin_answer {
 	const char *type;	/* static */
 	const char *allow;	/* Allow header for 405, static, or NULL */
 	unsigned retry_after_s;	/* 0: no such header */
+	const char *challenge;	/* WWW-Authenticate for 401, static */
+	char instance[48];	/* of a problem; "": it has none */
 	char *body;		/* malloc'd; NULL when memory ran out */
 	size_t len;
 };
@@ -66,11 +69,6 @@ bool admin_parse_head(const struct admin_request *request,
 
 void admin_route(struct node *node, const struct admin_request *request,
 		 struct admin_answer *answer);
-
-/* RFC 9457. `members` (stolen, may be NULL) joins the object. */
-void admin_problem(struct admin_answer *answer, unsigned status,
-		   json_t *members, const char *detail, ...)
-	__attribute__((format(printf, 4, 5)));
 
 /* Steals `json`; NULL (no memory) becomes a 500. */
 void admin_json(struct admin_answer *answer, json_t *json);
@@ -106,6 +104,9 @@ void admin_ready(struct node *node, struct admin_reasons *not_ready,
 		 struct admin_reasons *degraded);
 
 /* admin_json.c: values as the documents show them. */
+/* Steals `json`; without memory the answer has no body. */
+void admin_document(struct admin_answer *answer, unsigned status,
+		    const char *type, json_t *json);
 json_t *admin_hex(const uint8_t *bytes, size_t len);
 /* Foreign text, say of the store: what is no UTF-8 is shown as '?'. */
 json_t *admin_text(const char *text);

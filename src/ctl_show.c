@@ -305,6 +305,7 @@ void ctl_show_problem(const struct ctl_reply *reply, FILE *out)
 {
 	const json_t *detail = json_object_get(reply->body, "detail");
 	const json_t *title = json_object_get(reply->body, "title");
+	const json_t *instance = json_object_get(reply->body, "instance");
 
 	fprintf(out, "stekctl: %ld", reply->status);
 	if (json_string_length(title) > 0)
@@ -318,6 +319,9 @@ void ctl_show_problem(const struct ctl_reply *reply, FILE *out)
 	if (reply->retry_after_s > 0)
 		fprintf(out, "stekctl: try again in %ld s\n",
 			reply->retry_after_s);
+	if (json_string_length(instance) > 0)
+		fprintf(out, "stekctl: the node's log names it %s\n",
+			json_string_value(instance));
 	show_errors(json_object_get(reply->body, "errors"), out);
 	show_acks(json_object_get(reply->body, "nodes"), out);
 }

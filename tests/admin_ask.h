@@ -64,19 +64,52 @@ static inline unsigned ask(const char *method, const char *path, const char *bod
 	return ask_type(method, path, NULL, body);
 }
 
+/* The kind of problem that its type names; it must be of the table. */
+static inline enum admin_problem kind_of_problem(void)
+{
+	const char *type = json_string_value(json_object_get(json, "type"));
+	size_t len = strlen(ADMIN_PROBLEM_TYPE);
+	int kind;
+
+	ck_assert_ptr_nonnull(type);
+	ck_assert_int_eq(strncmp(type, ADMIN_PROBLEM_TYPE, len), 0);
+	for (kind = 0; kind < PROBLEMS; kind++)
+		if (strcmp(type + len,
+			   admin_problem_name((enum admin_problem)kind)) == 0)
+			return (enum admin_problem)kind;
+	ck_abort_msg("no such kind: %s", type);
+}
+
 /* A problem of RFC 9457 that says the same status. */
 static inline void is_problem(unsigned status)
 {
+	enum admin_problem kind = kind_of_problem();
+	const char *instance = json_string_value(json_object_get(json,
+								 "instance"));
+
 	ck_assert_uint_eq(answer.status, status);
 	ck_assert_str_eq(answer.type, "application/problem+json");
 	ck_assert_uint_eq((unsigned)json_integer_value(
 				  json_object_get(json, "status")), status);
-	ck_assert_str_ne(json_string_value(json_object_get(json, "title")),
-			 "Error");
+	ck_assert_uint_eq(admin_problem_status(kind), status);
+	ck_assert_str_eq(json_string_value(json_object_get(json, "title")),
+			 admin_problem_title(kind));
 	ck_assert_ptr_nonnull(json_string_value(
 		json_object_get(json, "detail")));
-	ck_assert_str_eq(json_string_value(json_object_get(json, "type")),
-			 "about:blank");
+	ck_assert_int_eq(instance != NULL, status >= 500);
+	if (instance != NULL)
+		ck_assert_str_eq(instance, answer.instance);
+	ck_assert(status != 429 || answer.retry_after_s > 0);
+}
+
+/* The same, of exactly this kind. */
+static inline void is_kind(enum admin_problem kind)
+{
+	is_problem(admin_problem_status(kind));
+	ck_assert_int_eq(kind_of_problem(), kind);
+	ck_assert_int_eq(answer.retry_after_s > 0,
+			 kind == PROBLEM_RATE_LIMITED ||
+			 kind == PROBLEM_UNAVAILABLE);
 }
 
 static inline const char *text(const char *name)

@@ -188,11 +188,18 @@ START_TEST(test_token_refuses)
 	size_t i;
 
 	ck_assert_int_eq(get(DOOR_TCP, "/v1/status", NULL, NULL), 401);
-	ck_assert_ptr_nonnull(strstr(said, "WWW-Authenticate: Bearer"));
+	/* RFC 6750 s3.1: no error code where there was no token. */
+	ck_assert_ptr_nonnull(strstr(said, "WWW-Authenticate: Bearer "
+				     "realm=\"stekd\"\r\n"));
+	ck_assert_ptr_nonnull(strstr(said, "urn:stekd:problem:unauthorized"));
 	ck_assert_ptr_nonnull(strstr(said, "application/problem+json"));
 	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		ck_assert_int_eq(get(DOOR_TCP, "/v1/status", wrong[i], NULL),
 				 401);
+	ck_assert_int_eq(get(DOOR_TCP, "/v1/status", wrong[1], NULL), 401);
+	ck_assert_ptr_nonnull(strstr(said, "error=\"invalid_token\""));
+	ck_assert_int_eq(get(DOOR_TCP, "/v1/status", wrong[2], NULL), 401);
+	ck_assert_ptr_null(strstr(said, "error="));
 	for (i = strlen("Authorization: Bearer "); i < sizeof(BEARER) - 1; i++) {
 		memcpy(prefix, BEARER, i);
 		prefix[i] = '\0';
@@ -225,6 +232,7 @@ START_TEST(test_host_allow_list)
 	for (i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
 		ck_assert_int_eq(get(DOOR_TCP, "/healthz", BEARER, foreign[i]),
 				 403);
+		ck_assert_ptr_nonnull(strstr(said, ":forbidden-host\""));
 		snprintf(host, sizeof(host), "%s:%u", foreign[i],
 			 admin_port(admin, false) + 1);
 		ck_assert_int_eq(get(DOOR_TCP, "/healthz", BEARER, host), 403);
@@ -249,6 +257,7 @@ START_TEST(test_cross_site_refused)
 			.headers = { BEARER, foreign[i] } };
 
 		ck_assert_int_eq(ask(DOOR_TCP, &q), 403);
+		ck_assert_ptr_nonnull(strstr(said, ":forbidden-origin\""));
 		ck_assert_int_eq(ask(DOOR_UNIX, &q), 403);
 	}
 	snprintf(origin, sizeof(origin), "Origin: http://127.0.0.1:%u",

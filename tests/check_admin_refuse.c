@@ -172,7 +172,7 @@ START_TEST(test_named_and_dry)
 	ck_assert(json_is_true(json_object_get(json, "replayed")));
 	other.body = "{\"force\":true}";
 	ask_query(other);
-	is_problem(422);
+	is_kind(PROBLEM_NAME_REUSED);
 }
 END_TEST
 
@@ -205,6 +205,44 @@ START_TEST(test_route_refuses_big_body)
 }
 END_TEST
 
+/* Each kind has a name of its own, a title, and a status of an error. */
+START_TEST(test_kinds_are_distinct)
+{
+	int a, b;
+
+	for (a = 0; a < PROBLEMS; a++) {
+		enum admin_problem kind = (enum admin_problem)a;
+		const char *name = admin_problem_name(kind);
+
+		ck_assert_uint_gt(strlen(name), 0);
+		ck_assert_uint_eq(strspn(name, "abcdefghijklmnopqrstuvwxyz-"),
+				  strlen(name));
+		ck_assert_uint_gt(strlen(admin_problem_title(kind)), 0);
+		ck_assert_uint_ge(admin_problem_status(kind), 400);
+		for (b = 0; b < a; b++)
+			ck_assert_str_ne(admin_problem_name(
+						 (enum admin_problem)b), name);
+	}
+}
+END_TEST
+
+/* Two answers of a failed node have two names, to be found in its log. */
+START_TEST(test_instances_differ)
+{
+	char first[64];
+
+	admin_farm_lose_store(&farm);
+	ask("GET", "/v1/nodes", NULL);
+	is_kind(PROBLEM_UNAVAILABLE);
+	snprintf(first, sizeof(first), "%s", text("instance"));
+	ck_assert_uint_eq(strlen(first), strlen("urn:uuid:") + 36);
+	ask("GET", "/v1/nodes", NULL);
+	ck_assert_str_ne(text("instance"), first);
+	ask("GET", "/v1/nothing", NULL);
+	is_kind(PROBLEM_NOT_FOUND);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("admin_refuse");
@@ -220,6 +258,8 @@ int main(void)
 	tcase_add_test(tcase, test_queries_refused);
 	tcase_add_test(tcase, test_named_and_dry);
 	tcase_add_test(tcase, test_farm_key_reload);
+	tcase_add_test(tcase, test_kinds_are_distinct);
+	tcase_add_test(tcase, test_instances_differ);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -130,7 +130,7 @@ START_TEST(test_rotate_is_limited)
 {
 	ck_assert_uint_eq(ask("POST", "/v1/rotate", NULL), 200);
 	ck_assert_uint_eq(ask("POST", "/v1/rotate", NULL), 429);
-	is_problem(429);
+	is_kind(PROBLEM_RATE_LIMITED);
 	ck_assert_uint_ge(answer.retry_after_s, 1);
 	ck_assert_uint_le(answer.retry_after_s, 60);
 	ck_assert_uint_eq(ask("POST", "/v1/rotate", "{\"force\":true}"), 200);
@@ -150,7 +150,7 @@ START_TEST(test_rotate_checks_expectation)
 		 "\"digest\":\"%s\"}}", (long long)epoch, digest);
 	ck_assert_uint_eq(ask("POST", "/v1/rotate", body), 200);
 	ck_assert_uint_eq(ask("POST", "/v1/rotate", body), 412);
-	is_problem(412);
+	is_kind(PROBLEM_RING_MOVED);
 }
 END_TEST
 
@@ -171,7 +171,7 @@ START_TEST(test_revoke_names_key)
 	ck_assert_uint_eq(ask("POST", "/v1/revoke",
 			      "{\"keys\":[\"00000000000000000000000000000000"
 			      "\"]}"), 404);
-	is_problem(404);
+	is_kind(PROBLEM_NO_SUCH_KEY);
 }
 END_TEST
 
@@ -199,7 +199,7 @@ START_TEST(test_rotate_names_late_node)
 	ck_assert_int_eq(kill(other, SIGSTOP), 0);
 	ck_assert_int_eq(waitpid(other, NULL, WUNTRACED), other);
 	ck_assert_uint_eq(ask("POST", "/v1/rotate", NULL), 504);
-	is_problem(504);
+	is_kind(PROBLEM_NODES_LATE);
 	ck_assert_ptr_nonnull(strstr(text("detail"), "node-2"));
 	ck_assert_ptr_null(strstr(text("detail"), "node-1"));
 	ck_assert_uint_eq(json_array_size(json_object_get(json, "nodes")), 2);
@@ -222,14 +222,14 @@ START_TEST(test_changes_without_store)
 		json_object_get(json, "ring"), "active")));
 	admin_farm_lose_store(&farm);
 	ck_assert_uint_eq(ask("POST", "/v1/rotate", NULL), 503);
-	is_problem(503);
+	is_kind(PROBLEM_UNAVAILABLE);
 	ck_assert_uint_eq(ask("GET", "/v1/nodes", NULL), 503);
-	is_problem(503);
+	is_kind(PROBLEM_UNAVAILABLE);
 	ck_assert_uint_eq(ask("GET", "/v1/stats", NULL), 200);
 	ck_assert(json_is_null(json_object_get(json, "farm")));
 	ck_assert(json_is_object(json_object_get(json, "node")));
 	ck_assert_uint_eq(ask("POST", "/v1/revoke", "{\"all\":true}"), 503);
-	is_problem(503);
+	is_kind(PROBLEM_REVOKED_HERE);
 	ck_assert(json_is_false(json_object_get(json, "published")));
 	ck_assert_str_eq(state_of(id), "revoked");
 	ck_assert_uint_eq(ask("GET", "/readyz", NULL), 200);
@@ -300,9 +300,9 @@ START_TEST(test_deny_tells_what_is_not_written)
 	ck_assert_int_eq(deny_load(farm.node.deny, path, why, sizeof(why)), 0);
 	unlink(path);
 	ask("POST", "/v1/deny", "{\"remove\":\"" ID32 ID32 "\"}");
-	is_problem(500);
+	is_kind(PROBLEM_INTERNAL);
 	ask("POST", "/v1/deny", "{\"add\":\"" ID32 ID32 "\"}");
-	is_problem(500);
+	is_kind(PROBLEM_DENY_NOT_STORED);
 	ck_assert_ptr_nonnull(strstr(text("detail"), "refused from now on"));
 	ck_assert(deny_has(farm.node.deny, fingerprint));
 }

@@ -329,16 +329,18 @@ START_TEST(test_rotate_refused)
 {
 	serve_unix("504 Gateway Timeout", "",
 		   "{\"title\":\"late\",\"detail\":\"n2 has not answered\","
-		   "\"nodes\":[{\"name\":\"n2\",\"acknowledged\":false}]}");
+		   "\"instance\":\"urn:uuid:7\",\"nodes\":[{\"name\":\"n2\",\"acknowledged\":false}]}");
 	ck_assert_int_eq(ctl_here("rotate"), CTL_REFUSED);
 	served();
 	ck_assert_ptr_nonnull(strstr(server.request, "\r\n\r\n{}"));
 	ck_assert(file_has(err_path, "n2 has not answered"));
 	ck_assert(file_has(err_path, "LATE"));
+	ck_assert(file_has(err_path, "log names it urn:uuid:7\n"));
 	serve_unix("429 Too Many Requests", "Retry-After: 41\r\n", "{}");
 	ck_assert_int_eq(ctl_here("rotate"), CTL_REFUSED);
 	served();
 	ck_assert(file_has(err_path, "again in 41 s"));
+	ck_assert(!file_has(err_path, "log"));
 }
 END_TEST
 

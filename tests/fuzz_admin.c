@@ -29,6 +29,8 @@ static void must_be_problem(const struct admin_answer *answer)
 	must(json_integer_value(json_object_get(json, "status")) ==
 	     answer->status);
 	must(json_is_string(json_object_get(json, "detail")));
+	must(strncmp(json_string_value(json_object_get(json, "type")),
+		     ADMIN_PROBLEM_TYPE, strlen(ADMIN_PROBLEM_TYPE)) == 0);
 	must((answer->allow != NULL) == (answer->status == 405));
 	json_decref(json);
 }
