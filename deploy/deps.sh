@@ -97,7 +97,7 @@ packages_of()
 			debian-archive-keyring libuv1-dev libmicrohttpd-dev \
 			libcyaml-dev libyaml-dev libjansson-dev \
 			libcurl4-openssl-dev \
-			libssl-dev check
+			libssl-dev check libjs-d3
 		[ "$release" = 12 ] || echo libhiredis-dev
 		;;
 	run)

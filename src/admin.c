@@ -16,6 +16,7 @@
 #include "admin_auth.h"
 #include "admin_http.h"
 #include "admin_route.h"
+#include "asset.h"
 #include "generation.h"
 #include "log.h"
 #include "quota.h"
@@ -65,21 +66,13 @@ static struct deadline *deadline_of(struct MHD_Connection *connection)
 static void add_headers(struct MHD_Response *response,
 			const struct admin_answer *answer)
 {
-	char seconds[16];
+	struct admin_headers headers;
+	size_t i;
 
-	MHD_add_response_header(response, "Content-Type", answer->type);
-	MHD_add_response_header(response, "Cache-Control", "no-store");
-	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	if (answer->allow != NULL)
-		MHD_add_response_header(response, "Allow", answer->allow);
-	if (answer->challenge != NULL)
-		MHD_add_response_header(response, "WWW-Authenticate",
-					answer->challenge);
-	if (answer->retry_after_s != 0) {
-		snprintf(seconds, sizeof(seconds), "%u",
-			 answer->retry_after_s);
-		MHD_add_response_header(response, "Retry-After", seconds);
-	}
+	admin_headers(answer, &headers);
+	for (i = 0; i < headers.n; i++)
+		MHD_add_response_header(response, headers.list[i].name,
+					headers.list[i].value);
 }
 
 /* Takes over the answer's body. */
@@ -89,10 +82,12 @@ static enum MHD_Result respond(struct MHD_Connection *connection,
 	struct MHD_Response *response;
 	enum MHD_Result result;
 
-	if (answer->body == NULL)
+	if (answer->body == NULL && answer->fixed == NULL)
 		return MHD_NO;
-	response = MHD_create_response_from_buffer(answer->len, answer->body,
-						   MHD_RESPMEM_MUST_FREE);
+	response = MHD_create_response_from_buffer(
+		answer->len,
+		answer->fixed ? (void *)(uintptr_t)answer->fixed : answer->body,
+		answer->fixed ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
 	if (response == NULL) {
 		admin_answer_clear(answer);
 		return MHD_NO;
@@ -146,12 +141,31 @@ static void refuse_token(struct admin_answer *answer, const char *given)
 	answer->challenge = "Bearer realm=\"stekd\"";
 }
 
+static bool from_here(struct MHD_Connection *connection, unsigned port,
+		      bool file)
+{
+	const char *origin = header(connection, "Origin");
+	const char *site = header(connection, "Sec-Fetch-Site");
+	const char *mode = header(connection, "Sec-Fetch-Mode");
+	const char *dest = header(connection, "Sec-Fetch-Dest");
+
+	/* A link from elsewhere may open the page, which then tells it nothing. */
+	if (file && origin == NULL && mode != NULL && dest != NULL &&
+	    strcmp(mode, "navigate") == 0 && strcmp(dest, "document") == 0)
+		return true;
+	return auth_origin_good(origin, site, port);
+}
+
 /* True if this peer may ask here; otherwise `answer` says no. */
 static bool may_ask(const struct endpoint *endpoint,
-		    struct MHD_Connection *connection, char *who,
+		    struct MHD_Connection *connection,
+		    const struct admin_request *request, char *who,
 		    size_t who_len, struct admin_answer *answer)
 {
 	unsigned port = admin_socket_port(&endpoint->bound);
+	/* The page asks for the token: it is shown before there is one. */
+	bool file = strcmp(request->method, "POST") != 0 &&
+		asset_find(request->path) != NULL;
 
 	if (endpoint->kind == ENDPOINT_OPEN)
 		return true;
@@ -171,13 +185,12 @@ static bool may_ask(const struct endpoint *endpoint,
 				 "with the port");
 		return false;
 	}
-	if (!auth_origin_good(header(connection, "Origin"),
-			      header(connection, "Sec-Fetch-Site"), port)) {
+	if (!from_here(connection, port, file)) {
 		admin_problem_of(answer, PROBLEM_FORBIDDEN_ORIGIN, NULL,
 				 "requests of other sites' pages are refused");
 		return false;
 	}
-	if (endpoint->kind == ENDPOINT_TCP) {
+	if (endpoint->kind == ENDPOINT_TCP && !file) {
 		snprintf(who, who_len, "token");
 		if (!token_good(endpoint->admin->node,
 				header(connection, "Authorization"))) {
@@ -218,6 +231,8 @@ static struct admin_request describe(const struct endpoint *endpoint,
 		.verify = MHD_lookup_connection_value(connection,
 						      MHD_GET_ARGUMENT_KIND,
 						      "verify"),
+		.accept_encoding = header(connection, "Accept-Encoding"),
+		.if_none_match = header(connection, "If-None-Match"),
 		.open_only = endpoint->kind == ENDPOINT_OPEN,
 	};
 }
@@ -238,7 +253,7 @@ static enum MHD_Result begin(const struct endpoint *endpoint,
 	exchange->len = 0;
 	exchange->over = false;
 	exchange->who[0] = '\0';
-	if (may_ask(endpoint, connection, exchange->who,
+	if (may_ask(endpoint, connection, &request, exchange->who,
 		    sizeof(exchange->who), &answer) &&
 	    admin_parse_head(&request, &answer) &&
 	    length_good(connection, &answer)) {

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "admin_route.h"
+#include "asset.h"
 #include "metrics.h"
 
 struct route {
@@ -95,6 +96,11 @@ static const struct route routes[] = {
 	{ "/v1/status", false, false, admin_show_status, NULL },
 };
 
+/* Every file of the dashboard; its path is in the call. */
+static const struct route file_route = {
+	"this", false, false, admin_asset_show, NULL,
+};
+
 static bool takes(const struct route *route, const char *method)
 {
 	if (route->change)
@@ -117,6 +123,8 @@ static const struct route *find(const struct admin_request *request,
 			return &routes[i];
 		found = &routes[i];
 	}
+	if (!request->open_only && asset_find(request->path) != NULL)
+		found = &file_route;
 	if (found == NULL)
 		admin_problem(answer, 404, NULL,
 			      "there is nothing at this path");
@@ -126,7 +134,7 @@ static const struct route *find(const struct admin_request *request,
 static bool method_good(const struct route *route, const char *method,
 			struct admin_answer *answer)
 {
-	bool both = route > routes &&
+	bool both = route != &file_route && route > routes &&
 		strcmp(route[-1].path, route->path) == 0;
 
 	if (takes(route, method))
@@ -203,6 +211,9 @@ bool admin_parse(const struct admin_request *request, struct admin_call *call,
 	call->who = request->who;
 	call->from = request->from;
 	call->request = request->request;
+	call->path = request->path;
+	call->accept_encoding = request->accept_encoding;
+	call->if_none_match = request->if_none_match;
 	if (!admin_audit_query(request, call, answer))
 		return false;
 	if (route->body != NULL) {

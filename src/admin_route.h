@@ -28,6 +28,7 @@ struct admin_request {
 	const char *from;	/* the same: "unix" or an address; or NULL */
 	const char *request;	/* Idempotency-Key, or NULL */
 	const char *limit, *verify;	/* of the query, or NULL */
+	const char *accept_encoding, *if_none_match;	/* or NULL */
 	bool open_only;		/* the tokenless listener */
 };
 
@@ -39,6 +40,8 @@ struct admin_answer {
 	const char *challenge;	/* WWW-Authenticate for 401, static */
 	char instance[48];	/* of a problem; "": it has none */
 	char *body;		/* malloc'd; NULL when memory ran out */
+	const uint8_t *fixed;	/* instead of it: a file of the program */
+	const char *etag, *encoding;	/* static, or NULL */
 	size_t len;
 };
 
@@ -47,6 +50,7 @@ struct admin_call {
 	void (*run)(struct node *node, const struct admin_call *call,
 		    struct admin_answer *answer);
 	const char *who, *from, *request;
+	const char *path, *accept_encoding, *if_none_match;
 	bool force, all, has_expect, dry_run, verify;
 	unsigned limit;
 	struct stek_version expect;
@@ -111,6 +115,23 @@ json_t *admin_hex(const uint8_t *bytes, size_t len);
 /* Foreign text, say of the store: what is no UTF-8 is shown as '?'. */
 json_t *admin_text(const char *text);
 json_t *admin_time_or_null(int64_t ms);
+
+/* admin_asset.c */
+#define ADMIN_HEADERS_MAX 16
+
+struct admin_headers {
+	struct {
+		const char *name, *value;
+	} list[ADMIN_HEADERS_MAX];
+	size_t n;
+	char seconds[16];
+};
+
+/* All headers of an answer; they live as long as both. */
+void admin_headers(const struct admin_answer *answer,
+		   struct admin_headers *headers);
+void admin_asset_show(struct node *node, const struct admin_call *call,
+		      struct admin_answer *answer);
 
 /* admin_body.c: bodies of the two changes. */
 bool admin_body_rotate(json_t *body, struct admin_call *call,

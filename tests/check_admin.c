@@ -164,6 +164,57 @@ START_TEST(test_unix_socket_refuses_other_user)
 }
 END_TEST
 
+/* The page needs no token, which it asks for; what it shows does. */
+START_TEST(test_page_needs_no_token)
+{
+	const struct question post = { .method = "POST", .path = "/",
+				       .body = "{}" };
+	const struct question head = { .method = "HEAD", .path = "/" };
+
+	ck_assert_int_eq(get(DOOR_TCP, "/", NULL, NULL), 200);
+	ck_assert_ptr_nonnull(strstr(said, "Content-Type: text/html"));
+	ck_assert_ptr_nonnull(strstr(said, "Cache-Control: no-cache"));
+	ck_assert_ptr_nonnull(strstr(said, "frame-ancestors 'none'"));
+	ck_assert_ptr_null(strstr(said, ADMIN_FARM_TOKEN));
+	ck_assert_int_eq(get(DOOR_UNIX, "/dashboard.js", NULL, NULL), 200);
+	ck_assert_int_eq(get(DOOR_OPEN, "/", NULL, NULL), 404);
+	ck_assert_int_eq(ask(DOOR_TCP, &head), 200);
+	ck_assert_ptr_null(strstr(said, "<html"));
+	ck_assert_int_eq(ask(DOOR_TCP, &post), 401);
+	ck_assert_int_eq(get(DOOR_TCP, "/?x", "Host: evil.test", NULL), 403);
+	ck_assert_int_eq(get(DOOR_TCP, "/", "Accept-Encoding: gzip", NULL),
+			 200);
+	ck_assert_ptr_nonnull(strstr(said, "Content-Encoding: gzip"));
+}
+END_TEST
+
+/* Another site's link may open the page; nothing else of it may. */
+START_TEST(test_page_opened_from_elsewhere)
+{
+	struct question q = { .method = "GET", .path = "/",
+		.headers = { "Sec-Fetch-Site: cross-site",
+			     "Sec-Fetch-Mode: navigate",
+			     "Sec-Fetch-Dest: document" } };
+
+	ck_assert_int_eq(ask(DOOR_TCP, &q), 200);
+	q.path = "/v1/status";
+	ck_assert_int_eq(ask(DOOR_TCP, &q), 403);
+	q.path = "/";
+	q.headers[3] = "Origin: http://evil.test";
+	ck_assert_int_eq(ask(DOOR_TCP, &q), 403);
+	q.headers[3] = NULL;
+	q.headers[2] = "Sec-Fetch-Dest: iframe";
+	ck_assert_int_eq(ask(DOOR_TCP, &q), 403);
+	q.headers[1] = "Sec-Fetch-Mode: no-cors";
+	q.headers[2] = "Sec-Fetch-Dest: script";
+	q.path = "/dashboard.js";
+	ck_assert_int_eq(ask(DOOR_TCP, &q), 403);
+	q.headers[1] = "Sec-Fetch-Mode: cors";
+	q.headers[2] = "Sec-Fetch-Dest: document";
+	ck_assert_int_eq(ask(DOOR_TCP, &q), 403);
+}
+END_TEST
+
 /* The token opens the TCP listener, the scheme's case does not matter. */
 START_TEST(test_token_opens)
 {
@@ -400,6 +451,8 @@ int main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, test_unix_socket_answers);
 	tcase_add_test(tcase, test_unix_socket_refuses_other_user);
+	tcase_add_test(tcase, test_page_needs_no_token);
+	tcase_add_test(tcase, test_page_opened_from_elsewhere);
 	tcase_add_test(tcase, test_token_opens);
 	tcase_add_test(tcase, test_token_refuses);
 	tcase_add_test(tcase, test_host_allow_list);

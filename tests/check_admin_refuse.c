@@ -12,7 +12,10 @@ struct refusal {
 };
 
 static const struct refusal refusals[] = {
-	{ "GET", "/", NULL, NULL, 404 },
+	{ "GET", "//", NULL, NULL, 404 },
+	{ "GET", "/index", NULL, NULL, 404 },
+	{ "POST", "/", NULL, "{}", 405 },
+	{ "DELETE", "/dashboard.js", NULL, NULL, 405 },
 	{ "GET", "/v1", NULL, NULL, 404 },
 	{ "GET", "/v1/status/", NULL, NULL, 404 },
 	{ "GET", "/v1/Status", NULL, NULL, 404 },
