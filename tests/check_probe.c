@@ -185,6 +185,7 @@ START_TEST(test_page_of_stekd)
 {
 	static const char reply[] =
 		PAGE("{\"node\":\"n1\",\"resumed\":true,"
+		     "\"farm\":\"f\",\"outcome\":\"resumed_active\","
 		     "\"ticket\":{\"issuer\":\"\",\"issuer_id\":\"deadbeef\"}}");
 	static const char own[] =
 		PAGE("{\"node\":\"node-1\",\"resumed\":true,"
@@ -195,6 +196,8 @@ START_TEST(test_page_of_stekd)
 	ck_assert_int_eq(page.status, 200);
 	ck_assert(page.known && page.resumed);
 	ck_assert_str_eq(page.node, "n1");
+	ck_assert_str_eq(page.farm, "f");
+	ck_assert_str_eq(page.outcome, "resumed_active");
 	ck_assert(page.elsewhere);
 	page_parse(&page, own, sizeof(own) - 1);
 	ck_assert(page.known && !page.elsewhere);
@@ -289,8 +292,14 @@ START_TEST(test_options_defaults)
 	ck_assert_int_eq(parse(&options, "farm a:1 --tls 1.3 b:2 --tries 9"),
 			 0);
 	ck_assert_uint_eq(options.n_addresses, 2);
-	ck_assert_uint_eq(options.tries, 9);
+	ck_assert_uint_eq(options.farm.tries, 9);
 	ck_assert(!options.versions[TLS_V12]);
+	ck_assert(!options.farm.versions[TLS_V12]);
+	ck_assert_uint_eq(options.farm.n, 2);
+	ck_assert_uint_eq(options.expect, SHARE_WHOLE);
+	options_clear(&options);
+	ck_assert_int_eq(parse(&options, "farm a:1 --expect 0"), 0);
+	ck_assert_uint_eq(options.expect, 0);
 	options_clear(&options);
 }
 END_TEST

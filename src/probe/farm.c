@@ -28,6 +28,20 @@ struct run {
 	struct conn *conn;
 };
 
+/* What the page says about the node that answered. */
+static void note_page(struct farm_node *about, const struct page *page)
+{
+	if (!page->known)
+		return;
+	if (about->name[0] == '\0')
+		strcpy(about->name, page->node);
+	else if (strcmp(about->name, page->node) != 0)
+		about->several = true;
+	strcpy(about->farm, page->farm);
+	if (strncmp(page->outcome, "refused_", 8) == 0)
+		strcpy(about->refusal, page->outcome);
+}
+
 /* One whole connection, waiting for it. True if it ended without a failure. */
 static bool converse(struct run *run, size_t node, SSL_SESSION *offer)
 {
@@ -48,8 +62,7 @@ static bool converse(struct run *run, size_t node, SSL_SESSION *offer)
 	}
 	if (conn->reached)
 		about->reached = true;
-	if (conn->page.known && about->name[0] == '\0')
-		strcpy(about->name, conn->page.node);
+	note_page(about, &conn->page);
 	if (conn->failure[0] == '\0')
 		return true;
 	reasons_add(&run->out->failures, conn->failure, 1);
@@ -61,9 +74,13 @@ static bool converse(struct run *run, size_t node, SSL_SESSION *offer)
 static void issue(struct run *run, size_t node, struct purse *purse)
 {
 	struct conn *conn = run->conn;
+	struct farm_node *about = &run->out->nodes[node];
 
 	if (!converse(run, node, NULL))
-		run->out->nodes[node].down[run->version] = true;
+		about->down[run->version] = true;
+	else
+		about->full[run->version]++;
+	about->tickets[run->version] += (unsigned)conn->n_tickets;
 	for (size_t i = 0; i < conn->n_tickets && purse->n < PURSE_MAX; i++) {
 		purse->tickets[purse->n++] = conn->tickets[i];
 		conn->tickets[i] = NULL;
@@ -88,6 +105,7 @@ static void measure_cell(struct run *run, size_t row, size_t column,
 			return;
 		if (purse->n == 0) {
 			cell->tried++;
+			cell->none++;
 			reasons_add(&run->out->failures, "no_ticket", 1);
 			continue;
 		}
@@ -155,7 +173,7 @@ int farm_run(const struct farm_plan *plan, struct farm_result *out)
 			goto out;
 	}
 	out->seconds = (double)(conn_now_us() - begun_us) / 1e6;
-	result = 0;
+	result = farm_judge(out);
 out:
 	free(run.conn);
 	return result;
@@ -166,6 +184,7 @@ void farm_clear(struct farm_result *result)
 	for (int v = 0; v < TLS_VERSIONS; v++)
 		free(result->cells[v]);
 	free(result->nodes);
+	free(result->findings);
 	*result = (struct farm_result){0};
 }
 

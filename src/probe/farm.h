@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* farm.h - every node issues, every node resumes: the matrix. */
+/*
+ * farm.h - every node issues, every node resumes: the matrix, and what follows
+ * from it. The reports of matrix.c and matrix_json.c read this result alone.
+ */
 #ifndef PROBE_FARM_H
 #define PROBE_FARM_H
 
@@ -8,6 +11,7 @@
 #include "conn.h"
 
 #define FARM_NODES_MAX 256
+#define FARM_NO_CLASS SIZE_MAX
 
 struct farm_plan {
 	struct tls_options tls;
@@ -21,13 +25,50 @@ struct farm_cell {
 	unsigned tried;			/* 0: one of the two was not reachable */
 	unsigned resumed;
 	unsigned failed;		/* of those tried, no answer at all */
+	unsigned none;			/* of those tried, had no ticket to offer */
+};
+
+/* How a node, or a pair of them, is found; the worst come last. */
+enum farm_state {
+	FARM_SHARES,		/* with the largest class */
+	FARM_UNDECIDED,		/* too few tries */
+	FARM_SEVERAL,		/* several nodes answer at one address */
+	FARM_LOSES,		/* a pair that shares, but not always */
+	FARM_ONE_WAY,		/* a pair of one class, of which one refuses */
+	FARM_BEHIND,		/* the others open its tickets, it not theirs */
+	FARM_AHEAD,		/* it opens the others' tickets, they not its */
+	FARM_STRAY,		/* opens its own, and shares with no other class */
+	FARM_NOTHING,		/* opens not even its own */
+	FARM_NO_TICKETS,	/* gives none */
+	FARM_FAILING,		/* handshakes fail */
+	FARM_UNREACHABLE,
+	FARM_STATES,
 };
 
 struct farm_node {
 	char name[PAGE_NAME_LEN];	/* from the page; "": its address is used */
+	char farm[PAGE_NAME_LEN];	/* the farm's name, from the page; or "" */
+	char refusal[PAGE_NAME_LEN];	/* why it refused last, from the page */
 	bool reached;			/* TCP, at least once */
+	bool several;			/* another name has answered there, too */
 	bool down[TLS_VERSIONS];	/* given up for this version */
 	char failure[REASON_LEN];	/* why */
+	unsigned full[TLS_VERSIONS];	/* handshakes without a ticket offered */
+	unsigned tickets[TLS_VERSIONS];	/* that it gave in these */
+	/* judge.c: */
+	enum farm_state state[TLS_VERSIONS];
+	size_t class[TLS_VERSIONS];	/* 0 is the largest; or FARM_NO_CLASS */
+};
+
+/* What is to be told of a node (row == column), or of a pair. */
+struct farm_finding {
+	enum farm_state what;
+	bool pair;
+	bool versions[TLS_VERSIONS];
+	size_t row, column;
+	struct farm_cell own;		/* its tickets at itself, or the pair's */
+	struct farm_cell given;		/* its tickets at the other nodes */
+	struct farm_cell taken;		/* the other nodes' tickets at it */
 };
 
 struct farm_result {
@@ -36,6 +77,11 @@ struct farm_result {
 	struct farm_cell *cells[TLS_VERSIONS];	/* n*n, row by row; NULL: not asked */
 	struct reasons failures;
 	double seconds;
+	/* judge.c: */
+	size_t classes[TLS_VERSIONS];	/* nodes that share with each other */
+	bool tied[TLS_VERSIONS];	/* no class is larger than all others */
+	size_t n_findings;
+	struct farm_finding *findings;
 };
 
 /* 0, or -1 when it could not run at all (said on standard error). */
@@ -45,10 +91,43 @@ void farm_clear(struct farm_result *result);
 /* 0, 1 (a cell failed or below `expect` basis points), 3 (no node reached). */
 int farm_verdict(const struct farm_result *result, unsigned expect);
 
+/* Pure: fills in what is marked "judge.c". 0, or -1 without memory. */
+int farm_judge(struct farm_result *result);
+
+/* Tickets that were offered, and an answer came. */
+unsigned farm_offered(const struct farm_cell *cell);
+
+/* A row, a column, the whole; the cell where they meet left out if `apart`. */
+struct farm_cell farm_row(const struct farm_result *result, int version,
+			  size_t row, bool apart);
+struct farm_cell farm_column(const struct farm_result *result, int version,
+			     size_t column, bool apart);
+struct farm_cell farm_whole(const struct farm_result *result, int version);
+
+/* True if a node is outside the largest class, or all are of its size. */
+bool farm_is_stray(const struct farm_result *result, size_t node);
+
+#define FARM_CHECKS_MAX 6
+
+/* farm_causes.c: what a state is, and what to check. */
+struct farm_cause {
+	const char *name;	/* for programs */
+	const char *what;
+	const char *check[FARM_CHECKS_MAX];
+};
+
+const struct farm_cause *farm_cause(enum farm_state state);
+
 enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_CSV };
 
 /* matrix.c */
 void farm_print(const struct farm_plan *plan, const struct farm_result *result,
 		enum report_format format, FILE *out);
+const char *farm_node_name(const struct farm_plan *plan,
+			   const struct farm_result *result, size_t node);
+
+/* matrix_json.c */
+void farm_print_json(const struct farm_plan *plan,
+		     const struct farm_result *result, FILE *out);
 
 #endif

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Prints what farm.c measured: as a matrix for people, as JSON or CSV for
- * programs. Rates are cut, never rounded up: 99.99 % is not "100%".
+ * Prints what farm.c measured and judge.c found: as matrices and sentences for
+ * people, as CSV for programs (matrix_json.c has the JSON). Rates are cut, never
+ * rounded up: 99.99 % is not "100%".
  */
 #include <string.h>
 
-#include <jansson.h>
-
 #include "farm.h"
 
-static const char *node_name(const struct farm_plan *plan,
-			     const struct farm_result *result, size_t node)
+#define PAIRS_SHOWN 20
+
+const char *farm_node_name(const struct farm_plan *plan,
+			   const struct farm_result *result, size_t node)
 {
 	const char *name = result->nodes[node].name;
 
@@ -32,43 +33,53 @@ static void rate_text(char out[16], unsigned resumed, unsigned tried)
 		snprintf(out, 16, "%u.%u%%", tenths / 10, tenths % 10);
 }
 
-static struct farm_cell total(const struct farm_result *result, int version)
+/* "20/20 [83.8, 100]": of how many, and the 95 % interval of the rate. */
+static const char *share_text(char out[64], const struct farm_cell *cell)
 {
-	struct farm_cell sum = {0};
+	double low, high;
 
-	for (size_t i = 0; i < result->n * result->n; i++) {
-		sum.tried += result->cells[version][i].tried;
-		sum.resumed += result->cells[version][i].resumed;
-		sum.failed += result->cells[version][i].failed;
+	if (cell->tried == 0)
+		return "-";
+	share_interval(cell->resumed, cell->tried, &low, &high);
+	snprintf(out, 64, "%u/%u [%.1f, %.1f]", cell->resumed, cell->tried,
+		 100 * low, 100 * high);
+	return out;
+}
+
+static int first_width(const struct farm_plan *plan,
+		       const struct farm_result *result)
+{
+	int first = 6;
+
+	for (size_t i = 0; i < result->n; i++) {
+		int len = (int)strlen(farm_node_name(plan, result, i));
+
+		first = len > first ? len : first;
 	}
-	return sum;
+	return first;
 }
 
 static void print_matrix(const struct farm_plan *plan,
 			 const struct farm_result *result, int version,
 			 FILE *out)
 {
-	struct farm_cell sum = total(result, version);
-	char rate[16];
-	int first = 6;
+	struct farm_cell sum = farm_whole(result, version);
+	int first = first_width(plan, result);
+	char rate[16], share[64];
 
 	fprintf(out, "%s: issued at the row's node, resumed at the column's\n",
 		tls_version_name((enum tls_version)version));
-	for (size_t i = 0; i < result->n; i++) {
-		int len = (int)strlen(node_name(plan, result, i));
-
-		first = len > first ? len : first;
-	}
 	fprintf(out, "%-*s", first, "");
 	for (size_t i = 0; i < result->n; i++)
-		fprintf(out, "  %6s", node_name(plan, result, i));
+		fprintf(out, "  %6s", farm_node_name(plan, result, i));
 	fputc('\n', out);
 	for (size_t row = 0; row < result->n; row++) {
-		fprintf(out, "%-*s", first, node_name(plan, result, row));
+		fprintf(out, "%-*s", first, farm_node_name(plan, result, row));
 		for (size_t column = 0; column < result->n; column++) {
 			const struct farm_cell *cell =
 				&result->cells[version][row * result->n + column];
-			int width = (int)strlen(node_name(plan, result, column));
+			int width = (int)strlen(
+				farm_node_name(plan, result, column));
 
 			rate_text(rate, cell->resumed, cell->tried);
 			fprintf(out, "  %*s", width > 6 ? width : 6, rate);
@@ -79,8 +90,145 @@ static void print_matrix(const struct farm_plan *plan,
 		fputc('\n', out);
 	}
 	rate_text(rate, sum.resumed, sum.tried);
-	fprintf(out, "resumed %u of %u (%s), failed %u\n\n", sum.resumed,
-		sum.tried, rate, sum.failed);
+	fprintf(out, "resumed %u of %u (%s), failed %u; %s, 95 %% interval\n\n",
+		sum.resumed, sum.tried, rate, sum.failed,
+		share_text(share, &sum));
+}
+
+/* Of each node: its tickets elsewhere, the others' there, its own. */
+static void print_nodes(const struct farm_plan *plan,
+			const struct farm_result *result, int version,
+			FILE *out)
+{
+	int first = first_width(plan, result);
+
+	fprintf(out, "%-*s  %-22s  %-22s  %-22s  class\n", first,
+		tls_version_name((enum tls_version)version),
+		"its tickets elsewhere", "others' tickets there",
+		"its own there");
+	for (size_t i = 0; i < result->n; i++) {
+		struct farm_cell given = farm_row(result, version, i, true);
+		struct farm_cell taken = farm_column(result, version, i, true);
+		const struct farm_cell *own =
+			&result->cells[version][i * result->n + i];
+		size_t class = result->nodes[i].class[version];
+		char a[64], b[64], c[64];
+
+		fprintf(out, "%-*s  %-22s  %-22s  %-22s  ", first,
+			farm_node_name(plan, result, i), share_text(a, &given),
+			share_text(b, &taken), share_text(c, own));
+		if (class == FARM_NO_CLASS)
+			fputs("-\n", out);
+		else
+			fprintf(out, "%zu\n", class + 1);
+	}
+	fputc('\n', out);
+}
+
+static const char *versions_text(const struct farm_result *result,
+				 const struct farm_finding *finding)
+{
+	bool both = result->cells[TLS_V12] && result->cells[TLS_V13];
+
+	if (finding->versions[TLS_V12] && finding->versions[TLS_V13])
+		return " in both versions";
+	if (!both)
+		return "";
+	return finding->versions[TLS_V12] ? " in TLSv1.2 only"
+					  : " in TLSv1.3 only";
+}
+
+static void print_finding(const struct farm_plan *plan,
+			  const struct farm_result *result,
+			  const struct farm_finding *finding, FILE *out)
+{
+	const struct farm_node *node = &result->nodes[finding->row];
+	const struct farm_cause *cause = farm_cause(finding->what);
+	char a[64], b[64], c[64];
+
+	if (finding->pair) {
+		fprintf(out, "%s, with tickets of %s: %s%s: %s\n",
+			farm_node_name(plan, result, finding->column),
+			farm_node_name(plan, result, finding->row), cause->what,
+			versions_text(result, finding),
+			share_text(a, &finding->own));
+		return;
+	}
+	fprintf(out, "%s: %s%s\n", farm_node_name(plan, result, finding->row),
+		cause->what, versions_text(result, finding));
+	if (finding->what == FARM_UNREACHABLE || finding->what == FARM_FAILING)
+		fprintf(out, "  %s: %s\n", plan->nodes[finding->row].text,
+			node->failure);
+	else if (finding->what != FARM_SEVERAL)
+		fprintf(out, "  resumed: its tickets elsewhere %s, others' "
+			"tickets there %s, its own %s\n",
+			share_text(a, &finding->given),
+			share_text(b, &finding->taken),
+			share_text(c, &finding->own));
+	if (node->farm[0])
+		fprintf(out, "  it says: farm %s%s%s\n", node->farm,
+			node->refusal[0] ? ", of the tickets it refused " : "",
+			node->refusal);
+}
+
+static void print_checks(const struct farm_result *result, FILE *out)
+{
+	bool told[FARM_STATES] = {false};
+
+	for (size_t i = 0; i < result->n_findings; i++) {
+		const struct farm_cause *cause =
+			farm_cause(result->findings[i].what);
+
+		if (told[result->findings[i].what])
+			continue;
+		told[result->findings[i].what] = true;
+		fprintf(out, "check (%s):\n", cause->name);
+		for (size_t c = 0; c < FARM_CHECKS_MAX && cause->check[c]; c++)
+			fprintf(out, "  - %s\n", cause->check[c]);
+	}
+}
+
+/* Who shares with whom, where that is not one class of all. */
+static void print_classes(const struct farm_plan *plan,
+			  const struct farm_result *result, int version,
+			  FILE *out)
+{
+	if (result->classes[version] < 2)
+		return;
+	fprintf(out, "%s: %zu classes share no keys with each other%s\n",
+		tls_version_name((enum tls_version)version),
+		result->classes[version],
+		result->tied[version] ? ", and none is the largest" : "");
+	for (size_t class = 0; class < result->classes[version]; class++) {
+		fprintf(out, "  class %zu:", class + 1);
+		for (size_t i = 0; i < result->n; i++) {
+			if (result->nodes[i].class[version] == class)
+				fprintf(out, " %s",
+					farm_node_name(plan, result, i));
+		}
+		fputc('\n', out);
+	}
+}
+
+static void print_verdict(const struct farm_plan *plan,
+			  const struct farm_result *result, FILE *out)
+{
+	size_t pairs = 0;
+
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		if (result->cells[v])
+			print_classes(plan, result, v, out);
+	}
+	for (size_t i = 0; i < result->n_findings; i++) {
+		pairs += result->findings[i].pair;
+		if (pairs <= PAIRS_SHOWN || !result->findings[i].pair)
+			print_finding(plan, result, &result->findings[i], out);
+	}
+	if (pairs > PAIRS_SHOWN)
+		fprintf(out, "and %zu pairs more\n", pairs - PAIRS_SHOWN);
+	print_checks(result, out);
+	if (result->n_findings == 0)
+		fprintf(out, "all of %zu nodes share keys\n", result->n);
 }
 
 static void print_text(const struct farm_plan *plan,
@@ -90,94 +238,44 @@ static void print_text(const struct farm_plan *plan,
 		if (result->cells[v])
 			print_matrix(plan, result, v, out);
 	}
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		if (result->cells[v])
+			print_nodes(plan, result, v, out);
+	}
 	for (size_t i = 0; i < result->failures.n; i++)
 		fprintf(out, "%s%s %llu%s", i ? ", " : "failures: ",
 			result->failures.list[i].name,
 			(unsigned long long)result->failures.list[i].count,
 			i + 1 == result->failures.n ? "\n" : "");
-}
-
-static json_t *rate_json(const struct farm_cell *cell)
-{
-	return cell->tried ? json_real((double)cell->resumed / cell->tried)
-			   : json_null();
-}
-
-static json_t *cell_json(const struct farm_cell *cell)
-{
-	return json_pack("{s:i, s:i, s:i, s:o}", "tried", (int)cell->tried,
-			 "resumed", (int)cell->resumed, "failed",
-			 (int)cell->failed, "rate", rate_json(cell));
-}
-
-static json_t *version_json(const struct farm_result *result, int version)
-{
-	struct farm_cell sum = total(result, version);
-	json_t *object = cell_json(&sum);
-	json_t *rows = json_array();
-
-	for (size_t row = 0; row < result->n; row++) {
-		json_t *cells = json_array();
-
-		for (size_t column = 0; column < result->n; column++)
-			json_array_append_new(
-				cells, cell_json(&result->cells[version]
-						 [row * result->n + column]));
-		json_array_append_new(rows, cells);
-	}
-	json_object_set_new(object, "cells", rows);
-	return object;
-}
-
-static void print_json(const struct farm_plan *plan,
-		       const struct farm_result *result, FILE *out)
-{
-	json_t *nodes = json_array(), *versions = json_object();
-	json_t *failures = json_object(), *root;
-
-	for (size_t i = 0; i < result->n; i++)
-		json_array_append_new(
-			nodes, json_pack("{s:s, s:s, s:b}", "address",
-					 plan->nodes[i].text, "node",
-					 node_name(plan, result, i), "reached",
-					 (int)result->nodes[i].reached));
-	for (int v = 0; v < TLS_VERSIONS; v++) {
-		if (result->cells[v])
-			json_object_set_new(
-				versions,
-				tls_version_name((enum tls_version)v),
-				version_json(result, v));
-	}
-	for (size_t i = 0; i < result->failures.n; i++)
-		json_object_set_new(
-			failures, result->failures.list[i].name,
-			json_integer((json_int_t)result->failures.list[i].count));
-	root = json_pack("{s:o, s:o, s:o, s:f}", "nodes", nodes, "versions",
-			 versions, "failures", failures, "seconds",
-			 result->seconds);
-	json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-	fputc('\n', out);
-	json_decref(root);
+	print_verdict(plan, result, out);
 }
 
 static void print_csv(const struct farm_plan *plan,
 		      const struct farm_result *result, FILE *out)
 {
 	fputs("version,issued_address,issued_node,resumed_address,"
-	      "resumed_node,tried,resumed,failed\n", out);
+	      "resumed_node,tried,resumed,failed,rate,low,high\n", out);
 	for (int v = 0; v < TLS_VERSIONS; v++) {
 		for (size_t i = 0; result->cells[v] && i < result->n * result->n;
 		     i++) {
 			const struct farm_cell *cell = &result->cells[v][i];
 			size_t row = i / result->n, column = i % result->n;
+			double low, high;
 
-			fprintf(out, "%s,%s,%s,%s,%s,%u,%u,%u\n",
+			fprintf(out, "%s,%s,%s,%s,%s,%u,%u,%u,",
 				tls_version_name((enum tls_version)v),
 				plan->nodes[row].text,
-				node_name(plan, result, row),
+				farm_node_name(plan, result, row),
 				plan->nodes[column].text,
-				node_name(plan, result, column), cell->tried,
-				cell->resumed, cell->failed);
+				farm_node_name(plan, result, column),
+				cell->tried, cell->resumed, cell->failed);
+			share_interval(cell->resumed, cell->tried, &low, &high);
+			if (cell->tried)
+				fprintf(out, "%.4f,%.4f,%.4f\n",
+					(double)cell->resumed / cell->tried,
+					low, high);
+			else
+				fputs(",,\n", out);
 		}
 	}
 }
@@ -186,7 +284,7 @@ void farm_print(const struct farm_plan *plan, const struct farm_result *result,
 		enum report_format format, FILE *out)
 {
 	if (format == REPORT_JSON)
-		print_json(plan, result, out);
+		farm_print_json(plan, result, out);
 	else if (format == REPORT_CSV)
 		print_csv(plan, result, out);
 	else

@@ -25,7 +25,6 @@ enum {
 	OPT_CSV,
 	OPT_HELP,
 	OPT_VERSION,
-	OPT_TRIES,
 	OPT_CONNECT,
 	OPT_CONNECTIONS,
 	OPT_DURATION,
@@ -50,7 +49,7 @@ enum {
 	OPT_NO_TRIALS,
 };
 
-/* Options from OPT_TRIES on belong to one command, as the names say. */
+/* Options from OPT_CONNECT on belong to one command, as the names say. */
 static const struct option long_options[] = {
 	{"tls", required_argument, NULL, OPT_TLS},
 	{"sni", required_argument, NULL, OPT_SNI},
@@ -249,6 +248,7 @@ static int take(struct options *out, int option, const char *arg)
 		out->tls.send_proxy = true;
 		return 0;
 	case OPT_EXPECT:
+		out->expect_given = true;
 		return share_parse(arg, &out->expect);
 	case OPT_JSON:
 		out->format = REPORT_JSON;
@@ -256,9 +256,9 @@ static int take(struct options *out, int option, const char *arg)
 	case OPT_CSV:
 		out->format = REPORT_CSV;
 		return 0;
-	case OPT_TRIES:
-		return options_small(arg, 1, 10000, &out->tries);
 	default:
+		if (option >= OPT_TRIES)
+			return options_farm_take(out, option, arg);
 		if (option >= OPT_ROTATIONS)
 			return options_rotate_take(out, option, arg);
 		return option < OPT_CERT ? take_load(out, option, arg)
@@ -318,10 +318,8 @@ static int finish(struct options *out, FILE *err)
 		fputs("stekprobe: an address is missing (--help)\n", err);
 		return -1;
 	}
-	if (out->command == COMMAND_FARM && out->n_addresses > FARM_NODES_MAX) {
-		fprintf(err, "stekprobe: at most %d nodes\n", FARM_NODES_MAX);
-		return -1;
-	}
+	if (out->command == COMMAND_FARM)
+		return options_farm_finish(out, err);
 	if (load->connections && load->duration_s) {
 		fputs("stekprobe: either --connections or --duration\n", err);
 		return -1;
@@ -346,9 +344,9 @@ static int finish(struct options *out, FILE *err)
 /* True if `option` may stand behind `command`. */
 static bool belongs(int option, enum command command)
 {
-	if (option < OPT_TRIES)
+	if (option < OPT_CONNECT)
 		return true;
-	if (option == OPT_TRIES)
+	if (option >= OPT_TRIES)
 		return command == COMMAND_FARM;
 	if (option >= OPT_ROTATIONS)
 		return command == COMMAND_ROTATE;
@@ -399,7 +397,7 @@ static int parse_rest(struct options *out, int argc, char **argv, FILE *err)
 int options_parse(struct options *out, int argc, char **argv, FILE *err)
 {
 	*out = (struct options){
-		.tries = 5,
+		.farm = {.tries = 5},
 		.versions = {true, true},
 		.offer = {.timeout_s = 10},
 		.load = {.threads = 1,

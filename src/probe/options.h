@@ -18,11 +18,12 @@ struct options {
 	enum command command;
 	enum report_format format;
 	unsigned expect;		/* basis points; 0: nothing expected */
+	bool expect_given;
 	struct tls_options tls;
 	bool versions[TLS_VERSIONS];
 	struct address *addresses;
 	size_t n_addresses;
-	unsigned tries;
+	struct farm_plan farm;
 	struct load_plan load;
 	struct offer offer;		/* of handshake */
 	bool no_trials;
@@ -51,6 +52,16 @@ int options_rotate_take(struct options *out, int option, const char *arg);
 
 /* What follows, and what does not go together; reads the token. 0 or -1. */
 int options_rotate_finish(struct options *out, FILE *err);
+
+/* From here on options belong to farm; options_farm.c takes them. */
+enum {
+	OPT_TRIES = 768,
+};
+
+int options_farm_take(struct options *out, int option, const char *arg);
+
+/* What does not go together, told on `err`; 0 or -1. */
+int options_farm_finish(struct options *out, FILE *err);
 
 extern const char options_usage[];	/* options_usage.c */
 

@@ -133,6 +133,8 @@ void page_parse(struct page *out, const char *reply, size_t len)
 		out->known = true;
 		out->resumed = json_is_true(resumed);
 		copy_name(out->node, json_object_get(root, "node"));
+		copy_name(out->farm, json_object_get(root, "farm"));
+		copy_name(out->outcome, json_object_get(root, "outcome"));
 		out->elsewhere = issued_elsewhere(
 			json_object_get(root, "ticket"),
 			json_string_value(json_object_get(root, "node")));

@@ -17,6 +17,8 @@ struct page {
 	bool known;		/* the body has a boolean "resumed" */
 	bool resumed;
 	char node[PAGE_NAME_LEN];	/* "" if not told */
+	char farm[PAGE_NAME_LEN];	/* the farm's name; "" if not told */
+	char outcome[PAGE_NAME_LEN];	/* of the ticket; "" if not told */
 	bool elsewhere;		/* another node than this had issued the ticket */
 };
 

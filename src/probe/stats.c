@@ -3,6 +3,7 @@
  * The probe's figures: growing arrays and small sets without locks. load.c and
  * farm.c fill them, report.c and matrix.c print them.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,6 +198,26 @@ void key_names_clear(struct key_names *set)
 bool share_due(uint64_t index, unsigned share)
 {
 	return (index + 1) * share / SHARE_WHOLE > index * share / SHARE_WHOLE;
+}
+
+void share_interval(uint64_t part, uint64_t whole, double *low, double *high)
+{
+	const double z = 1.959963984540054;	/* 0.975 of the normal */
+	double n = (double)whole, p, middle, half;
+
+	*low = 0;
+	*high = 1;
+	if (whole == 0)
+		return;
+	p = (double)part / n;
+	middle = (p + z * z / (2 * n)) / (1 + z * z / n);
+	half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) /
+	       (1 + z * z / n);
+	/* The ends are exact; rounding shall not leave the interval. */
+	if (part > 0)
+		*low = middle - half;
+	if (part < whole)
+		*high = middle + half;
 }
 
 int share_parse(const char *text, unsigned *share)

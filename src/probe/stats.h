@@ -68,6 +68,12 @@ void key_names_clear(struct key_names *set);
  */
 bool share_due(uint64_t index, unsigned share);
 
+/*
+ * Wilson's 95 % interval of a share, as fractions: honest for few and for none
+ * or all. Of nothing it is 0 to 1.
+ */
+void share_interval(uint64_t part, uint64_t whole, double *low, double *high);
+
 /* A percentage with at most two decimals, into basis points; -1 if wrong. */
 int share_parse(const char *text, unsigned *share);
 

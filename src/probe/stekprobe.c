@@ -25,18 +25,11 @@ static void raise_file_limit(void)
 
 static int run_farm(const struct options *options)
 {
-	struct farm_plan plan = {
-		.tls = options->tls,
-		.nodes = options->addresses,
-		.n = options->n_addresses,
-		.tries = options->tries,
-		.versions = {options->versions[0], options->versions[1]},
-	};
 	struct farm_result result;
 	int status = 1;
 
-	if (farm_run(&plan, &result) == 0) {
-		farm_print(&plan, &result, options->format, stdout);
+	if (farm_run(&options->farm, &result) == 0) {
+		farm_print(&options->farm, &result, options->format, stdout);
 		status = farm_verdict(&result, options->expect);
 	}
 	farm_clear(&result);

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a matrix means, for farm.c: which nodes share keys with each other, who
+ * is outside the largest class, and in which direction. A cell, or a sum of
+ * cells, opens tickets when its 95 % interval lies above one half, and is shut
+ * when it lies below; what lies across is not decided, and nobody is accused.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "farm.h"
+
+enum opens { OPENS, SHUT, UNSURE, UNTRIED };
+
+/* The judgement of one version. */
+struct bench {
+	struct farm_result *result;
+	int version;
+	size_t n;
+	size_t *class;			/* by node; FARM_NO_CLASS: not judged */
+	struct farm_cell *sums;		/* n*n, between classes */
+};
+
+unsigned farm_offered(const struct farm_cell *cell)
+{
+	return cell->tried - cell->failed - cell->none;
+}
+
+static void cell_add(struct farm_cell *sum, const struct farm_cell *cell)
+{
+	sum->tried += cell->tried;
+	sum->resumed += cell->resumed;
+	sum->failed += cell->failed;
+	sum->none += cell->none;
+}
+
+struct farm_cell farm_row(const struct farm_result *result, int version,
+			  size_t row, bool apart)
+{
+	struct farm_cell sum = {0};
+
+	for (size_t column = 0; column < result->n; column++) {
+		if (!apart || column != row)
+			cell_add(&sum, &result->cells[version]
+					[row * result->n + column]);
+	}
+	return sum;
+}
+
+struct farm_cell farm_column(const struct farm_result *result, int version,
+			     size_t column, bool apart)
+{
+	struct farm_cell sum = {0};
+
+	for (size_t row = 0; row < result->n; row++) {
+		if (!apart || column != row)
+			cell_add(&sum, &result->cells[version]
+					[row * result->n + column]);
+	}
+	return sum;
+}
+
+struct farm_cell farm_whole(const struct farm_result *result, int version)
+{
+	struct farm_cell sum = {0};
+
+	for (size_t i = 0; i < result->n * result->n; i++)
+		cell_add(&sum, &result->cells[version][i]);
+	return sum;
+}
+
+static enum opens opens(const struct farm_cell *cell)
+{
+	unsigned offered = farm_offered(cell);
+	double low, high;
+
+	if (offered == 0)
+		return UNTRIED;
+	share_interval(cell->resumed, offered, &low, &high);
+	if (low > 0.5)
+		return OPENS;
+	return high < 0.5 ? SHUT : UNSURE;
+}
+
+/* At least half of what was offered, if anything was. */
+static bool not_below_half(const struct farm_cell *cell)
+{
+	return 2 * cell->resumed >= farm_offered(cell);
+}
+
+/*
+ * True if two classes share keys. Both directions count on their own; where
+ * one is not decided, both together may decide, unless it speaks against.
+ */
+static bool shares(const struct farm_cell *there, const struct farm_cell *back)
+{
+	enum opens a = opens(there), b = opens(back);
+	struct farm_cell both = *there;
+
+	if (a == SHUT || b == SHUT)
+		return false;
+	if (a == OPENS && b == OPENS)
+		return true;
+	cell_add(&both, back);
+	return not_below_half(there) && not_below_half(back) &&
+	       opens(&both) == OPENS;
+}
+
+/* Class `b` becomes part of `a`. */
+static void merge(struct bench *bench, size_t a, size_t b)
+{
+	size_t n = bench->n;
+
+	for (size_t i = 0; i < n; i++) {
+		cell_add(&bench->sums[a * n + i], &bench->sums[b * n + i]);
+		bench->sums[b * n + i] = (struct farm_cell){0};
+	}
+	for (size_t i = 0; i < n; i++) {
+		cell_add(&bench->sums[i * n + a], &bench->sums[i * n + b]);
+		bench->sums[i * n + b] = (struct farm_cell){0};
+		if (bench->class[i] == b)
+			bench->class[i] = a;
+	}
+}
+
+static bool merge_any(struct bench *bench)
+{
+	bool merged = false;
+
+	for (size_t a = 0; a < bench->n; a++) {
+		for (size_t b = a + 1; b < bench->n; b++) {
+			if (bench->class[a] != a || bench->class[b] != b ||
+			    !shares(&bench->sums[a * bench->n + b],
+				    &bench->sums[b * bench->n + a]))
+				continue;
+			merge(bench, a, b);
+			merged = true;
+		}
+	}
+	return merged;
+}
+
+/* What a node is found to be without comparing it to others. */
+static enum farm_state alone(const struct bench *bench, size_t node)
+{
+	const struct farm_node *about = &bench->result->nodes[node];
+	struct farm_cell row = farm_row(bench->result, bench->version, node,
+					false);
+	struct farm_cell column = farm_column(bench->result, bench->version,
+					      node, false);
+	struct farm_cell own = bench->result->cells[bench->version]
+			       [node * bench->n + node];
+
+	if (!about->reached)
+		return FARM_UNREACHABLE;
+	if (about->down[bench->version])
+		return FARM_FAILING;
+	if (about->full[bench->version] && !about->tickets[bench->version])
+		return FARM_NO_TICKETS;
+	if (opens(&own) == SHUT && row.resumed + column.resumed == 0)
+		return FARM_NOTHING;
+	return FARM_SHARES;
+}
+
+struct rank {
+	size_t root, nodes, tried;
+};
+
+static int by_size(const void *a, const void *b)
+{
+	const struct rank *x = a, *y = b;
+
+	if (x->nodes != y->nodes)
+		return x->nodes > y->nodes ? -1 : 1;
+	if (x->tried != y->tried)
+		return x->tried > y->tried ? -1 : 1;
+	return x->root < y->root ? -1 : 1;
+}
+
+/* Numbers the classes by their size. */
+static int rank_classes(struct bench *bench)
+{
+	struct rank *ranks = calloc(bench->n, sizeof(*ranks));
+	struct farm_result *result = bench->result;
+	int v = bench->version;
+	size_t used = 0;
+
+	if (!ranks)
+		return -1;
+	for (size_t i = 0; i < bench->n; i++) {
+		size_t root = bench->class[i];
+
+		ranks[i].root = i;
+		if (root == FARM_NO_CLASS)
+			continue;
+		used += ranks[root].nodes++ == 0;
+		ranks[root].tried += farm_row(result, v, i, false).tried;
+	}
+	qsort(ranks, bench->n, sizeof(*ranks), by_size);
+	result->classes[v] = used;
+	result->tied[v] = used > 1 && ranks[0].nodes == ranks[1].nodes;
+	for (size_t i = 0; i < bench->n; i++) {
+		result->nodes[i].class[v] = FARM_NO_CLASS;
+		for (size_t r = 0; r < used; r++) {
+			if (bench->class[i] == ranks[r].root)
+				result->nodes[i].class[v] = r;
+		}
+	}
+	free(ranks);
+	return 0;
+}
+
+/* A class that is not the largest, by its tickets there and theirs here. */
+static enum farm_state against(const struct farm_cell *given,
+			       const struct farm_cell *taken)
+{
+	enum opens there = opens(given), here = opens(taken);
+	struct farm_cell both = *given;
+
+	if (there == SHUT && here == OPENS)
+		return FARM_AHEAD;
+	if (there == OPENS && here == SHUT)
+		return FARM_BEHIND;
+	cell_add(&both, taken);
+	if ((there == SHUT || here == SHUT || opens(&both) == SHUT) &&
+	    both.resumed == 0)
+		return FARM_STRAY;
+	return there == SHUT && here == SHUT ? FARM_STRAY : FARM_UNDECIDED;
+}
+
+static void compare(struct bench *bench)
+{
+	struct farm_node *nodes = bench->result->nodes;
+	int v = bench->version;
+	bool stray = false, undecided = false;
+	size_t largest = FARM_NO_CLASS, members = 0;
+
+	for (size_t i = 0; i < bench->n; i++) {
+		if (nodes[i].class[v] != 0)
+			continue;
+		largest = bench->class[i];
+		members++;
+	}
+	for (size_t i = 0; i < bench->n; i++) {
+		size_t root = bench->class[i];
+
+		if (root == FARM_NO_CLASS || root == largest)
+			continue;
+		nodes[i].state[v] = against(
+			&bench->sums[root * bench->n + largest],
+			&bench->sums[largest * bench->n + root]);
+		stray = stray || nodes[i].state[v] == FARM_STRAY;
+		undecided = undecided || nodes[i].state[v] == FARM_UNDECIDED;
+	}
+	/* Of classes of one size none is the farm, and the others astray. */
+	for (size_t i = 0; i < bench->n; i++) {
+		if (nodes[i].class[v] != 0)
+			continue;
+		if (bench->result->tied[v] && stray)
+			nodes[i].state[v] = FARM_STRAY;
+		else if (members == 1 && undecided)
+			nodes[i].state[v] = FARM_UNDECIDED;
+	}
+}
+
+static int judge_version(struct farm_result *result, int version)
+{
+	struct bench bench = {
+		.result = result, .version = version, .n = result->n,
+	};
+	size_t cells = result->n * result->n;
+	int status = -1;
+
+	bench.class = calloc(result->n, sizeof(*bench.class));
+	bench.sums = calloc(cells, sizeof(*bench.sums));
+	if (!bench.class || !bench.sums)
+		goto out;
+	memcpy(bench.sums, result->cells[version], cells * sizeof(*bench.sums));
+	for (size_t i = 0; i < result->n; i++) {
+		result->nodes[i].state[version] = alone(&bench, i);
+		bench.class[i] =
+			result->nodes[i].state[version] == FARM_SHARES
+				? i : FARM_NO_CLASS;
+	}
+	while (merge_any(&bench))
+		;
+	if (rank_classes(&bench) != 0)
+		goto out;
+	compare(&bench);
+	status = 0;
+out:
+	free(bench.class);
+	free(bench.sums);
+	return status;
+}
+
+static struct farm_finding *add_finding(struct farm_result *result)
+{
+	struct farm_finding *grown = realloc(
+		result->findings, (result->n_findings + 1) * sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	result->findings = grown;
+	grown += result->n_findings++;
+	*grown = (struct farm_finding){0};
+	return grown;
+}
+
+/* One finding for all versions in which the node is in that state. */
+static int find_node(struct farm_result *result, size_t node,
+		     enum farm_state state)
+{
+	struct farm_finding *finding = NULL;
+
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		struct farm_cell given, taken;
+
+		if (!result->cells[v] || result->nodes[node].state[v] != state)
+			continue;
+		if (!finding)
+			finding = add_finding(result);
+		if (!finding)
+			return -1;
+		finding->what = state;
+		finding->row = finding->column = node;
+		finding->versions[v] = true;
+		given = farm_row(result, v, node, true);
+		taken = farm_column(result, v, node, true);
+		cell_add(&finding->given, &given);
+		cell_add(&finding->taken, &taken);
+		cell_add(&finding->own,
+			 &result->cells[v][node * result->n + node]);
+	}
+	return 0;
+}
+
+static enum farm_state pair_state(const struct farm_result *result, int version,
+				  size_t row, size_t column)
+{
+	const struct farm_cell *cell =
+		&result->cells[version][row * result->n + column];
+	size_t class = result->nodes[row].class[version];
+
+	if (class == FARM_NO_CLASS ||
+	    class != result->nodes[column].class[version])
+		return FARM_SHARES;
+	if (opens(cell) == SHUT)
+		return FARM_ONE_WAY;
+	return cell->resumed < farm_offered(cell) ? FARM_LOSES : FARM_SHARES;
+}
+
+static int find_pair(struct farm_result *result, size_t row, size_t column)
+{
+	for (enum farm_state what = FARM_LOSES; what <= FARM_ONE_WAY; what++) {
+		struct farm_finding *finding = NULL;
+
+		for (int v = 0; v < TLS_VERSIONS; v++) {
+			if (!result->cells[v] ||
+			    pair_state(result, v, row, column) != what)
+				continue;
+			if (!finding)
+				finding = add_finding(result);
+			if (!finding)
+				return -1;
+			finding->what = what;
+			finding->pair = true;
+			finding->row = row;
+			finding->column = column;
+			finding->versions[v] = true;
+			cell_add(&finding->own,
+				 &result->cells[v][row * result->n + column]);
+		}
+	}
+	return 0;
+}
+
+static int find_several(struct farm_result *result, size_t node)
+{
+	struct farm_finding *finding;
+
+	if (!result->nodes[node].several)
+		return 0;
+	finding = add_finding(result);
+	if (!finding)
+		return -1;
+	finding->what = FARM_SEVERAL;
+	finding->row = finding->column = node;
+	for (int v = 0; v < TLS_VERSIONS; v++)
+		finding->versions[v] = result->cells[v] != NULL;
+	return 0;
+}
+
+/* The worst first. */
+static int find_all(struct farm_result *result)
+{
+	for (int state = FARM_STATES - 1; state > FARM_SHARES; state--) {
+		for (size_t i = 0; i < result->n; i++) {
+			if (find_node(result, i, (enum farm_state)state) != 0)
+				return -1;
+		}
+	}
+	for (size_t i = 0; i < result->n; i++) {
+		if (find_several(result, i) != 0)
+			return -1;
+	}
+	for (size_t i = 0; i < result->n * result->n; i++) {
+		if (find_pair(result, i / result->n, i % result->n) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int farm_judge(struct farm_result *result)
+{
+	free(result->findings);
+	result->findings = NULL;
+	result->n_findings = 0;
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		if (result->cells[v] && judge_version(result, v) != 0)
+			return -1;
+	}
+	return find_all(result);
+}
+
+bool farm_is_stray(const struct farm_result *result, size_t node)
+{
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		enum farm_state state = result->nodes[node].state[v];
+
+		if (result->cells[v] &&
+		    (state == FARM_STRAY || state == FARM_AHEAD ||
+		     state == FARM_BEHIND || state == FARM_NOTHING))
+			return true;
+	}
+	return false;
+}
