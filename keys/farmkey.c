@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "secret_file.h"
+
 #define TAG STEK_FARM_KEY_TAG
 
 struct text {
@@ -202,7 +204,7 @@ static int check_mode(int fd, const char *path, char *why, size_t why_len)
 			"expected a farm key made by \"stekctl keygen\"", path);
 		return STEK_EIO;
 	}
-	if (st.st_mode & (S_IRWXG | S_IRWXO)) {
+	if (!stek__secret_file_good(&st, path)) {
 		explain(why, why_len, "%s: found mode %04o, expected 0600 or "
 			"0400", path, (unsigned)(st.st_mode & 07777));
 		return STEK_EMODE;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "redis_conn.h"
+#include "secret_file.h"
 
 struct tls {
 	WOLFSSL_CTX *ctx;
@@ -142,7 +143,7 @@ static int check_key_mode(const char *path, char *why, size_t why_len)
 			 strerror(errno));
 		return STEK_EIO;
 	}
-	if (st.st_mode & 077) {
+	if (!stek__secret_file_good(&st, path)) {
 		snprintf(why, why_len, "store key %s: mode %04o, expected a"
 			 " file that only its owner can read (0600)", path,
 			 (unsigned)(st.st_mode & 07777));

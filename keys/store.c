@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "secret.h"
+#include "secret_file.h"
 #include "store.h"
 
 int stek__store_password_read(const char *path, char *buf, size_t cap,
@@ -27,7 +28,7 @@ int stek__store_password_read(const char *path, char *buf, size_t cap,
 			 strerror(errno));
 		goto out;
 	}
-	if (!S_ISREG(st.st_mode) || (st.st_mode & 077)) {
+	if (!S_ISREG(st.st_mode) || !stek__secret_file_good(&st, path)) {
 		snprintf(why, why_len, "password file %s: mode %04o, expected a"
 			 " file that only its owner can read (0600)", path,
 			 (unsigned)(st.st_mode & 07777));

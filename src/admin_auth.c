@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "admin_auth.h"
+#include "secret_file.h"
 
 #define HEX "0123456789abcdefABCDEF"
 #define BASE64 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
@@ -54,7 +55,7 @@ static int slurp(const char *path, char *buf, size_t cap, size_t *len,
 			 "a token", path);
 		goto out;
 	}
-	if ((st.st_mode & 077) != 0) {
+	if (!stek__secret_file_good(&st, path)) {
 		snprintf(why, why_len, "found mode %04o on %s, expected 0600",
 			 (unsigned)st.st_mode & 07777, path);
 		goto out;

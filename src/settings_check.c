@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "secret_file.h"
 #include "settings_check.h"
 
 #define ADDRESS_WANTED "IPV4:PORT or [IPV6]:PORT"
@@ -197,7 +198,7 @@ bool check_file(const struct place *at, const char *path, bool secret)
 		bad(at, path, "a regular file");
 		goto out;
 	}
-	if (secret && (st.st_mode & 077) != 0) {
+	if (secret && !stek__secret_file_good(&st, path)) {
 		fault(at->faults, at->line, "found mode %04o on '%s' for %s, "
 		      "expected 0600: others may read a secret",
 		      (unsigned)st.st_mode & 07777, path, at->name);

@@ -143,6 +143,47 @@ START_TEST(test_read_refuses_mode)
 }
 END_TEST
 
+/*
+ * systemd.exec(5), LoadCredential=: the service's user reads by an access
+ * control list, which shows as the group's bits. Nowhere else are they taken.
+ */
+START_TEST(test_read_takes_a_credential)
+{
+	char elsewhere[80];
+
+	write_file(LINE1, strlen(LINE1), 0440);
+	ck_assert_int_eq(chmod(directory, 0550), 0);
+	ck_assert_int_eq(read_file(), STEK_EMODE);
+
+	ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", directory, 1), 0);
+	ck_assert_int_eq(read_file(), 0);
+	stek__farm_keys_free(keys);
+	keys = NULL;
+
+	/* A name that only begins alike, and a directory above. */
+	snprintf(elsewhere, sizeof(elsewhere), "%.*s",
+		 (int)strlen(directory) - 1, directory);
+	ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", elsewhere, 1), 0);
+	ck_assert_int_eq(read_file(), STEK_EMODE);
+	ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", "/tmp", 1), 0);
+	ck_assert_int_eq(read_file(), STEK_EMODE);
+
+	/* More rights than systemd gives, to the file or to its directory. */
+	ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", directory, 1), 0);
+	for (mode_t bit = 1; bit <= 020; bit <<= 1) {
+		ck_assert_int_eq(chmod(path, 0440 | bit), 0);
+		ck_assert_int_eq(read_file(), STEK_EMODE);
+	}
+	ck_assert_int_eq(chmod(path, 0440), 0);
+	ck_assert_int_eq(chmod(directory, 0551), 0);
+	ck_assert_int_eq(read_file(), STEK_EMODE);
+	ck_assert_int_eq(chmod(directory, 0570), 0);
+	ck_assert_int_eq(read_file(), STEK_EMODE);
+	ck_assert_int_eq(chmod(directory, 0700), 0);
+	ck_assert_int_eq(read_file(), 0);
+}
+END_TEST
+
 /* A directory, a FIFO without a writer, a device, nothing: no key, no wait. */
 START_TEST(test_read_refuses_irregular)
 {
@@ -295,6 +336,7 @@ int main(void)
 	tcase_add_test(files, test_generate_never_overwrites);
 	tcase_add_test(files, test_generate_without_directory);
 	tcase_add_test(files, test_read_refuses_mode);
+	tcase_add_test(files, test_read_takes_a_credential);
 	tcase_add_test(files, test_read_refuses_irregular);
 	tcase_add_test(files, test_read_refuses_foreign_owner);
 	tcase_add_test(files, test_read_refuses_long);
