@@ -40,6 +40,7 @@ default_steps()
 	script_steps node
 	script_steps keys
 	script_steps measure
+	script_steps deploy
 	cat <<-'EOF'
 	shellcheck 300 every script
 	configure 600 configure refuses a wolfSSL that lacks something, by its name
@@ -338,7 +339,7 @@ step_long()
 if [ "${1-}" = --step ]; then
 	wolfssl=$("$repo/deploy/deps.sh" --print-prefix)
 	case $2 in
-	farm-* | keys-* | node-* | measure-*) step_script "${2%%-*}" "${2#*-}" ;;
+	farm-* | keys-* | node-* | measure-* | deploy-*) step_script "${2%%-*}" "${2#*-}" ;;
 	long-*) step_long "${2#long-}" ;;
 	*) "step_$2" ;;
 	esac
@@ -361,7 +362,7 @@ run_step()
 	esac
 	printf '%-12s %5d s  %s\n' "$name" $((SECONDS - began)) "$verdict"
 	if [ $status = 0 ]; then
-		case $name in farm-* | keys-* | node-* | measure-* | long-*) tail -n 1 "$log" ;; esac
+		case $name in farm-* | keys-* | node-* | measure-* | deploy-* | long-*) tail -n 1 "$log" ;; esac
 		return
 	fi
 	failed=$((failed + 1))
