@@ -20,6 +20,7 @@
 #include "generation.h"
 #include "log.h"
 #include "quota.h"
+#include "sampler.h"
 
 #define CONNECTIONS_MAX 128	/* of one listener */
 #define CONNECTION_MEMORY (32 * 1024)
@@ -449,7 +450,8 @@ int admin_serve(struct admin *admin, char *why, size_t why_len)
 	int kind;
 
 	admin->deadlines = deadlines_new(admin->deadline_ms);
-	if (admin->deadlines == NULL) {
+	if (admin->deadlines == NULL ||
+	    sampler_start(admin->node->sampler, NULL, NULL) != 0) {
 		snprintf(why, why_len, "cannot start the admin endpoint's "
 			 "thread");
 		return -1;
@@ -495,6 +497,8 @@ void admin_stop(struct admin *admin)
 			MHD_stop_daemon(admin->endpoints[kind].daemon);
 		else if (admin->endpoints[kind].fd >= 0)
 			close(admin->endpoints[kind].fd);
+	if (admin->deadlines != NULL)
+		sampler_stop(admin->node->sampler);
 	deadlines_free(admin->deadlines);
 	free(admin);
 }

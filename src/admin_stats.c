@@ -2,21 +2,14 @@
 /*
  * admin_stats.c - GET /v1/stats: how often clients resume, for this node from
  * its workers, for the others from the counters in their heartbeats, and
- * summed for the farm.
+ * summed for the farm. Nodes that went silent are shown as they last were.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "admin_route.h"
+#include "admin_stats.h"
 #include "worker.h"
-
-#define MEMBERS_TIMEOUT_MS 1000
-
-struct farm_view {
-	const struct node *node;
-	const struct stek_member *members;
-	size_t n;
-};
 
 static bool is_resumed(int outcome)
 {
@@ -29,6 +22,11 @@ static const char *const kinds[TLS_KINDS] = {
 	[TLS_KIND_12] = "TLSv1.2",
 	[TLS_KIND_13] = "TLSv1.3",
 };
+
+const char *admin_stats_kind(int kind)
+{
+	return kinds[kind];
+}
 
 static json_t *handshakes_json(const struct counters *c)
 {
@@ -57,14 +55,15 @@ static json_t *failures_json(const struct counters *c)
 	return all;
 }
 
-static void issuer_name(const struct farm_view *view, uint32_t id, char *buf,
+void admin_stats_issuer(const struct farm_view *view, uint32_t id, char *buf,
 			size_t len)
 {
 	size_t i;
 
-	for (i = 0; i < view->n; i++)
-		if (view->members[i].id == id) {
-			snprintf(buf, len, "%s", view->members[i].name);
+	for (i = 0; i < view->farm->n; i++)
+		if (view->farm->nodes[i]->member.id == id) {
+			snprintf(buf, len, "%s",
+				 view->farm->nodes[i]->member.name);
 			return;
 		}
 	node_issuer_name(view->node, id, buf, len);
@@ -83,7 +82,7 @@ static json_t *issuers_json(const struct farm_view *view,
 		if (n == 0)
 			continue;
 		snprintf(id, sizeof(id), "%08x", c->issuer_id[i]);
-		issuer_name(view, c->issuer_id[i], name, sizeof(name));
+		admin_stats_issuer(view, c->issuer_id[i], name, sizeof(name));
 		json_array_append_new(list,
 			json_pack("{s:s, s:s, s:I}", "id", id, "name", name,
 				  "resumed", (json_int_t)n));
@@ -96,8 +95,8 @@ static json_t *issuers_json(const struct farm_view *view,
 	return list;
 }
 
-static json_t *stats_json(const struct farm_view *view,
-			  const struct counters *c)
+json_t *admin_stats_json(const struct farm_view *view,
+			 const struct counters *c)
 {
 	uint64_t full = 0, resumed = 0, offered = 0, n;
 	int kind, outcome;
@@ -127,73 +126,122 @@ static json_t *stats_json(const struct farm_view *view,
 			 "issuers", issuers_json(view, c));
 }
 
-static json_t *own_json(const struct farm_view *view, const struct counters *c)
+static bool is_live(const struct farm_view *view, const struct sampled *one)
 {
-	json_t *own = stats_json(view, c);
+	return sampled_state(view->farm, one) == SAMPLED_LIVE;
+}
+
+void admin_stats_sum(const struct farm_view *view, struct counters *sum)
+{
+	const struct farm_sample *farm = view->farm;
+	size_t i;
+
+	memset(sum, 0, sizeof(*sum));
+	for (i = 0; i < farm->n; i++)
+		if (is_live(view, farm->nodes[i]) && farm->nodes[i]->counted)
+			counters_sum(sum, &farm->nodes[i]->counters);
+}
+
+static json_t *own_json(const struct farm_view *view,
+			const struct sampled *self)
+{
+	json_t *own = admin_stats_json(view, &self->counters);
 	uint64_t open = 0;
 	size_t i;
 
 	for (i = 0; i < view->node->n_workers; i++)
 		open += worker_connections(view->node->workers[i]);
 	json_object_set_new(own, "open", json_integer((json_int_t)open));
+	json_object_set_new(own, "rates", admin_rates_json(view->farm, self));
 	return own;
 }
 
-/* This node counts as it is now, not as its last heartbeat said. */
-static int member_counters(const struct stek_member *member,
-			   const struct counters *own, struct counters *out)
+static json_t *member_json(const struct farm_view *view,
+			   const struct sampled *one)
 {
-	if (!member->self)
-		return counters_unpack(out, member->payload,
-				       member->payload_len);
-	memset(out, 0, sizeof(*out));
-	counters_sum(out, own);
-	return 0;
+	json_t *json = admin_stats_json(view, &one->counters);
+
+	json_object_set_new(json, "name", json_string(one->member.name));
+	json_object_set_new(json, "live", json_boolean(is_live(view, one)));
+	json_object_set_new(json, "state",
+		json_string(sampled_state_name(sampled_state(view->farm,
+							     one))));
+	json_object_set_new(json, "age_ms",
+			    json_integer(sampled_age_ms(view->farm, one)));
+	json_object_set_new(json, "rates", admin_rates_json(view->farm, one));
+	return json;
 }
 
-static json_t *members_json(const struct farm_view *view,
-			    const struct counters *own, struct counters *sum)
+static json_t *members_json(const struct farm_view *view)
 {
-	json_t *list = json_array(), *one;
-	struct counters c;
+	const struct farm_sample *farm = view->farm;
+	json_t *list = json_array();
 	size_t i;
 
-	for (i = 0; i < view->n; i++) {
-		if (member_counters(&view->members[i], own, &c) != 0)
-			continue;
-		if (view->members[i].live)
-			counters_sum(sum, &c);
-		one = stats_json(view, &c);
-		json_object_set_new(one, "name",
-				    json_string(view->members[i].name));
-		json_object_set_new(one, "live",
-				    json_boolean(view->members[i].live));
-		json_array_append_new(list, one);
-	}
+	for (i = 0; i < farm->n; i++)
+		if (farm->nodes[i]->counted)
+			json_array_append_new(list,
+					      member_json(view,
+							  farm->nodes[i]));
 	return list;
+}
+
+/* The names of all nodes in that state. */
+static json_t *names_json(const struct farm_sample *farm,
+			  enum sampled_state state)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < farm->n; i++)
+		if (sampled_state(farm, farm->nodes[i]) == state)
+			json_array_append_new(list, json_string(
+				farm->nodes[i]->member.name));
+	return list;
+}
+
+static json_t *farm_json(const struct farm_view *view)
+{
+	struct counters sum;
+	json_t *json;
+
+	if (view->farm->error != 0)
+		return json_null();
+	admin_stats_sum(view, &sum);
+	json = admin_stats_json(view, &sum);
+	json_object_set_new(json, "rates", admin_rates_farm(view->farm));
+	return json;
+}
+
+static const struct sampled *self_of(const struct farm_sample *farm)
+{
+	size_t i;
+
+	for (i = 0; i < farm->n; i++)
+		if (farm->nodes[i]->member.self)
+			return farm->nodes[i];
+	return NULL;
 }
 
 void admin_show_stats(struct node *node, const struct admin_call *call,
 		      struct admin_answer *answer)
 {
-	struct stek_member *members = NULL;
 	struct farm_view view = { .node = node };
-	struct counters own, sum;
-	json_t *list, *farm;
-	int error;
+	const struct sampled *self;
+	json_t *json = NULL;
 
 	(void)call;
-	memset(&sum, 0, sizeof(sum));
-	node_counters(node, &own);
-	error = stek_farm_members(node->farm, MEMBERS_TIMEOUT_MS, &members,
-				  &view.n);
-	if (error != 0)
-		view.n = 0;
-	view.members = members;
-	list = members_json(&view, &own, &sum);
-	farm = error == 0 ? stats_json(&view, &sum) : json_null();
-	admin_json(answer, json_pack("{s:o, s:o, s:o}", "node",
-				     own_json(&view, &own), "farm", farm,
-				     "nodes", list));
-	free(members);
+	sampler_refresh(node->sampler);
+	view.farm = sampler_hold(node->sampler);
+	self = self_of(view.farm);
+	if (self != NULL)
+		json = json_pack("{s:o, s:o, s:o, s:o, s:o}",
+				 "node", own_json(&view, self),
+				 "farm", farm_json(&view),
+				 "nodes", members_json(&view),
+				 "late", names_json(view.farm, SAMPLED_LATE),
+				 "missing",
+				 names_json(view.farm, SAMPLED_MISSING));
+	sampler_release(node->sampler);
+	admin_json(answer, json);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * stekctl stats: who resumed how much, with what outcome, and whose tickets
- * were used. The farm's sums when the daemon has them, else this node's.
+ * were used, and how fast. The farm's sums when the daemon has them, else this
+ * node's.
  */
 #include <string.h>
 
@@ -150,6 +151,91 @@ static void show_issuers(const json_t *issuers, FILE *out)
 	ctl_table_clear(&table);
 }
 
+static const char *const windows[] = {"1m", "5m", "60m"};
+
+#define WINDOWS 3
+
+/* `by` names a TLS version; NULL: all of them. */
+static void add_rates(struct ctl_table *table, const char *name,
+		      const char *state, const json_t *rates, const char *by,
+		      int *bad)
+{
+	char shakes[WINDOWS][CTL_TEXT_LEN], shares[WINDOWS][CTL_TEXT_LEN];
+	const char *cells[2 + 2 * WINDOWS] = {name, state};
+
+	for (size_t i = 0; i < WINDOWS; i++) {
+		const json_t *rate = json_object_get(rates, windows[i]);
+		double over_s = json_number_value(
+			json_object_get(rate, "over_s"));
+		const json_t *share, *speed;
+
+		if (by != NULL)
+			rate = json_object_get(
+				json_object_get(rate, "by_version"), by);
+		speed = json_object_get(rate, "handshakes_per_s");
+		share = json_object_get(rate, "resumption_rate");
+		snprintf(shakes[i], CTL_TEXT_LEN, "%.1f",
+			 json_number_value(speed));
+		ctl_percent(shares[i],
+			    (int64_t)(json_number_value(share) * 1e6 + 0.5),
+			    1000000);
+		cells[2 + i] = over_s > 0 ? shakes[i] : NULL;
+		cells[2 + WINDOWS + i] = json_is_number(share) ? shares[i]
+							       : NULL;
+	}
+	*bad |= ctl_table_add(table, cells);
+}
+
+static void add_farm_rates(struct ctl_table *table, const json_t *farm,
+			   int *bad)
+{
+	const json_t *rates = json_object_get(farm, "rates");
+
+	if (!json_is_object(rates))
+		return;
+	add_rates(table, "farm", NULL, rates, NULL, bad);
+	add_rates(table, "farm, TLSv1.2", NULL, rates, "TLSv1.2", bad);
+	add_rates(table, "farm, TLSv1.3", NULL, rates, "TLSv1.3", bad);
+}
+
+static void show_rates(const json_t *stats, FILE *out)
+{
+	static const char *const headings[] = {
+		"RATES", "STATE", ">SHAKES/S 1M", ">5M", ">60M", ">RESUMED 1M",
+		">5M", ">60M", NULL};
+	struct ctl_table table;
+	size_t i;
+	json_t *node;
+	int bad = ctl_table_init(&table, headings);
+
+	json_array_foreach(json_object_get(stats, "nodes"), i, node)
+		if (json_is_object(json_object_get(node, "rates")))
+			add_rates(&table, ctl_string(node, "name"),
+				  ctl_string(node, "state"),
+				  json_object_get(node, "rates"), NULL, &bad);
+	add_farm_rates(&table, json_object_get(stats, "farm"), &bad);
+	if (bad == 0 && table.rows > 1) {
+		fputc('\n', out);
+		ctl_table_print(&table, out);
+	}
+	ctl_table_clear(&table);
+}
+
+/* Whose figures are old, so that nobody takes them for present ones. */
+static void show_silent(const json_t *names, const char *what, FILE *out)
+{
+	size_t i;
+	json_t *name;
+
+	if (json_array_size(names) == 0)
+		return;
+	fprintf(out, "\n%s:", what);
+	json_array_foreach(names, i, name)
+		if (json_is_string(name))
+			fprintf(out, " %s", json_string_value(name));
+	fputc('\n', out);
+}
+
 void ctl_show_stats(const json_t *stats, FILE *out)
 {
 	const json_t *s = json_object_get(stats, "farm");
@@ -157,6 +243,11 @@ void ctl_show_stats(const json_t *stats, FILE *out)
 	if (!json_is_object(s))
 		s = json_object_get(stats, "node");
 	show_totals(stats, out);
+	show_rates(stats, out);
+	show_silent(json_object_get(stats, "late"),
+		    "late (as their last heartbeats said)", out);
+	show_silent(json_object_get(stats, "missing"),
+		    "no longer in the farm", out);
 	show_outcomes(s, out);
 	show_named(json_object_get(s, "failures"), "FAILURE", out);
 	show_issuers(json_object_get(s, "issuers"), out);

@@ -18,6 +18,7 @@ struct generation;
 struct activation;
 struct node_names;
 struct quota;
+struct sampler;
 
 struct node {
 	/*
@@ -39,6 +40,7 @@ struct node {
 	int64_t started_at_ms;		/* farm time */
 	_Atomic bool draining;
 	struct quota *quota;		/* quota.h; NULL only without workers */
+	struct sampler *sampler;	/* sampler.h: the farm over time */
 	struct node_names *names;	/* node.c's; NULL at first */
 	unsigned learn_wait, learn_gap;	/* the main thread's, in turns */
 };

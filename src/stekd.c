@@ -26,6 +26,7 @@
 #include "privilege.h"
 #include "quota.h"
 #include "reload.h"
+#include "sampler.h"
 #include "tls.h"
 #include "worker.h"
 
@@ -202,6 +203,11 @@ static int prepare(struct node *node, char *why, size_t why_len)
 		return -1;
 	}
 	node->started_at_ms = stek_farm_now_ms(node->farm);
+	node->sampler = sampler_new(node);
+	if (node->sampler == NULL) {
+		snprintf(why, why_len, "out of memory");
+		return -1;
+	}
 	if (generation_new(&first, node, node->fixed, NULL, why, why_len) != 0)
 		return -1;
 	if (generation_install(node, first, why, why_len) != 0) {
@@ -259,6 +265,7 @@ static void dismantle(struct node *node, struct admin *admin)
 	free(node->workers);
 	quota_free(node->quota);
 	activation_free(node->activation);
+	sampler_free(node->sampler);
 	node_forget_names(node);
 	wolfSSL_Cleanup();
 }

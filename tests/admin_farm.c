@@ -19,6 +19,7 @@
 
 #include "admin_farm.h"
 #include "generation.h"
+#include "sampler.h"
 
 #include "deny.h"
 
@@ -122,6 +123,8 @@ void admin_farm_open(struct admin_farm *farm)
 	farm->node.deny = deny_new();
 	ck_assert_ptr_nonnull(farm->node.deny);
 	farm->node.started_at_ms = stek_farm_now_ms(farm->node.farm);
+	farm->node.sampler = sampler_new(&farm->node);
+	ck_assert_ptr_nonnull(farm->node.sampler);
 	configure(farm);
 }
 
@@ -247,6 +250,7 @@ void admin_farm_close(struct admin_farm *farm)
 	generation_end(&farm->node);
 	deny_free(farm->node.deny);
 	stek_farm_close(farm->node.farm);
+	sampler_free(farm->node.sampler);
 	node_forget_names(&farm->node);
 	empty(farm->dir);
 }

@@ -106,6 +106,37 @@ START_TEST(test_nodes_and_stats_show_self)
 }
 END_TEST
 
+/* Each has rates over each window; all nodes are as they should be. */
+START_TEST(test_stats_have_rates)
+{
+	static const char *const windows[] = { "1m", "5m", "60m" };
+	json_t *self, *rates[3], *rate;
+
+	ck_assert_uint_eq(ask("GET", "/v1/stats", NULL), 200);
+	self = json_array_get(json_object_get(json, "nodes"), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(self, "state")),
+			 "live");
+	ck_assert_int_eq(integer(self, "age_ms"), 0);
+	ck_assert_uint_eq(json_array_size(json_object_get(json, "late")), 0);
+	ck_assert(json_is_array(json_object_get(json, "missing")));
+	rates[0] = json_object_get(self, "rates");
+	rates[1] = json_object_get(json_object_get(json, "node"), "rates");
+	rates[2] = json_object_get(json_object_get(json, "farm"), "rates");
+	for (size_t i = 0; i < 9; i++) {
+		rate = json_object_get(rates[i / 3], windows[i % 3]);
+		/* The node started a moment ago. */
+		ck_assert_double_gt(json_real_value(
+			json_object_get(rate, "over_s")), 0);
+		ck_assert_double_eq(json_real_value(
+			json_object_get(rate, "handshakes_per_s")), 0);
+		ck_assert(json_is_null(json_object_get(rate,
+						       "resumption_rate")));
+		ck_assert_uint_eq(json_object_size(
+			json_object_get(rate, "by_version")), 2);
+	}
+}
+END_TEST
+
 /* A rotation brings a key that every live node has, and is told in full. */
 START_TEST(test_rotate_brings_key)
 {
@@ -228,6 +259,7 @@ START_TEST(test_changes_without_store)
 	ck_assert_uint_eq(ask("GET", "/v1/stats", NULL), 200);
 	ck_assert(json_is_null(json_object_get(json, "farm")));
 	ck_assert(json_is_object(json_object_get(json, "node")));
+	ck_assert_uint_eq(json_array_size(json_object_get(json, "nodes")), 1);
 	ck_assert_uint_eq(ask("POST", "/v1/revoke", "{\"all\":true}"), 503);
 	is_kind(PROBLEM_REVOKED_HERE);
 	ck_assert(json_is_false(json_object_get(json, "published")));
@@ -376,6 +408,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, test_status_tells_node);
 	tcase_add_test(tcase, test_keys_shows_states);
 	tcase_add_test(tcase, test_nodes_and_stats_show_self);
+	tcase_add_test(tcase, test_stats_have_rates);
 	tcase_add_test(tcase, test_rotate_brings_key);
 	tcase_add_test(tcase, test_rotate_is_limited);
 	tcase_add_test(tcase, test_rotate_checks_expectation);

@@ -255,6 +255,35 @@ START_TEST(test_keys_nodes_stats)
 	ck_assert(file_has(out_path, "100.0%"));
 	ck_assert(file_has(out_path, "resumed_active        3        0"));
 	ck_assert(file_has(out_path, "timeout"));
+	ck_assert(!file_has(out_path, "RATES"));
+	ck_assert(!file_has(out_path, "late"));
+}
+END_TEST
+
+#define RATE(over, shakes, share) \
+	"{\"over_s\":" over ",\"handshakes_per_s\":" shakes \
+	",\"resumption_rate\":" share ",\"by_version\":{\"TLSv1.3\":" \
+	"{\"handshakes_per_s\":7.5,\"resumption_rate\":null}}}"
+
+/* Rates of the nodes and of the farm; whose figures are old is told. */
+START_TEST(test_stats_rates)
+{
+	serve_unix("200 OK", "",
+		   "{\"node\":{},\"farm\":{\"rates\":{\"1m\":"
+		   RATE("60.0", "20.25", "0.9999")
+		   "}},\"nodes\":[{\"name\":\"n1\",\"state\":\"late\","
+		   "\"rates\":{\"1m\":" RATE("60.0", "2", "1")
+		   ",\"5m\":" RATE("0", "0", "null") "}}],"
+		   "\"late\":[\"n1\"],\"missing\":[\"n2\",3]}");
+	ck_assert_int_eq(ctl_here("stats"), CTL_OK);
+	served();
+	ck_assert(file_has(out_path, "n1             late           2.0   -    -"
+			   "      100.0%"));
+	ck_assert(file_has(out_path, "farm           -             20.2  "));
+	ck_assert(file_has(out_path, "99.9%"));
+	ck_assert(file_has(out_path, "farm, TLSv1.3  -              7.5  "));
+	ck_assert(file_has(out_path, "heartbeats said): n1\n"));
+	ck_assert(file_has(out_path, "no longer in the farm: n2\n"));
 }
 END_TEST
 
@@ -482,7 +511,7 @@ int main(void)
 
 	add(suite, "command", (const TTest *const[]){
 		test_status, test_status_not_ready, test_json_passes_through,
-		test_keys_nodes_stats, test_foreign_answers, test_rotate,
+		test_keys_nodes_stats, test_stats_rates, test_foreign_answers, test_rotate,
 		test_rotate_refused, test_reload, test_revoke, test_deny,
 		test_token_travels_in_a_header, test_unreachable, test_usage,
 		NULL});
