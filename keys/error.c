@@ -85,6 +85,7 @@ static const char *const outcomes[STEK_OUTCOMES] = {
 	[STEK_REFUSED_CHAIN] = "refused_chain",
 	[STEK_REFUSED_LIMIT] = "refused_limit",
 	[STEK_REFUSED_IDENTITY] = "refused_identity",
+	[STEK_REFUSED_PSK_KE] = "refused_psk_ke",
 };
 
 /* A number that a newer peer or a bug made up still gets a printable name. */

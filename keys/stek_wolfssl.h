@@ -37,6 +37,8 @@ enum stek_outcome {
 	STEK_REFUSED_CHAIN,	/* the chain's full handshake is too long ago */
 	STEK_REFUSED_LIMIT,	/* more than STEK_OPENS_MAX tickets in a hello */
 	STEK_REFUSED_IDENTITY,	/* certificate expired, or not admitted */
+	STEK_REFUSED_PSK_KE,	/* offered without a key exchange alone: the
+				   application's to find, libstek is not asked */
 	STEK_OUTCOMES
 };
 
@@ -74,6 +76,7 @@ struct stek_session {
 	uint8_t opens;			/* AEAD openings so far */
 	uint8_t issued;			/* tickets sealed under a real key */
 	uint8_t blank;			/* tickets that nothing opens: no key may seal */
+	uint8_t issued_key[STEK_ID_LEN];	/* of the last one issued */
 	/* Private: the one ticket accepted, until the handshake settles it. */
 	bool accepted;
 	uint8_t accepted_tag[16];

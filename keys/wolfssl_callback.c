@@ -64,10 +64,10 @@ static void word_store(WOLFSSL *ssl, const struct stek_session *session)
 static int rank(enum stek_outcome outcome)
 {
 	static const enum stek_outcome order[] = {
-		STEK_NONE_OFFERED,   STEK_REFUSED_FORMAT, STEK_REFUSED_UNKNOWN,
-		STEK_REFUSED_LIMIT,  STEK_REFUSED_POLICY, STEK_REFUSED_FORGED,
-		STEK_REFUSED_REVOKED, STEK_REFUSED_EXPIRED, STEK_REFUSED_CHAIN,
-		STEK_REFUSED_IDENTITY,
+		STEK_NONE_OFFERED,   STEK_REFUSED_PSK_KE, STEK_REFUSED_FORMAT,
+		STEK_REFUSED_UNKNOWN, STEK_REFUSED_LIMIT, STEK_REFUSED_POLICY,
+		STEK_REFUSED_FORGED, STEK_REFUSED_REVOKED, STEK_REFUSED_EXPIRED,
+		STEK_REFUSED_CHAIN,  STEK_REFUSED_IDENTITY,
 	};
 	const int n = sizeof(order) / sizeof(order[0]);
 
@@ -371,6 +371,7 @@ static int seal_ticket(struct call *call)
 		count(&call->session->blank);
 	} else {
 		count(&call->session->issued);
+		memcpy(call->session->issued_key, ticket.key_name, STEK_ID_LEN);
 	}
 	parts_store(call, &ticket);
 	return WOLFSSL_TICKET_RET_OK;

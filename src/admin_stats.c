@@ -55,6 +55,36 @@ static json_t *failures_json(const struct counters *c)
 	return all;
 }
 
+/* Those that there were. */
+static json_t *alerts_json(const counter *alerts)
+{
+	json_t *all = json_object();
+	size_t i;
+
+	for (i = 0; i < ALERTS; i++)
+		if (alerts[i] != 0)
+			json_object_set_new(all, alerts_slot_name(i),
+				json_integer((json_int_t)alerts[i]));
+	return all;
+}
+
+/* The newest first. */
+static json_t *keys_json(const struct counters *c)
+{
+	json_t *list = json_array();
+	uint64_t seen = c->keys_seen, i;
+	uint32_t id;
+	char name[9];
+
+	for (i = 0; i < seen && i < KEYS_MAX; i++) {
+		id = c->key_id[(seen - 1 - i) % KEYS_MAX];
+		snprintf(name, sizeof(name), "%08x", id);
+		json_array_append_new(list, json_pack("{s:s, s:I}", "key", name,
+			"issued", (json_int_t)counters_key_issued(c, id)));
+	}
+	return list;
+}
+
 void admin_stats_issuer(const struct farm_view *view, uint32_t id, char *buf,
 			size_t len)
 {
@@ -109,7 +139,7 @@ json_t *admin_stats_json(const struct farm_view *view,
 			full += is_resumed(outcome) ? 0 : n;
 		}
 	return json_pack("{s:I, s:o, s:o, s:{s:I, s:I}, s:I, s:I, s:I, s:o, "
-			 "s:o}",
+			 "s:o, s:o, s:{s:o, s:o}}",
 			 "accepted", (json_int_t)c->accepted,
 			 "handshakes", handshakes_json(c),
 			 "failures", failures_json(c),
@@ -123,7 +153,10 @@ json_t *admin_stats_json(const struct farm_view *view,
 			 offered == 0 ? json_null()
 				      : json_real((double)resumed /
 						  (double)offered),
-			 "issuers", issuers_json(view, c));
+			 "issuers", issuers_json(view, c),
+			 "tickets_by_key", keys_json(c),
+			 "alerts", "sent", alerts_json(c->alerts_sent),
+			 "received", alerts_json(c->alerts_received));
 }
 
 static bool is_live(const struct farm_view *view, const struct sampled *one)

@@ -357,6 +357,7 @@ void conn_open(struct worker *worker, struct generation *generation, int fd,
 		conn->from = *from;
 		conn->state = proxy_protocol ? CONN_PROXY : CONN_HELLO;
 		conn->wire.out = &conn->out;
+		conn->wire.counters = &worker->counters;
 	}
 	if (!conn || start(conn) < 0) {
 		count(&worker->counters.failures[FAIL_MEMORY]);

@@ -181,14 +181,6 @@ static bool lose(struct conn *conn)
 	return true;
 }
 
-static void count_tickets(struct conn *conn, enum tls_kind kind)
-{
-	struct counters *counters = &conn->worker->counters;
-
-	count_by(&counters->tickets_issued[kind], conn->session.issued);
-	count_by(&counters->tickets_blank, conn->session.blank);
-}
-
 static bool resumed(enum stek_outcome outcome)
 {
 	return outcome >= STEK_RESUMED_ACTIVE &&
@@ -202,7 +194,6 @@ static void count_handshake(struct conn *conn, enum tls_kind kind)
 	int64_t us = (int64_t)((uv_hrtime() - conn->hello_ns) / 1000);
 
 	count(&counters->handshakes[kind][session->outcome]);
-	count_tickets(conn, kind);
 	if (!resumed(session->outcome)) {
 		counters_time(&counters->time_full, us);
 		return;

@@ -12,6 +12,8 @@
 
 #include <stek_wolfssl.h>
 
+#include "alerts.h"
+
 typedef _Atomic uint64_t counter;
 
 enum tls_kind { TLS_KIND_12, TLS_KIND_13, TLS_KINDS };
@@ -74,6 +76,12 @@ struct histogram_time { counter bucket[TIME_BUCKETS + 1]; counter sum_us; };
 
 #define ISSUERS_MAX 64
 
+/*
+ * Keys whose tickets are counted one by one, as many as a ring holds. A key
+ * goes by the first four bytes of its id: enough to tell those of a ring apart.
+ */
+#define KEYS_MAX 64
+
 enum timeout { TIMEOUT_IDLE, TIMEOUT_TOTAL, TIMEOUTS };
 
 struct counters {
@@ -88,9 +96,15 @@ struct counters {
 	counter timeouts[TIMEOUTS];	/* of connections, after the handshake */
 	struct histogram_age age;
 	struct histogram_time time_full, time_resumed;
+	/* By alerts_slot(). What came after our own end is not read. */
+	counter alerts_sent[ALERTS], alerts_received[ALERTS];
 	/* Resumed here by issuing node; the last slot takes what does not fit. */
 	_Atomic uint32_t issuer_id[ISSUERS_MAX];
 	counter issuer_resumed[ISSUERS_MAX + 1];
+	/* Tickets issued by key; the next new one takes keys_seen % KEYS_MAX. */
+	_Atomic uint32_t key_id[KEYS_MAX];
+	counter key_issued[KEYS_MAX];
+	counter keys_seen;
 };
 
 static inline void count_by(counter *c, uint64_t n)
@@ -109,15 +123,29 @@ void counters_age(struct counters *c, int64_t age_ms);
 void counters_time(struct histogram_time *h, int64_t time_us);
 void counters_issuer(struct counters *c, uint32_t node_id);
 
+/* `n` tickets more under this key. */
+void counters_key(struct counters *c, const uint8_t id[STEK_ID_LEN], uint64_t n);
+
+/* How a key is named in figures: never 0. */
+uint32_t counters_key_id(const uint8_t id[STEK_ID_LEN]);
+
+/* Tickets under the key of that name. */
+uint64_t counters_key_issued(const struct counters *c, uint32_t key_id);
+
 /* Adds `from` to `into`; `into` is private to the caller. */
 void counters_sum(struct counters *into, const struct counters *from);
 
-/* Compact big-endian form for heartbeats, at most cap bytes; 0 if too small. */
+/*
+ * Compact big-endian form for heartbeats, at most cap bytes; 0 if too small.
+ * Issuers beyond the first 32, and those for whom there is no room, are the
+ * rest; of the keys the newest four are named.
+ */
 size_t counters_pack(const struct counters *c, uint8_t *buf, size_t cap);
 /*
  * 0, or -1 when the bytes are foreign. A build that counts more or less is not:
  * failures that this one cannot name are FAIL_OTHER, outcomes that it cannot
- * name and histograms with other bounds are left out.
+ * name and histograms with other bounds are left out. Alerts beyond the known
+ * ones are "other".
  */
 int counters_unpack(struct counters *c, const uint8_t *buf, size_t len);
 

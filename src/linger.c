@@ -43,7 +43,7 @@ void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
 	count(&worker->counters.failures[failure]);
 	if (conn->tls)
 		alerts = tls_alerts(conn->tls);
-	if (alert && tls_plain_alert(&conn->out, alert) == 0)
+	if (alert && tls_plain_alert(&conn->wire, alert) == 0)
 		alerts.sent = alert;
 	if (!silent && !worker_may_log(worker))
 		return;
@@ -51,8 +51,8 @@ void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
 	log_event(silent ? LOG_DEBUG : LOG_INFO, "handshake failed",
 		  "reason", LOG_STR, failure_name(failure),
 		  "detail", LOG_SOME, why, "code", LOG_INT, (int64_t)code,
-		  "alert_sent", LOG_SOME, tls_alert_name(alerts.sent),
-		  "alert_received", LOG_SOME, tls_alert_name(alerts.received),
+		  "alert_sent", LOG_SOME, alerts_name(alerts.sent),
+		  "alert_received", LOG_SOME, alerts_name(alerts.received),
 		  "peer", LOG_STR, peer,
 		  "server_name", LOG_SOME, conn->server_name, NULL);
 }
@@ -113,7 +113,7 @@ void conn_expire(struct conn *conn)
 	if (conn->tls)
 		tls_cancel(conn->tls);
 	else if (conn->state == CONN_HELLO && conn->in.len)
-		tls_plain_cancel(&conn->out);
+		tls_plain_cancel(&conn->wire);
 	conn_fail(conn, FAIL_TIMEOUT, 0, "the deadline passed", 0);
 	conn_finish(conn);
 	conn_run(conn);

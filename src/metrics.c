@@ -84,6 +84,36 @@ static void write_tickets(FILE *out, const struct counters *c)
 	      "Tickets that nothing opens, given because no key might seal.");
 }
 
+static void write_alerts(FILE *out, const char *direction,
+			 const counter *alerts)
+{
+	size_t i;
+
+	for (i = 0; i < ALERTS; i++)
+		fprintf(out, "stekd_alerts_total{direction=\"%s\",alert=\"%s\"} "
+			"%" PRIu64 "\n", direction, alerts_slot_name(i),
+			(uint64_t)alerts[i]);
+}
+
+/* Only keys of the ring, so that there are never more than it holds. */
+static void write_keys(FILE *out, const struct counters *c,
+		       const struct stek_ring_info *ring)
+{
+	uint32_t id;
+	size_t i;
+
+	if (ring->n_keys == 0)
+		return;
+	head(out, "stekd_key_tickets_issued_total", "counter",
+	     "Tickets sealed under each key of the ring, by the first eight "
+	     "digits of its id.");
+	for (i = 0; i < ring->n_keys; i++) {
+		id = counters_key_id(ring->keys[i].id);
+		fprintf(out, "stekd_key_tickets_issued_total{key=\"%08" PRIx32
+			"\"} %" PRIu64 "\n", id, counters_key_issued(c, id));
+	}
+}
+
 static void write_issuers(FILE *out, const struct node *node,
 			  const struct counters *c)
 {
@@ -215,6 +245,60 @@ static void write_ring(FILE *out, const struct stek_ring_info *ring)
 	      "Until when keys seal if no store takes another; 0: none does.");
 }
 
+/* When the key becomes something else. */
+static int64_t next_event_ms(const struct stek_key_info *key)
+{
+	if (key->state == STEK_PENDING)
+		return key->activate_at_ms;
+	return key->state == STEK_ACTIVE ? key->seal_until_ms :
+		key->expire_at_ms;
+}
+
+/* Not of those that are gone: nothing more happens to them. */
+static void write_next_events(FILE *out, const struct stek_ring_info *ring)
+{
+	int64_t next_ms[STEK_GONE] = { 0 }, pending_ms, at_ms;
+	size_t i;
+
+	for (i = 0; i < ring->n_keys; i++) {
+		const struct stek_key_info *key = &ring->keys[i];
+
+		if (key->state >= STEK_GONE)
+			continue;
+		at_ms = next_event_ms(key);
+		if (!next_ms[key->state] || at_ms < next_ms[key->state])
+			next_ms[key->state] = at_ms;
+	}
+	/* The active key yields to the next, or stops by itself. */
+	pending_ms = next_ms[STEK_PENDING];
+	if (next_ms[STEK_ACTIVE] && pending_ms &&
+	    pending_ms < next_ms[STEK_ACTIVE])
+		next_ms[STEK_ACTIVE] = pending_ms;
+	head(out, "stekd_key_next_event_timestamp_seconds", "gauge",
+	     "When the first key of this state changes it; 0: there is none.");
+	for (i = 0; i < STEK_GONE; i++)
+		fprintf(out, "stekd_key_next_event_timestamp_seconds{state="
+			"\"%s\"} %.15g\n", stek_state_name((enum stek_state)i),
+			(double)next_ms[i] / 1e3);
+}
+
+static void write_store_states(FILE *out, const struct stek_status *status)
+{
+	size_t i;
+	int state;
+
+	head(out, "stekd_store_state", "gauge",
+	     "1 for the state that this store is in.");
+	for (i = 0; i < status->n_stores; i++)
+		for (state = 0; state <= STEK_STORE_REFUSED; state++)
+			fprintf(out, "stekd_store_state{store=\"%zu\",state="
+				"\"%s\"} %d\n", i + 1,
+				stek_store_state_name(
+					(enum stek_store_state)state),
+				status->stores[i].state ==
+					(enum stek_store_state)state);
+}
+
 /* By their place in the configuration, from 1. */
 static void write_stores(FILE *out, const struct stek_status *status)
 {
@@ -225,6 +309,7 @@ static void write_stores(FILE *out, const struct stek_status *status)
 	for (i = 0; i < status->n_stores; i++)
 		fprintf(out, "stekd_store_reached{store=\"%zu\"} %d\n", i + 1,
 			status->stores[i].state == STEK_STORE_OK);
+	write_store_states(out, status);
 	head(out, "stekd_store_clock_offset_seconds", "gauge",
 	     "This store's clock minus this node's.");
 	for (i = 0; i < status->n_stores; i++)
@@ -321,6 +406,11 @@ void metrics_write_counters(FILE *out, const struct node *node,
 	write_tickets(out, c);
 	write_issuers(out, node, c);
 	write_histograms(out, c);
+	head(out, "stekd_alerts_total", "counter",
+	     "TLS alerts by the standard's name; a warning that a client "
+	     "repeats counts once.");
+	write_alerts(out, "sent", c->alerts_sent);
+	write_alerts(out, "received", c->alerts_received);
 }
 
 void metrics_write(FILE *out, struct node *node)
@@ -339,6 +429,8 @@ void metrics_write(FILE *out, struct node *node)
 	write_node(out, node);
 	write_reloads(out, node);
 	metrics_write_counters(out, node, &c, open);
+	write_keys(out, &c, &ring);
 	write_ring(out, &ring);
+	write_next_events(out, &ring);
 	write_sync(out, &status);
 }

@@ -83,12 +83,15 @@ static enum stek_outcome unseen_outcome(const struct settings *settings,
 					const struct gate_hello *hello,
 					bool plain)
 {
-	bool offers = will_be_tls13(settings, hello) ?
-		hello->n_psk > 0 : hello->session_ticket_len > 0;
+	bool tls13 = will_be_tls13(settings, hello);
+	size_t len = tls13 ? hello->psk_longest : hello->session_ticket_len;
 
-	if (!offers)
+	if (!len)
 		return STEK_NONE_OFFERED;
-	return plain ? STEK_REFUSED_POLICY : STEK_REFUSED_FORMAT;
+	if (tls13 && !hello->psk_dhe_ke)
+		return STEK_REFUSED_PSK_KE;
+	return plain && len == stek_wolfssl_ticket_len() ?
+		STEK_REFUSED_POLICY : STEK_REFUSED_FORMAT;
 }
 
 /*
@@ -169,6 +172,7 @@ static int set_up(struct tls *tls, const struct tls_hosts *hosts,
 {
 	wolfSSL_SetIOReadCtx(tls->ssl, tls);
 	wolfSSL_SetIOWriteCtx(tls->ssl, tls);
+	tls__watch_alerts(tls->ssl);
 	if (stek_wolfssl_session(tls->ssl, session) < 0)
 		return -1;
 	tls->client.client = tls->own->client;
@@ -211,6 +215,7 @@ struct tls *tls_new(const struct tls_hosts *hosts,
 		return NULL;
 	tls->wire = wire;
 	tls->own = own;
+	tls->last_heard = tls->sending = NO_ALERT;
 	tls->lacks_scheme = !shares_scheme(own, hello,
 				will_be_tls13(hosts->settings, hello));
 	plain = must_do_without_tickets(hosts, hello);
@@ -242,6 +247,27 @@ void tls_free(struct tls *tls)
 }
 
 /*
+ * One after the other, so that each counts under the key that sealed it; also
+ * of a handshake that is lost after its ticket went out.
+ */
+static void count_tickets(struct tls *tls)
+{
+	struct counters *counters = tls->wire->counters;
+	const struct stek_session *session = tls->session;
+	enum tls_kind kind = wolfSSL_version(tls->ssl) == TLS1_3_VERSION ?
+		TLS_KIND_13 : TLS_KIND_12;
+	unsigned issued = session->issued - tls->issued;
+
+	count_by(&counters->tickets_blank, session->blank - tls->blank);
+	tls->blank = session->blank;
+	if (!issued)
+		return;
+	tls->issued = session->issued;
+	count_by(&counters->tickets_issued[kind], issued);
+	counters_key(counters, session->issued_key, issued);
+}
+
+/*
  * All of them here, and none by the library (see fill_host()): it cannot tell
  * what the client wants of a full handshake from what it wants of a resumption
  * (RFC 9149 s3), of which it gives one ticket alone, so that a client that
@@ -252,20 +278,24 @@ static enum tls_result send_tickets(struct tls *tls)
 	unsigned n = wolfSSL_session_reused(tls->ssl) ?
 		tls->tickets_at_resumption : tls->tickets_at_full;
 
-	for (; n; n--)
+	for (; n; n--) {
 		if (wolfSSL_send_SessionTicket(tls->ssl) != WOLFSSL_SUCCESS)
 			return tls__fail(tls, wolfSSL_get_error(tls->ssl,
 						WOLFSSL_FATAL_ERROR));
+		count_tickets(tls);
+	}
 	return TLS_OK;
 }
 
 enum tls_result tls_handshake(struct tls *tls)
 {
 	enum tls_result result;
-	int error;
+	int error, ret;
 
 	tls->awaits_hello = false;
-	if (wolfSSL_accept(tls->ssl) == WOLFSSL_SUCCESS) {
+	ret = wolfSSL_accept(tls->ssl);
+	count_tickets(tls);
+	if (ret == WOLFSSL_SUCCESS) {
 		tls->done = true;
 		stek_wolfssl_settle(tls->ssl);
 		if (tls->session->outcome == STEK_NONE_OFFERED)
@@ -299,8 +329,10 @@ enum tls_result tls__read_result(struct tls *tls, int got)
 	if (error == WOLFSSL_ERROR_WANT_READ)
 		return tls->idle_records > TLS_IDLE_RECORDS_MAX ?
 			tls__fail(tls, SOCKET_ERROR_E) : TLS_AGAIN;
-	if (error == WOLFSSL_ERROR_ZERO_RETURN)
+	if (error == WOLFSSL_ERROR_ZERO_RETURN) {
+		tls__hear(tls);
 		return TLS_CLOSED;
+	}
 	return tls__fail(tls, error);
 }
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "alerts.h"
 #include "buf.h"
 #include "counters.h"
 #include "gate.h"
@@ -68,6 +69,7 @@ struct tls_wire {
 	const uint8_t *in;	/* ciphertext not yet taken; advanced by calls */
 	size_t in_len;
 	struct buf *out;	/* ciphertext to send is appended here */
+	struct counters *counters;	/* alerts and tickets are counted here */
 };
 
 /*
@@ -122,15 +124,11 @@ void tls_close_notify(struct tls *tls);
 enum failure tls_failure(const struct tls *tls, const char **why, int *code);
 
 /* The last fatal alert each way; NO_ALERT: none. */
-#define NO_ALERT (-1)
 struct tls_alerts {
 	int sent, received;
 };
 
 struct tls_alerts tls_alerts(const struct tls *tls);
-
-/* The standard's name of an alert, static; NULL for NO_ALERT. */
-const char *tls_alert_name(int alert);
 
 /* After the handshake. Static or owned by `tls`. */
 struct tls_facts {
@@ -150,9 +148,9 @@ void tls_facts(const struct tls *tls, struct tls_facts *out);
 void tls_cancel(struct tls *tls);
 
 /* A fatal alert in a plaintext record, for before the library is there. */
-int tls_plain_alert(struct buf *out, uint8_t alert);
+int tls_plain_alert(struct tls_wire *wire, uint8_t alert);
 
 /* The same for tls_cancel(). */
-void tls_plain_cancel(struct buf *out);
+void tls_plain_cancel(struct tls_wire *wire);
 
 #endif

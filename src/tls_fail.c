@@ -41,24 +41,49 @@ struct tls_alerts tls_alerts(const struct tls *tls)
 	return alerts;
 }
 
-static int plain_alert(struct buf *out, uint8_t level, uint8_t alert)
+void tls__count_sent(const struct tls_wire *wire, int alert)
+{
+	count(&wire->counters->alerts_sent[alerts_slot(alert)]);
+}
+
+void tls__hear(struct tls *tls)
+{
+	WOLFSSL_ALERT_HISTORY history;
+
+	memset(&history, 0, sizeof(history));
+	if (wolfSSL_get_alert_history(tls->ssl, &history) != WOLFSSL_SUCCESS ||
+	    history.last_rx.code < 0 || history.last_rx.code == tls->last_heard)
+		return;
+	tls->last_heard = history.last_rx.code;
+	tls__count_heard(tls, tls->last_heard);
+}
+
+void tls__count_heard(const struct tls *tls, int alert)
+{
+	count(&tls->wire->counters->alerts_received[alerts_slot(alert)]);
+}
+
+static int plain_alert(struct tls_wire *wire, uint8_t level, uint8_t alert)
 {
 	const uint8_t record[PLAIN_ALERT] = {
 		RECORD_ALERT, 3, 3, 0, 2, level, alert
 	};
 
-	return buf_append(out, record, sizeof(record));
+	if (buf_append(wire->out, record, sizeof(record)) < 0)
+		return -1;
+	tls__count_sent(wire, alert);
+	return 0;
 }
 
-int tls_plain_alert(struct buf *out, uint8_t alert)
+int tls_plain_alert(struct tls_wire *wire, uint8_t alert)
 {
-	return plain_alert(out, LEVEL_FATAL, alert);
+	return plain_alert(wire, LEVEL_FATAL, alert);
 }
 
-void tls_plain_cancel(struct buf *out)
+void tls_plain_cancel(struct tls_wire *wire)
 {
-	(void)plain_alert(out, LEVEL_WARNING, user_canceled);
-	(void)plain_alert(out, LEVEL_WARNING, close_notify);
+	(void)plain_alert(wire, LEVEL_WARNING, user_canceled);
+	(void)plain_alert(wire, LEVEL_WARNING, close_notify);
 }
 
 /* RFC 8446 s6.1: canceled for a reason that is no failure of the protocol. */
@@ -132,6 +157,7 @@ enum tls_result tls__fail(struct tls *tls, int error)
 	const struct tls_reason *reason = tls_reason_find(error);
 	enum failure found;
 
+	tls__hear(tls);
 	if (tls->idle_records > TLS_IDLE_RECORDS_MAX)
 		tls->verdict = &flood;
 	found = own_finding(tls, error);

@@ -56,6 +56,9 @@ struct tls {
 	enum failure failure;
 	uint8_t alert;		/* that we put in the library's place */
 	uint8_t heard;		/* an alert that the library would not read */
+	int last_heard;		/* the last that it did read; NO_ALERT: none */
+	int sending;		/* an alert that it is about to send, or NO_ALERT */
+	unsigned issued, blank;	/* tickets that were counted */
 	bool swallowed;		/* one of its own that must not go out */
 	const struct tls_verdict *verdict;	/* the wire's own; NULL: none */
 	struct tls_peek peek;
@@ -64,6 +67,17 @@ struct tls {
 
 /* Notes why, and corrects the alert in `out` where it still can. TLS_FAILED. */
 enum tls_result tls__fail(struct tls *tls, int error);
+
+/*
+ * Counts what the library has heard since it was asked last. It says only what
+ * came last: a warning that is repeated counts once.
+ */
+void tls__hear(struct tls *tls);
+void tls__count_heard(const struct tls *tls, int alert);
+void tls__count_sent(const struct tls_wire *wire, int alert);
+
+/* Has every alert that the library sends noted in `sending`. */
+void tls__watch_alerts(WOLFSSL *ssl);
 
 /* What wolfSSL_read() has returned. */
 enum tls_result tls__read_result(struct tls *tls, int got);

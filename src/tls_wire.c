@@ -75,6 +75,7 @@ static bool hears_plain_alert(struct tls *tls, size_t n)
 	    wolfSSL_version(tls->ssl) != TLS1_3_VERSION)
 		return false;
 	tls->heard = in[6];
+	tls__count_heard(tls, in[6]);
 	return true;
 }
 
@@ -89,6 +90,8 @@ static int wire_recv(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 	size_t n = sz > 0 ? (size_t)sz : 0;
 
 	(void)ssl;
+	/* What it has read before it asks for more, it has understood. */
+	tls__hear(tls);
 	if (!wire->in_len)
 		return WOLFSSL_CBIO_ERR_WANT_READ;
 	if (tls->idle_records > TLS_IDLE_RECORDS_MAX)
@@ -168,8 +171,10 @@ static uint32_t records_in(const uint8_t *p, size_t len)
 static int wire_send(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 {
 	struct tls *tls = ctx;
+	int alert = tls->sending;
 
 	(void)ssl;
+	tls->sending = NO_ALERT;
 	if (sz < 0)
 		return WOLFSSL_CBIO_ERR_GENERAL;
 	if (is_out_of_place(tls, (const uint8_t *)buf, (size_t)sz)) {
@@ -184,7 +189,23 @@ static int wire_send(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 		tls->no_memory = true;
 		return WOLFSSL_CBIO_ERR_GENERAL;
 	}
+	if (alert != NO_ALERT)
+		tls__count_sent(tls->wire, alert);
 	return sz;
+}
+
+/* The library calls it right before it builds the alert's record. */
+static void on_info(const WOLFSSL *ssl, int what, int alert)
+{
+	struct tls *tls = wolfSSL_GetIOWriteCtx((WOLFSSL *)(uintptr_t)ssl);
+
+	if (what & SSL_CB_ALERT)
+		tls->sending = alert;
+}
+
+void tls__watch_alerts(WOLFSSL *ssl)
+{
+	wolfSSL_set_info_callback(ssl, on_info);
 }
 
 void tls__wire_callbacks(WOLFSSL_CTX *ctx)

@@ -138,6 +138,9 @@ START_TEST(test_refusals_say_why)
 		client_recv(client);
 	counters = loopback_counters(loopback);
 	ck_assert_uint_eq(counters.failures[refusal->failure], 1);
+	ck_assert_uint_eq(counters.alerts_sent[alerts_slot(alert)], 1);
+	ck_assert_uint_eq(alerts_in(counters.alerts_sent), 1);
+	ck_assert_uint_eq(alerts_in(counters.alerts_received), 0);
 	client_free(client);
 }
 END_TEST

@@ -124,6 +124,69 @@ static void fill(struct counters *c, uint64_t base, uint32_t issuers)
 	c->issuer_resumed[ISSUERS_MAX] = base;
 }
 
+static void add_keys(struct counters *c, unsigned first, unsigned n,
+		     uint64_t issued)
+{
+	uint8_t id[STEK_ID_LEN] = { 0 };
+
+	for (unsigned i = first; i < first + n; i++) {
+		id[2] = (uint8_t)(i >> 8);
+		id[3] = (uint8_t)i;
+		counters_key(c, id, issued + i);
+	}
+}
+
+/* A key has its slot; the oldest makes room, and a sum goes by the id. */
+START_TEST(test_keys)
+{
+	uint8_t id[STEK_ID_LEN] = { 0 };
+
+	add_keys(&a, 1, KEYS_MAX, 0);
+	ck_assert_uint_eq(counters_key_issued(&a, 1), 1);
+	ck_assert_uint_eq(counters_key_issued(&a, KEYS_MAX), KEYS_MAX);
+	ck_assert_uint_eq(counters_key_issued(&a, KEYS_MAX + 1), 0);
+	add_keys(&a, KEYS_MAX + 1, 1, 0);
+	ck_assert_uint_eq(counters_key_issued(&a, 1), 0);
+	ck_assert_uint_eq(counters_key_issued(&a, 2), 2);
+	ck_assert_uint_eq(counters_key_issued(&a, KEYS_MAX + 1), KEYS_MAX + 1);
+	add_keys(&b, KEYS_MAX, 3, 1000);
+	counters_sum(&sum, &a);
+	counters_sum(&sum, &b);
+	ck_assert_uint_eq(counters_key_issued(&sum, KEYS_MAX),
+			  1000 + 2 * KEYS_MAX);
+	ck_assert_uint_eq(counters_key_issued(&sum, KEYS_MAX + 2),
+			  1000 + KEYS_MAX + 2);
+	ck_assert_uint_eq(counters_key_issued(&sum, 2), 0);
+	/* The id 0 would be a free slot. */
+	counters_key(&sum, id, 5);
+	ck_assert_uint_eq(counters_key_issued(&sum, counters_key_id(id)), 5);
+}
+END_TEST
+
+/* Every alert has a slot and a name of its own; what has none is "other". */
+START_TEST(test_alerts)
+{
+	size_t named = 0;
+
+	for (int alert = 0; alert < 256; alert++) {
+		size_t slot = alerts_slot(alert);
+
+		ck_assert_uint_lt(slot, ALERTS);
+		if (slot == ALERTS_OTHER) {
+			ck_assert_str_eq(alerts_name(alert), "unassigned");
+			continue;
+		}
+		ck_assert_str_eq(alerts_name(alert), alerts_slot_name(slot));
+		named++;
+	}
+	ck_assert_uint_eq(named, ALERTS - 1);
+	ck_assert_str_eq(alerts_slot_name(ALERTS_OTHER), "other");
+	ck_assert_str_eq(alerts_name(46), "certificate_unknown");
+	ck_assert_str_eq(alerts_name(120), "no_application_protocol");
+	ck_assert_ptr_null(alerts_name(NO_ALERT));
+}
+END_TEST
+
 /* A sum adds member by member, issuers by their id wherever they stand. */
 START_TEST(test_sum)
 {
@@ -145,15 +208,21 @@ START_TEST(test_sum)
 }
 END_TEST
 
+/* Of an issuer that has resumed not quite 2^42 times. */
+#define ISSUER_LEN (4 + 6)
+
 /* What is packed unpacks to the same, at its smallest and at its greatest. */
 START_TEST(test_pack_and_unpack)
 {
-	static const uint64_t bases[] = { 0, 1, 1000, UINT64_C(1) << 55 };
+	/* All named up to 2^42 of each: a million in a second for 50 days. */
+	static const uint64_t bases[] = { 0, 1, 1000,
+					  (UINT64_C(1) << 42) - 1000 };
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
 		setup();
 		fill(&a, bases[i], 32);
+		add_keys(&a, 1, 4, bases[i]);
 		for (int id = 0; id < 16; id++) {
 			/* The greatest goes first: put them in that order. */
 			uint32_t other = a.issuer_id[id];
@@ -170,8 +239,58 @@ START_TEST(test_pack_and_unpack)
 		ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
 		ck_assert_mem_eq(&a, &b, sizeof(a));
 	}
-	for (size_t cap = 0; cap < n; cap++)
-		ck_assert_uint_eq(counters_pack(&a, packed, cap), 0);
+	/* With less room issuers lose their names, and no byte is too much. */
+	for (size_t cap = 0; cap < n; cap++) {
+		size_t len = counters_pack(&a, packed, cap);
+
+		ck_assert_uint_le(len, cap);
+		/* Without them the rest is a byte longer. */
+		ck_assert_int_eq(len > 0, cap >= n - 32 * ISSUER_LEN + 1);
+	}
+}
+END_TEST
+
+/* However much was counted, it fits: then fewer issuers have a name. */
+START_TEST(test_pack_of_the_greatest_fits)
+{
+	uint64_t all = 0, got = 0;
+	size_t n, named = 0;
+
+	fill(&a, UINT64_C(1) << 48, ISSUERS_MAX);
+	add_keys(&a, 1, 9, UINT64_C(1) << 48);
+	n = counters_pack(&a, packed, sizeof(packed));
+	ck_assert_uint_gt(n, 0);
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+	for (size_t i = 0; i <= ISSUERS_MAX; i++) {
+		all += a.issuer_resumed[i];
+		got += b.issuer_resumed[i];
+		named += i < ISSUERS_MAX && b.issuer_id[i] != 0;
+	}
+	ck_assert_uint_eq(got, all);
+	ck_assert_uint_ge(named, 20);
+	/* The greatest of them. */
+	ck_assert_uint_eq(b.issuer_id[0], ISSUERS_MAX);
+	for (size_t i = 0; i < ALERTS; i++)
+		ck_assert_uint_eq(a.alerts_sent[i], b.alerts_sent[i]);
+}
+END_TEST
+
+/* Of the keys the newest four travel, whatever was sealed under them. */
+START_TEST(test_pack_keeps_the_newest_keys)
+{
+	size_t n;
+
+	add_keys(&a, 1, KEYS_MAX + 5, 100);
+	add_keys(&a, 3 + KEYS_MAX, 1, 1000);
+	n = counters_pack(&a, packed, sizeof(packed));
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+	ck_assert_uint_eq(b.keys_seen, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		ck_assert_uint_eq(b.key_id[i], KEYS_MAX + 2 + i);
+		ck_assert_uint_eq(b.key_issued[i],
+				  102 + KEYS_MAX + i +
+				  (i == 1 ? 1003 + KEYS_MAX : 0));
+	}
 }
 END_TEST
 
@@ -206,7 +325,7 @@ static void foreign(size_t len)
 }
 
 /* The version, the number of runs, and how long each is. */
-#define RUNS 15
+#define RUNS 18
 #define HEAD_LEN (2 + RUNS)
 #define FAILURES_RUN (2 + 4)
 #define AGE_RUN (2 + 10)
@@ -243,6 +362,55 @@ static void insert(size_t *n, size_t at, size_t len, uint8_t value)
 	memset(packed + at, value, len);
 	*n += len;
 }
+
+/* Alerts cost a heartbeat nothing until there are some. */
+START_TEST(test_pack_cuts_what_is_zero)
+{
+	size_t idle = counters_pack(&a, packed, sizeof(packed)), n;
+
+	a.alerts_sent[0] = 1;
+	n = counters_pack(&a, packed, sizeof(packed));
+	ck_assert_uint_eq(n, idle + 1);
+	a.alerts_sent[0] = 0;
+	a.alerts_received[ALERTS - 1] = 1;
+	n = counters_pack(&a, packed, sizeof(packed));
+	ck_assert_uint_eq(n, idle + ALERTS);
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+	ck_assert_mem_eq(&a, &b, sizeof(a));
+}
+END_TEST
+
+/* A newer build's alerts are "other", and its keys stand each once. */
+START_TEST(test_unpack_of_alerts_and_keys)
+{
+	size_t n, keys;
+
+	for (size_t i = 0; i < ALERTS; i++)
+		a.alerts_received[i] = 1 + i;
+	add_keys(&a, 1, 2, 50);
+	n = counters_pack(&a, packed, sizeof(packed));
+	keys = n - 1 - 4;
+	insert(&n, keys, 2, 7);
+	packed[HEAD_LEN - 2] += 2;
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+	ck_assert_uint_eq(b.alerts_received[ALERTS_OTHER],
+			  a.alerts_received[ALERTS_OTHER] + 14);
+	ck_assert_uint_eq(b.alerts_received[ALERTS - 1], ALERTS);
+	/* "2, 52, 1, 51" */
+	keys = n - 1 - 4;
+	ck_assert_uint_eq(packed[keys], 2);
+	packed[keys] = 1;
+	foreign(n);
+	packed[keys] = 0;
+	foreign(n);
+	packed[keys] = 3;
+	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
+	ck_assert_uint_eq(b.key_id[1], 3);
+	ck_assert_uint_eq(b.key_issued[1], 52);
+	packed[HEAD_LEN - 1]--;
+	foreign(n - 1);
+}
+END_TEST
 
 /* A build that knows more reasons, or counts more besides, is read. */
 START_TEST(test_unpack_reads_a_newer_build)
@@ -344,10 +512,16 @@ int main(void)
 	tcase_add_test(counting, test_age_buckets);
 	tcase_add_test(counting, test_time_buckets);
 	tcase_add_test(counting, test_issuers);
+	tcase_add_test(counting, test_keys);
+	tcase_add_test(counting, test_alerts);
 	tcase_add_test(counting, test_sum);
 	suite_add_tcase(suite, counting);
 	tcase_add_checked_fixture(packing, setup, NULL);
 	tcase_add_test(packing, test_pack_and_unpack);
+	tcase_add_test(packing, test_pack_of_the_greatest_fits);
+	tcase_add_test(packing, test_pack_keeps_the_newest_keys);
+	tcase_add_test(packing, test_pack_cuts_what_is_zero);
+	tcase_add_test(packing, test_unpack_of_alerts_and_keys);
 	tcase_add_test(packing, test_pack_keeps_the_top_issuers);
 	tcase_add_test(packing, test_unpack_refuses_foreign_bytes);
 	tcase_add_test(packing, test_unpack_reads_a_newer_build);

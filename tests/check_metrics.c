@@ -216,6 +216,74 @@ START_TEST(test_counters_arrive)
 }
 END_TEST
 
+/* Alerts stand both ways under the standard's names, the others as one. */
+START_TEST(test_alerts_arrive)
+{
+	count_by(&counters.alerts_sent[alerts_slot(112)], 3);
+	count_by(&counters.alerts_received[alerts_slot(48)], 4);
+	count_by(&counters.alerts_received[alerts_slot(199)], 5);
+	render_counters(0);
+	read_page();
+	is("stekd_alerts_total{direction=\"sent\",alert=\"unrecognized_name\"}",
+	   3);
+	is("stekd_alerts_total{direction=\"received\",alert=\"unknown_ca\"}",
+	   4);
+	is("stekd_alerts_total{direction=\"received\",alert=\"other\"}", 5);
+	is("stekd_alerts_total{direction=\"sent\",alert=\"close_notify\"}",
+	   0);
+}
+END_TEST
+
+/* Every key of the ring has its series, and no other key has. */
+START_TEST(test_tickets_by_key)
+{
+	const struct stek_rotate request = { .force = true, .who = "test" };
+	struct stek_ring_info ring;
+	struct stek_change change;
+	char series[96];
+	size_t i, n;
+
+	admin_farm_start(&farm);
+	render();
+	n = read_page();
+	stek_farm_ring(farm.node.farm, &ring);
+	ck_assert_uint_ge(ring.n_keys, 3);
+	for (i = 0; i < ring.n_keys; i++) {
+		snprintf(series, sizeof(series),
+			 "stekd_key_tickets_issued_total{key=\"%08x\"}",
+			 counters_key_id(ring.keys[i].id));
+		is(series, 0);
+	}
+	ck_assert_int_eq(stek_farm_rotate(farm.node.farm, &request, &change),
+			 0);
+	stek_change_clear(&change);
+	render();
+	ck_assert_uint_eq(read_page(), n + 1);
+}
+END_TEST
+
+/* Each state's next event is that of its first key. */
+START_TEST(test_next_events)
+{
+	struct stek_ring_info ring;
+	size_t i;
+
+	admin_farm_start(&farm);
+	stek_farm_ring(farm.node.farm, &ring);
+	render();
+	for (i = 0; ring.keys[i].state != STEK_PENDING; i++)
+		ck_assert_uint_lt(i, ring.n_keys);
+	is("stekd_key_next_event_timestamp_seconds{state=\"pending\"}",
+	   (double)ring.keys[i].activate_at_ms / 1e3);
+	is("stekd_key_next_event_timestamp_seconds{state=\"active\"}",
+	   (double)ring.keys[i].activate_at_ms / 1e3);
+	is("stekd_key_next_event_timestamp_seconds{state=\"retired\"}", 0);
+	is("stekd_key_next_event_timestamp_seconds{state=\"revoked\"}", 0);
+	is("stekd_store_state{store=\"1\",state=\"ok\"}", 1);
+	is("stekd_store_state{store=\"1\",state=\"unavailable\"}", 0);
+}
+END_TEST
+
 /* Buckets are cumulative and end in the count. */
 START_TEST(test_histograms_are_cumulative)
 {
@@ -289,6 +357,9 @@ int main(void)
 	tcase_add_test(tcase, test_page_is_valid);
 	tcase_add_test(tcase, test_page_shows_ring);
 	tcase_add_test(tcase, test_counters_arrive);
+	tcase_add_test(tcase, test_alerts_arrive);
+	tcase_add_test(tcase, test_tickets_by_key);
+	tcase_add_test(tcase, test_next_events);
 	tcase_add_test(tcase, test_histograms_are_cumulative);
 	tcase_add_test(tcase, test_issuers_are_bounded);
 	tcase_add_test(tcase, test_page_names_no_key);

@@ -67,4 +67,13 @@ static inline ssize_t until_end(int fd)
 	return n < 0 ? -1 : sum;
 }
 
+static inline uint64_t alerts_in(const counter *alerts)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < ALERTS; i++)
+		sum += alerts[i];
+	return sum;
+}
+
 #endif
