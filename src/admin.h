@@ -16,6 +16,13 @@ int admin_open(struct admin **out, struct node *node, char *why,
 	       size_t why_len);
 int admin_serve(struct admin *admin, char *why, size_t why_len);
 
+/*
+ * A client of a host with `backend: admin`; `fd` begins with a struct
+ * admin_peer and is taken over in every case. 0, or -1: it is not served. Any
+ * thread, between admin_serve() and admin_stop().
+ */
+int admin_take(struct admin *admin, int fd);
+
 /* In any state; NULL is legal. */
 void admin_stop(struct admin *admin);
 

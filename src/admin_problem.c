@@ -29,6 +29,12 @@ static const struct {
 				     "The Host is another one" },
 	[PROBLEM_FORBIDDEN_ORIGIN] = { 403, "forbidden-origin",
 				       "The request comes from another site" },
+	[PROBLEM_FORBIDDEN_CERTIFICATE] = { 403, "forbidden-certificate",
+					    "The certificate is no longer "
+					    "taken" },
+	[PROBLEM_FORBIDDEN_ROLE] = { 403, "forbidden-role",
+				     "The certificate's role does not allow "
+				     "this" },
 	[PROBLEM_NOT_FOUND] = { 404, "not-found",
 				"There is nothing at this path" },
 	[PROBLEM_NO_SUCH_KEY] = { 404, "no-such-key",

@@ -8,14 +8,17 @@
 #include <string.h>
 #include <strings.h>
 
+#include "admin_peer.h"
 #include "admin_route.h"
 #include "asset.h"
+#include "log.h"
 #include "metrics.h"
 
 struct route {
 	const char *path;
 	bool change;	/* POST; otherwise GET and HEAD */
 	bool open;	/* also on the tokenless listener */
+	enum admin_role needs;	/* of a client certificate */
 	void (*run)(struct node *node, const struct admin_call *call,
 		    struct admin_answer *answer);
 	bool (*body)(json_t *body, struct admin_call *call,
@@ -78,27 +81,31 @@ static void run_readyz(struct node *node, const struct admin_call *call,
 }
 
 static const struct route routes[] = {
-	{ "/healthz", false, true, run_healthz, NULL },
-	{ "/metrics", false, true, run_metrics, NULL },
-	{ "/readyz", false, true, run_readyz, NULL },
-	{ "/v1/audit", false, false, admin_audit_show, NULL },
-	{ "/v1/deny", false, false, admin_deny_show, NULL },
-	{ "/v1/deny", true, false, admin_deny_change, admin_body_deny },
-	{ "/v1/farm-key", false, false, admin_farm_key_show, NULL },
-	{ "/v1/farm-key/reload", true, false, admin_farm_key_reload,
-	  admin_body_empty },
-	{ "/v1/keys", false, false, admin_show_keys, NULL },
-	{ "/v1/nodes", false, false, admin_show_nodes, NULL },
-	{ "/v1/reload", true, false, admin_reload, admin_body_empty },
-	{ "/v1/revoke", true, false, admin_change_revoke, admin_body_revoke },
-	{ "/v1/rotate", true, false, admin_change_rotate, admin_body_rotate },
-	{ "/v1/stats", false, false, admin_show_stats, NULL },
-	{ "/v1/status", false, false, admin_show_status, NULL },
+	{ "/healthz", false, true, ROLE_READ, run_healthz, NULL },
+	{ "/metrics", false, true, ROLE_READ, run_metrics, NULL },
+	{ "/readyz", false, true, ROLE_READ, run_readyz, NULL },
+	{ "/v1/audit", false, false, ROLE_READ, admin_audit_show, NULL },
+	{ "/v1/deny", false, false, ROLE_READ, admin_deny_show, NULL },
+	{ "/v1/deny", true, false, ROLE_REVOKE,
+	  admin_deny_change, admin_body_deny },
+	{ "/v1/farm-key", false, false, ROLE_READ, admin_farm_key_show, NULL },
+	{ "/v1/farm-key/reload", true, false, ROLE_REVOKE,
+	  admin_farm_key_reload, admin_body_empty },
+	{ "/v1/keys", false, false, ROLE_READ, admin_show_keys, NULL },
+	{ "/v1/nodes", false, false, ROLE_READ, admin_show_nodes, NULL },
+	{ "/v1/reload", true, false, ROLE_REVOKE,
+	  admin_reload, admin_body_empty },
+	{ "/v1/revoke", true, false, ROLE_REVOKE,
+	  admin_change_revoke, admin_body_revoke },
+	{ "/v1/rotate", true, false, ROLE_ROTATE,
+	  admin_change_rotate, admin_body_rotate },
+	{ "/v1/stats", false, false, ROLE_READ, admin_show_stats, NULL },
+	{ "/v1/status", false, false, ROLE_READ, admin_show_status, NULL },
 };
 
 /* Every file of the dashboard; its path is in the call. */
 static const struct route file_route = {
-	"this", false, false, admin_asset_show, NULL,
+	"this", false, false, ROLE_READ, admin_asset_show, NULL,
 };
 
 static bool takes(const struct route *route, const char *method)
@@ -162,12 +169,33 @@ static bool type_good(const struct route *route, const char *type,
 	return false;
 }
 
+static bool role_good(const struct route *route,
+		      const struct admin_grant *grant,
+		      struct admin_answer *answer)
+{
+	if (grant == NULL || grant->role >= route->needs)
+		return true;
+	log_event(LOG_WARN, "request refused", "who", LOG_STR, grant->who,
+		  "from", LOG_STR, grant->from, "path", LOG_STR, route->path,
+		  "role", LOG_STR, role_name(grant->role), "needs", LOG_STR,
+		  role_name(route->needs), NULL);
+	admin_problem_of(answer, PROBLEM_FORBIDDEN_ROLE,
+			 json_pack("{s:s, s:s}", "role",
+				   role_name(grant->role), "needs",
+				   role_name(route->needs)),
+			 "%s needs the role %s, and this certificate has %s",
+			 route->path, role_name(route->needs),
+			 role_name(grant->role));
+	return false;
+}
+
 bool admin_parse_head(const struct admin_request *request,
 		      struct admin_answer *answer)
 {
 	const struct route *route = find(request, answer);
 
 	return route != NULL && method_good(route, request->method, answer) &&
+	       role_good(route, request->grant, answer) &&
 	       type_good(route, request->content_type, answer);
 }
 

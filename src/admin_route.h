@@ -19,6 +19,8 @@
 #define ADMIN_BODY_MAX (16 * 1024)
 #define ADMIN_KEYS_MAX 64	/* ids in one revoke request */
 
+struct admin_grant;
+
 struct admin_request {
 	const char *method, *path;
 	const char *content_type;	/* NULL: none given */
@@ -30,6 +32,9 @@ struct admin_request {
 	const char *limit, *verify;	/* of the query, or NULL */
 	const char *accept_encoding, *if_none_match;	/* or NULL */
 	bool open_only;		/* the tokenless listener */
+	const struct admin_grant *grant;	/* of a client certificate; NULL:
+						   may do all, by socket or
+						   token */
 };
 
 struct admin_answer {

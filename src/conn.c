@@ -383,6 +383,11 @@ void conn_open(struct worker *worker, struct generation *generation, int fd,
 
 void conn_drain(struct conn *conn)
 {
+	/* The endpoint answers what it was asked, and then ends. */
+	if (conn->state == CONN_RELAY && conn->host->backend == BACKEND_ADMIN) {
+		relay_drain(conn);
+		return;
+	}
 	if (conn->state != CONN_PAGE || conn->text.len || conn->out.len)
 		return;
 	tls_close_notify(conn->tls);

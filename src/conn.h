@@ -16,6 +16,7 @@
 
 #include <stek_wolfssl.h>
 
+#include "backend.h"
 #include "generation.h"
 #include "proxy.h"
 #include "quota.h"
@@ -133,9 +134,14 @@ void conn_note_answer(struct conn *conn);	/* reading failed */
 /* conn_page.c */
 bool conn_step_page(struct conn *conn);
 
+/* conn_admin.c: as backend_connect(), to the admin endpoint. */
+enum backend_result conn_admin_connect(struct conn *conn, int *fd);
+
 /* conn_relay.c */
+/* `address` NULL: to the admin endpoint of this process. */
 void relay_start(struct conn *conn, const struct tls_facts *facts,
 		 const struct settings_address *address);
+void relay_drain(struct conn *conn);	/* no more of the client's requests */
 bool conn_step_relay(struct conn *conn);
 bool relay_wants_client(const struct conn *conn);
 bool relay_client_ended(const struct conn *conn);	/* by close_notify */

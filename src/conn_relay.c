@@ -21,7 +21,7 @@
 
 struct relay {
 	int fd;			/* -1: closed */
-	const struct settings_address *address;
+	const struct settings_address *address;	/* NULL: the admin's */
 	uv_poll_t poll;
 	bool polled;		/* the handle is open */
 	int interest;
@@ -32,6 +32,13 @@ struct relay {
 	bool down_eof;		/* the backend's FIN was read */
 };
 
+static const char *name_of(const struct relay *relay)
+{
+	if (!relay)
+		return "";
+	return relay->address ? relay->address->text : "admin";
+}
+
 static void backend_fails(struct conn *conn, int error)
 {
 	struct worker *worker = conn->worker;
@@ -39,8 +46,7 @@ static void backend_fails(struct conn *conn, int error)
 	count(&worker->counters.backend_errors);
 	if (worker_may_log(worker))
 		log_event(LOG_WARN, "backend failed", "backend", LOG_STR,
-			  conn->relay ? conn->relay->address->text : "",
-			  "detail", LOG_STR,
+			  name_of(conn->relay), "detail", LOG_STR,
 			  strerror(error), NULL);
 }
 
@@ -309,8 +315,9 @@ static int open_relay(struct conn *conn, const struct tls_facts *facts,
 static enum backend_result connect_within_quota(struct conn *conn)
 {
 	struct relay *relay = conn->relay;
-	enum backend_result result = backend_connect(relay->address,
-						     &relay->fd);
+	enum backend_result result = relay->address ?
+		backend_connect(relay->address, &relay->fd) :
+		conn_admin_connect(conn, &relay->fd);
 
 	if (result == BACKEND_ERROR ||
 	    quota_may_use(conn->worker->node->quota, relay->fd))
@@ -345,6 +352,12 @@ void relay_start(struct conn *conn, const struct tls_facts *facts,
 	conn->handles++;
 	if (result == BACKEND_READY)
 		connected(conn);
+}
+
+void relay_drain(struct conn *conn)
+{
+	conn->relay->up_eof = true;
+	conn_run(conn);
 }
 
 void relay_stop(struct conn *conn)

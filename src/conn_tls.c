@@ -121,6 +121,19 @@ static bool turns_away(const struct conn *conn, const struct gate_hello *hello)
 		!tls_can_ask(conn->generation->hosts, hello);
 }
 
+/*
+ * Without it two connections can be made to share their secrets (RFC 7627 s1),
+ * and a certificate shown on one to count on the other.
+ */
+static bool lacks_master_secret(const struct conn *conn,
+				const struct gate_hello *hello)
+{
+	bool tls13 = hello->offers_tls13 && conn->generation->settings->tls13;
+
+	return conn->host->backend == BACKEND_ADMIN && !tls13 &&
+		!hello->has_ems;
+}
+
 static uint8_t no_certificate_alert(const struct conn *conn,
 				    const struct gate_hello *hello)
 {
@@ -159,6 +172,10 @@ static bool begin(struct conn *conn, const struct gate_hello *hello)
 		return refuse(conn, FAIL_CERT_NONE,
 			      no_certificate_alert(conn, hello),
 			      "it cannot be asked after the handshake");
+	if (lacks_master_secret(conn, hello))
+		return refuse(conn, FAIL_MASTER_SECRET,
+			      ALERT_HANDSHAKE_FAILURE, "the admin host needs "
+			      "extended_master_secret");
 	if (!tls_shares_group(conn->generation->hosts, hello))
 		return refuse(conn, FAIL_GROUP, ALERT_HANDSHAKE_FAILURE,
 			      "no group is shared");
@@ -223,7 +240,7 @@ static bool admit(struct conn *conn)
 	tls_facts(conn->tls, &facts);
 	conn->active_ms = uv_now(&conn->worker->loop);
 	backend = settings_backend(conn->host, facts.alpn);
-	if (backend) {
+	if (backend || conn->host->backend == BACKEND_ADMIN) {
 		relay_start(conn, &facts, backend);
 		return true;
 	}

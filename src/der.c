@@ -4,19 +4,11 @@
  * bounded cursor. tls_client.c calls it for what clients and the operator's
  * files bring.
  */
-#include "der.h"
+#include "der_private.h"
 
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
-
-enum {
-	INTEGER = 0x02,
-	UTC_TIME = 0x17,
-	GENERALIZED_TIME = 0x18,
-	SEQUENCE = 0x30,
-	EXPLICIT_0 = 0xa0,		/* [0] EXPLICIT, of a certificate */
-};
 
 /* A definite length in its shortest form, X.690 s10.1. */
 static size_t take_length(struct cursor *c)
@@ -33,21 +25,31 @@ static size_t take_length(struct cursor *c)
 	return len;
 }
 
-/* The content of the next element, which must have this tag. */
-static struct cursor take(struct cursor *c, uint8_t tag)
+struct cursor der__take_any(struct cursor *c, uint8_t *tag)
 {
 	struct cursor inner = { .failed = true };
 	const uint8_t *at;
 	size_t len;
 
-	if (cursor_u8(c) != tag)
-		cursor_fail(c);
+	*tag = cursor_u8(c);
 	len = take_length(c);
 	at = cursor_take(c, len);
 	return at ? cursor_over(at, len) : inner;
 }
 
-static bool next_is(const struct cursor *c, uint8_t tag)
+struct cursor der__take(struct cursor *c, uint8_t tag)
+{
+	uint8_t found;
+	struct cursor inner = der__take_any(c, &found);
+
+	if (found == tag)
+		return inner;
+	cursor_fail(c);
+	cursor_fail(&inner);
+	return inner;
+}
+
+bool der__next_is(const struct cursor *c, uint8_t tag)
 {
 	return !c->failed && c->left > 0 && *c->at == tag;
 }
@@ -57,7 +59,7 @@ static struct der_span take_whole(struct cursor *c, uint8_t tag)
 {
 	struct der_span span = { .at = c->at };
 
-	take(c, tag);
+	der__take(c, tag);
 	if (!c->failed)
 		span.len = (size_t)(c->at - span.at);
 	return span;
@@ -80,8 +82,9 @@ static int two_digits(struct cursor *c)
 /* Both forms as RFC 5280 s4.1.2.5 has them: seconds, and Z. */
 static int64_t take_time(struct cursor *c)
 {
-	bool utc = next_is(c, UTC_TIME);
-	struct cursor text = take(c, utc ? UTC_TIME : GENERALIZED_TIME);
+	bool utc = der__next_is(c, DER_UTC_TIME);
+	struct cursor text = der__take(c, utc ? DER_UTC_TIME
+					      : DER_GENERALIZED_TIME);
 	struct tm tm = { 0 };
 	int year = two_digits(&text);
 
@@ -98,46 +101,55 @@ static int64_t take_time(struct cursor *c)
 	return c->failed ? 0 : timegm(&tm);
 }
 
-int der_certificate(struct der_certificate *out, const uint8_t *der,
-		    size_t len)
+int der__certificate(struct der_certificate *out, struct cursor *rest,
+		     const uint8_t *der, size_t len)
 {
 	struct cursor all = cursor_over(der, len);
-	struct cursor certificate = take(&all, SEQUENCE);
-	struct cursor body = take(&certificate, SEQUENCE);
+	struct cursor certificate = der__take(&all, DER_SEQUENCE);
+	struct cursor body = der__take(&certificate, DER_SEQUENCE);
 	struct cursor serial, validity;
 
 	memset(out, 0, sizeof(*out));
-	if (next_is(&body, EXPLICIT_0))
-		take(&body, EXPLICIT_0);
-	serial = take(&body, INTEGER);
+	if (der__next_is(&body, DER_EXPLICIT_0))
+		der__take(&body, DER_EXPLICIT_0);
+	serial = der__take(&body, DER_INTEGER);
 	out->serial = span_of(&serial);
-	take(&body, SEQUENCE);		/* the signature's algorithm */
-	out->issuer = take_whole(&body, SEQUENCE);
-	validity = take(&body, SEQUENCE);
+	der__take(&body, DER_SEQUENCE);		/* the signature's algorithm */
+	out->issuer = take_whole(&body, DER_SEQUENCE);
+	validity = der__take(&body, DER_SEQUENCE);
 	out->not_before_s = take_time(&validity);
 	out->not_after_s = take_time(&validity);
 	cursor_close(&body, &validity);
-	out->subject = take_whole(&body, SEQUENCE);
+	out->subject = take_whole(&body, DER_SEQUENCE);
+	*rest = body;
 	return body.failed || !cursor_done(&all) ? -1 : 0;
+}
+
+int der_certificate(struct der_certificate *out, const uint8_t *der,
+		    size_t len)
+{
+	struct cursor rest;
+
+	return der__certificate(out, &rest, der, len);
 }
 
 int der_list(struct der_list *out, const uint8_t *der, size_t len)
 {
 	struct cursor all = cursor_over(der, len);
-	struct cursor list = take(&all, SEQUENCE);
-	struct cursor body = take(&list, SEQUENCE);
+	struct cursor list = der__take(&all, DER_SEQUENCE);
+	struct cursor body = der__take(&list, DER_SEQUENCE);
 
 	memset(out, 0, sizeof(*out));
-	if (next_is(&body, INTEGER))
-		take(&body, INTEGER);	/* version */
-	take(&body, SEQUENCE);		/* the signature's algorithm */
-	out->issuer = take_whole(&body, SEQUENCE);
+	if (der__next_is(&body, DER_INTEGER))
+		der__take(&body, DER_INTEGER);	/* version */
+	der__take(&body, DER_SEQUENCE);		/* the signature's algorithm */
+	out->issuer = take_whole(&body, DER_SEQUENCE);
 	take_time(&body);		/* thisUpdate */
 	out->next_update_s = INT64_MAX;
-	if (next_is(&body, UTC_TIME) || next_is(&body, GENERALIZED_TIME))
+	if (der__next_is(&body, DER_UTC_TIME) || der__next_is(&body, DER_GENERALIZED_TIME))
 		out->next_update_s = take_time(&body);
-	if (next_is(&body, SEQUENCE))
-		out->entries = take(&body, SEQUENCE);
+	if (der__next_is(&body, DER_SEQUENCE))
+		out->entries = der__take(&body, DER_SEQUENCE);
 	return body.failed || !cursor_done(&all) ? -1 : 0;
 }
 
@@ -147,8 +159,8 @@ int der_list_next(struct der_list *list, struct der_span *serial)
 
 	if (cursor_done(&list->entries))
 		return 0;
-	entry = take(&list->entries, SEQUENCE);
-	number = take(&entry, INTEGER);
+	entry = der__take(&list->entries, DER_SEQUENCE);
+	number = der__take(&entry, DER_INTEGER);
 	if (list->entries.failed || entry.failed)
 		return -1;
 	*serial = span_of(&number);

@@ -24,6 +24,14 @@ struct der_certificate {
 int der_certificate(struct der_certificate *out, const uint8_t *der,
 		    size_t len);
 
+/*
+ * The names of a certificate that can be given a role: "dns:", "email:" and
+ * "uri:" of its subjectAltName (RFC 5280 s4.2.1.6) and "cn:" of its subject,
+ * each ended by a zero and the last by two. What is not printable ASCII, or
+ * does not fit any more, is left out. -1 when it is not one certificate.
+ */
+int der_names(char *out, size_t cap, const uint8_t *der, size_t len);
+
 struct der_list {
 	struct der_span issuer;
 	int64_t next_update_s;		/* INT64_MAX: it names none */

@@ -14,6 +14,7 @@
 
 struct deny;
 struct worker;
+struct admin;
 struct generation;
 struct activation;
 struct node_names;
@@ -35,6 +36,7 @@ struct node {
 	_Atomic uint64_t reloads_good, reloads_failed;
 	_Atomic int64_t reloaded_at_ms;	/* farm time; 0: never */
 	struct deny *deny;		/* deny.h: certificates refused here */
+	struct admin *admin;		/* admin.h; of the hosts that lead there */
 	struct worker **workers;	/* worker.h; n_workers 0: key keeper */
 	size_t n_workers;
 	int64_t started_at_ms;		/* farm time */

@@ -226,6 +226,7 @@ static void read_host(struct reading *r, uint32_t index)
 	settings_backend_read(host, from, r->doc, index, &r->faults);
 	read_certificate(r, from, host, index);
 	settings_client_read(host, from, r->doc, index, r->dir, &r->faults);
+	settings_role_read(host, from, r->doc, index, &r->faults);
 	if (host->client_auth == CLIENT_AFTER_HANDSHAKE && !r->out->tls13)
 		fault(&r->faults,
 		      doc_line(r->doc, "hosts[%u].client_auth", index),
@@ -426,6 +427,7 @@ static void host_free(struct settings_host *host)
 	free(host->certificate);
 	free(host->key);
 	settings_client_clear(host);
+	settings_role_clear(host);
 }
 
 void settings_free(struct settings *settings)

@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "proxy.h"
+#include "role.h"
 #include "subnet.h"
 
 struct settings_address {
@@ -32,7 +33,7 @@ struct settings_listen {
 	size_t n_proxy_from;
 };
 
-enum backend_kind { BACKEND_BUILTIN, BACKEND_SOCKET };
+enum backend_kind { BACKEND_BUILTIN, BACKEND_SOCKET, BACKEND_ADMIN };
 
 enum client_auth {
 	CLIENT_NONE,		/* no certificate is asked for */
@@ -69,6 +70,8 @@ struct settings_host {
 	enum client_decline client_decline;	/* after-handshake: who shows
 						   none, or cannot be asked */
 	uint32_t client_reauth_s;	/* asks again as often; 0: never */
+	struct role_entry *roles;	/* BACKEND_ADMIN: who may do what there */
+	size_t n_roles;
 };
 
 struct settings_store {
@@ -136,7 +139,13 @@ void settings_free(struct settings *settings);
 const struct settings_host *settings_host(const struct settings *settings,
 					  const char *name);
 
-/* Where a connection with this ALPN ("": none) goes; NULL: the built-in page. */
+/* True if the name, in lower case, is one of this very host's. */
+bool settings_host_has(const struct settings_host *host, const char *name);
+
+/*
+ * Where a connection with this ALPN ("": none) goes; NULL: the built-in page,
+ * or the admin endpoint.
+ */
 const struct settings_address *
 settings_backend(const struct settings_host *host, const char *alpn);
 

@@ -64,9 +64,9 @@ static void read_one(struct reading *r, uint32_t i)
 			fault(r->faults, line, "found '%.64s' a second time "
 			      "in backends, expected it once", in->alpn);
 	check_backend(&at, in->backend, &kind, &out->address);
-	if (kind == BACKEND_BUILTIN)
-		fault(r->faults, at.line, "found builtin in backends, expected "
-		      "a tcp: or unix: one");
+	if (kind != BACKEND_SOCKET)
+		fault(r->faults, at.line, "found %s in backends, expected a "
+		      "tcp: or unix: one", in->backend);
 	out->alpn = strdup(in->alpn);
 	if (out->alpn == NULL)
 		fault(r->faults, 0, "out of memory");
@@ -108,12 +108,17 @@ static void read_alpn(struct reading *r)
 		fault(r->faults, 0, "out of memory");
 }
 
-/* The built-in page speaks HTTP/1.1 and nothing else, and reads no header. */
-static void check_builtin(struct reading *r)
+/*
+ * The built-in page and the admin endpoint speak HTTP/1.1 and nothing else, and
+ * read no header.
+ */
+static void check_own(struct reading *r)
 {
+	bool admin = r->out->backend == BACKEND_ADMIN;
+	const char *name = admin ? "admin" : "builtin";
 	size_t i;
 
-	if (r->out->backend != BACKEND_BUILTIN)
+	if (r->out->backend == BACKEND_SOCKET)
 		return;
 	for (i = 0; i < r->out->n_alpn; i++)
 		if (strcmp(r->out->alpn[i], "http/1.1") != 0 &&
@@ -122,12 +127,32 @@ static void check_builtin(struct reading *r)
 			      doc_line(r->doc, "hosts[%u].alpn[%zu]", r->index,
 				       i),
 			      "found '%s' for alpn, expected http/1.1: the "
-			      "builtin backend speaks no other",
-			      r->out->alpn[i]);
+			      "%s backend speaks no other",
+			      r->out->alpn[i], name);
 	if (r->out->send_proxy != PROXY_FORM_NONE && r->out->n_by_alpn == 0)
 		fault(r->faults, line_of(r, "send_proxy"),
-		      "found send_proxy with the builtin backend, expected a "
-		      "tcp: or unix: one");
+		      "found send_proxy with the %s backend, expected a "
+		      "tcp: or unix: one", name);
+	if (admin && r->in->backends_count > 0)
+		fault(r->faults, line_of(r, "backends"),
+		      "found backends with the admin backend, expected none: "
+		      "all of the host's connections are the admin's");
+}
+
+/* What a browser is to speak there must be said, or it may try another. */
+static void offer_http(struct reading *r)
+{
+	struct settings_host *out = r->out;
+
+	if (out->backend != BACKEND_ADMIN || r->in->alpn_count > 0)
+		return;
+	out->alpn = calloc(1, sizeof(char *));
+	if (out->alpn != NULL)
+		out->alpn[0] = strdup("http/1.1");
+	if (out->alpn == NULL || out->alpn[0] == NULL)
+		fault(r->faults, 0, "out of memory");
+	else
+		out->n_alpn = 1;
 }
 
 void settings_backend_read(struct settings_host *out,
@@ -142,7 +167,8 @@ void settings_backend_read(struct settings_host *out,
 		      &out->backend, &out->backend_address);
 	read_alpn(&r);
 	read_by_alpn(&r);
-	check_builtin(&r);
+	check_own(&r);
+	offer_http(&r);
 }
 
 void settings_backend_clear(struct settings_host *host)

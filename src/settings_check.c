@@ -122,13 +122,18 @@ bool check_backend(const struct place *at, const char *text,
 		*kind = BACKEND_BUILTIN;
 		return true;
 	}
+	if (strcmp(text, "admin") == 0) {
+		*kind = BACKEND_ADMIN;
+		return true;
+	}
 	if ((strncmp(text, "tcp:", 4) == 0 && parse_address(text + 4, out)) ||
 	    (strncmp(text, "unix:", 5) == 0 && unix_address(text + 5, out))) {
 		snprintf(out->text, sizeof(out->text), "%s", text);
 		return true;
 	}
 	return bad(at, text,
-		   "builtin, tcp:IPV4:PORT, tcp:[IPV6]:PORT or unix:/PATH");
+		   "builtin, admin, tcp:IPV4:PORT, tcp:[IPV6]:PORT or "
+		   "unix:/PATH");
 }
 
 bool check_name(const struct place *at, const char *text)

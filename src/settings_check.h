@@ -22,7 +22,7 @@ bool check_address(const struct place *at, const char *text,
 bool check_loopback(const struct place *at,
 		    const struct settings_address *address);
 
-/* tcp:HOST:PORT, unix:/PATH or builtin. */
+/* tcp:HOST:PORT, unix:/PATH, builtin or admin. */
 bool check_backend(const struct place *at, const char *text,
 		   enum backend_kind *kind, struct settings_address *out);
 

@@ -167,6 +167,26 @@ static const cyaml_schema_value_t backend_schema = {
 			    backend_fields),
 };
 
+static const cyaml_strval_t roles[] = {
+	{ "read", ROLE_READ },
+	{ "rotate", ROLE_ROTATE },
+	{ "revoke", ROLE_REVOKE },
+};
+
+static const cyaml_schema_field_t role_fields[] = {
+	CYAML_FIELD_STRING_PTR("certificate", CYAML_FLAG_POINTER,
+			       struct file_role, certificate, 1, 255),
+	CYAML_FIELD_ENUM("role", CYAML_FLAG_STRICT, struct file_role, role,
+			 roles, CYAML_ARRAY_LEN(roles)),
+	CYAML_FIELD_STRING_PTR("name", TEXT_OPTIONAL, struct file_role, name,
+			       1, ROLE_NAME_MAX),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t role_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_role, role_fields),
+};
+
 static const cyaml_schema_field_t host_fields[] = {
 	CYAML_FIELD_SEQUENCE("names", CYAML_FLAG_POINTER, struct file_host,
 			     names, &name_schema, 1, ENTRIES_MAX),
@@ -201,6 +221,8 @@ static const cyaml_schema_field_t host_fields[] = {
 	CYAML_FIELD_ENUM("send_proxy", CYAML_FLAG_STRICT | OPTIONAL,
 			 struct file_host, send_proxy, proxy_forms,
 			 CYAML_ARRAY_LEN(proxy_forms)),
+	CYAML_FIELD_SEQUENCE("roles", TEXT_OPTIONAL, struct file_host, roles,
+			     &role_schema, 1, ENTRIES_MAX),
 	CYAML_FIELD_END
 };
 

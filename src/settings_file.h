@@ -47,6 +47,11 @@ struct file_backend {
 	char *alpn, *backend;
 };
 
+struct file_role {
+	char *certificate, *name;
+	enum admin_role role;
+};
+
 struct file_host {
 	char **names;
 	uint32_t names_count;
@@ -64,6 +69,8 @@ struct file_host {
 	enum proxy_form send_proxy;
 	enum client_decline client_decline;
 	uint32_t client_reauth_s;
+	struct file_role *roles;
+	uint32_t roles_count;
 };
 
 struct file_limits {
@@ -136,6 +143,12 @@ void settings_client_read(struct settings_host *out,
 char *settings_deny_read(const char *path, struct doc *doc, const char *dir,
 			 struct faults *faults);
 void settings_client_clear(struct settings_host *host);
+
+/* settings_role.c: of the host hosts[index], once the rest of it is read. */
+void settings_role_read(struct settings_host *out, const struct file_host *in,
+			struct doc *doc, uint32_t index,
+			struct faults *faults);
+void settings_role_clear(struct settings_host *host);
 
 /* settings_listen.c */
 void settings_listen_read(struct settings *out, const struct file *in,

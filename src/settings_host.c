@@ -8,20 +8,37 @@
 
 #include "settings.h"
 
+static bool has_name(const struct settings_host *host, const char *name,
+		     bool wildcard)
+{
+	size_t i;
+
+	for (i = 0; i < host->n_names; i++)
+		if ((host->names[i][0] == '*') == wildcard &&
+		    strcmp(host->names[i] + wildcard, name) == 0)
+			return true;
+	return false;
+}
+
 static const struct settings_host *
 host_named(const struct settings *settings, const char *name, bool wildcard)
 {
-	size_t i, j;
+	size_t i;
 
-	for (i = 0; i < settings->n_hosts; i++) {
-		const struct settings_host *host = &settings->hosts[i];
-
-		for (j = 0; j < host->n_names; j++)
-			if ((host->names[j][0] == '*') == wildcard &&
-			    strcmp(host->names[j] + wildcard, name) == 0)
-				return host;
-	}
+	for (i = 0; i < settings->n_hosts; i++)
+		if (has_name(&settings->hosts[i], name, wildcard))
+			return &settings->hosts[i];
 	return NULL;
+}
+
+bool settings_host_has(const struct settings_host *host, const char *name)
+{
+	const char *dot = strchr(name, '.');
+
+	if (name[0] == '\0' || name[0] == '*')
+		return false;
+	return has_name(host, name, false) ||
+		(dot != NULL && dot != name && has_name(host, dot, true));
 }
 
 const struct settings_host *settings_host(const struct settings *settings,

@@ -349,6 +349,7 @@ static int bind_all(struct node *node, struct admin **admin, char *why,
 	    make_workers(node, why, why_len) != 0 ||
 	    admin_open(admin, node, why, why_len) != 0)
 		return -1;
+	node->admin = *admin;
 	return activation_check(node->activation, why, why_len);
 }
 
@@ -379,8 +380,9 @@ static int run(struct node *node)
 		snprintf(why, sizeof(why), "cannot start the sync thread");
 		goto out;
 	}
-	if (start_workers(node, &running, why, sizeof(why)) != 0 ||
-	    admin_serve(admin, why, sizeof(why)) != 0)
+	/* The workers hand connections to the endpoint. */
+	if (admin_serve(admin, why, sizeof(why)) != 0 ||
+	    start_workers(node, &running, why, sizeof(why)) != 0)
 		goto out;
 	log_event(LOG_INFO, "ready to serve", "farm", LOG_STR,
 		  node->fixed->farm, "workers", LOG_INT,

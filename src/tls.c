@@ -243,6 +243,7 @@ void tls_free(struct tls *tls)
 		return;
 	wolfSSL_free(tls->ssl);
 	buf_free(&tls->kept);
+	free(tls->client.names);
 	free(tls);
 }
 

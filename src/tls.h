@@ -55,6 +55,18 @@ bool tls_can_ask(const struct tls_hosts *hosts,
  */
 void tls_hosts_deny(struct tls_hosts *hosts, struct deny *deny);
 
+/*
+ * Whether the owner of a certificate that was verified before, by a host of
+ * this mark, may go on: the host of the same name still asks for the same
+ * certificates, and this one is in its time, neither revoked nor denied. Any
+ * thread.
+ */
+struct stek_identity;
+bool tls_hosts_take_still(const struct tls_hosts *hosts,
+			  const struct settings_host *host,
+			  const struct stek_identity *identity, uint64_t mark,
+			  int64_t now_ms);
+
 /* After the last connection ended and before stek_farm_close(). */
 void tls_hosts_free(struct tls_hosts *hosts);
 
@@ -143,6 +155,16 @@ struct tls_facts {
 };
 
 void tls_facts(const struct tls *tls, struct tls_facts *out);
+
+/*
+ * The names in the client's certificate as der_names() writes them, at a host
+ * with roles; none when the session was resumed.
+ */
+#define TLS_NAMES_MAX 1024
+void tls_client_names(const struct tls *tls, char out[TLS_NAMES_MAX]);
+
+/* What the host demands of certificates, for tls_hosts_take_still(). */
+uint64_t tls_client_mark(const struct tls *tls);
 
 /* The handshake ends for want of time: user_canceled and close_notify. */
 void tls_cancel(struct tls *tls);

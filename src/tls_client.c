@@ -127,6 +127,41 @@ static int read_lists(struct tls_client *client, const char *path, char *why,
 	return 0;
 }
 
+char *tls_client_policy(const struct tls_client *client)
+{
+	static const char *const modes[] = {
+		"none", "optional", "required", "after-handshake",
+	};
+	char trust[2 * WC_SHA256_DIGEST_SIZE + 1];
+	char *text = NULL;
+
+	if (!client)
+		return strdup("client-auth=none\n");
+	text_hex(trust, client->trust, sizeof(client->trust));
+	if (asprintf(&text, "client-auth=%s\nclient-ca=%s\nclient-depth=%u\n"
+		     "client-crl=%s\n", modes[client->mode], trust,
+		     client->depth, client->lists.n ? "yes" : "no") < 0)
+		return NULL;
+	return text;
+}
+
+static int make_mark(struct tls_client *client)
+{
+	char *policy = tls_client_policy(client);
+	uint8_t digest[WC_SHA256_DIGEST_SIZE];
+	int ret = -1;
+
+	if (policy)
+		ret = wc_Sha256Hash((const byte *)policy,
+				    (word32)strlen(policy), digest);
+	free(policy);
+	if (ret != 0)
+		return -1;
+	memcpy(&client->mark, digest, sizeof(client->mark));
+	client->mark |= 1;
+	return 0;
+}
+
 int tls_client_new(struct tls_client **out, const struct settings_host *host,
 		   const char **option, char *why, size_t why_len)
 {
@@ -141,6 +176,7 @@ int tls_client_new(struct tls_client **out, const struct settings_host *host,
 		return no_memory(why, why_len);
 	client->mode = host->client_auth;
 	client->depth = host->client_depth;
+	client->roles = (struct host_roles){ host->roles, host->n_roles };
 	client->ca_path = strdup(host->client_ca);
 	if (!client->ca_path) {
 		no_memory(why, why_len);
@@ -153,6 +189,10 @@ int tls_client_new(struct tls_client **out, const struct settings_host *host,
 	*option = "client_crl";
 	if (read_lists(client, host->client_crl, why, why_len) < 0)
 		goto refuse;
+	if (make_mark(client) < 0) {
+		no_memory(why, why_len);
+		goto refuse;
+	}
 	*out = client;
 	return 0;
 refuse:
@@ -328,24 +368,6 @@ int tls_client_apply(const struct tls_client *client, WOLFSSL_CTX *ctx,
 		return -1;
 	*option = "client_crl";
 	return load_lists(client, ctx, why, why_len);
-}
-
-char *tls_client_policy(const struct tls_client *client)
-{
-	static const char *const modes[] = {
-		"none", "optional", "required", "after-handshake",
-	};
-	char trust[2 * WC_SHA256_DIGEST_SIZE + 1];
-	char *text = NULL;
-
-	if (!client)
-		return strdup("client-auth=none\n");
-	text_hex(trust, client->trust, sizeof(client->trust));
-	if (asprintf(&text, "client-auth=%s\nclient-ca=%s\nclient-depth=%u\n"
-		     "client-crl=%s\n", modes[client->mode], trust,
-		     client->depth, client->lists.n ? "yes" : "no") < 0)
-		return NULL;
-	return text;
 }
 
 void tls_client_warn(const struct tls_client *client, const char *host)

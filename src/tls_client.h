@@ -48,6 +48,7 @@ struct tls_client_view {
 	bool again;		/* asked once more: by the same certificate */
 	enum failure refused;	/* our own verdict on a certificate that the
 				   library takes; FAIL_NONE: none */
+	char *names;		/* in it, where they count: TLS_NAMES_MAX */
 };
 
 /* Logs what was passed over, so that clients are refused for it. */

@@ -27,6 +27,8 @@ struct tls_client {
 	size_t n_revoked;
 	int64_t lists_until_s;			/* the first to lapse */
 	struct deny *deny;			/* the node's */
+	struct host_roles roles;		/* of an admin host */
+	uint64_t mark;				/* digest of its policy */
 };
 
 /* What a ticket keeps of a certificate, and a list to look it up in. */

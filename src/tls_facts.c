@@ -5,6 +5,8 @@
  */
 #include "tls_private.h"
 
+#include "tls_client_private.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -49,4 +51,17 @@ void tls_facts(const struct tls *tls, struct tls_facts *out)
 	if (name)
 		copy_lower(out->server_name, sizeof(out->server_name), name,
 			   len);
+}
+
+void tls_client_names(const struct tls *tls, char out[TLS_NAMES_MAX])
+{
+	if (tls->client.names)
+		memcpy(out, tls->client.names, TLS_NAMES_MAX);
+	else
+		memset(out, 0, TLS_NAMES_MAX);
+}
+
+uint64_t tls_client_mark(const struct tls *tls)
+{
+	return tls->own->client ? tls->own->client->mark : 0;
 }

@@ -109,6 +109,20 @@ static int identify(struct stek_identity *out, const WOLFSSL_BUFFER_INFO *leaf,
 	return 0;
 }
 
+/* Only where they count: at hosts with roles. */
+static int note_names(struct tls_client_view *view,
+		      const WOLFSSL_BUFFER_INFO *leaf)
+{
+	if (!view->client->roles.n)
+		return 0;
+	free(view->names);
+	view->names = malloc(TLS_NAMES_MAX);
+	if (!view->names)
+		return -1;
+	return der_names(view->names, TLS_NAMES_MAX, leaf->buffer,
+			 leaf->length);
+}
+
 /* Called for each certificate of a chain, the client's own as the last. */
 int tls__on_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
 {
@@ -132,7 +146,8 @@ int tls__on_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
 		store->error = ASN_NO_SIGNER_E;
 		return 0;
 	}
-	if (identify(&identity, &store->certs[0], until_s) < 0) {
+	if (identify(&identity, &store->certs[0], until_s) < 0 ||
+	    note_names(view, &store->certs[0]) < 0) {
 		view->refused = FAIL_OTHER;
 		return 0;
 	}
@@ -151,15 +166,10 @@ int tls__on_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
 	return 1;
 }
 
-bool tls_client_admit(void *user, const struct stek_identity *identity,
-		      int64_t now_ms)
+/* What may have changed since the certificate was verified. */
+static bool is_good_still(const struct tls_client *client,
+			  const struct stek_identity *identity, int64_t now_ms)
 {
-	const struct tls_client *client = user;
-
-	if (!client)
-		return identity->status == 0;
-	if (identity->status == 0)
-		return client->mode != CLIENT_REQUIRED;
 	if (identity->status != 1)
 		return false;
 	/* Which list it is that lapsed, a ticket cannot tell. */
@@ -170,6 +180,36 @@ bool tls_client_admit(void *user, const struct stek_identity *identity,
 	return !client->n_revoked ||
 		!bsearch(identity->issuer_serial, client->revoked,
 			 client->n_revoked, TAG_LEN, tls__compare_tags);
+}
+
+bool tls_client_admit(void *user, const struct stek_identity *identity,
+		      int64_t now_ms)
+{
+	const struct tls_client *client = user;
+
+	if (!client)
+		return identity->status == 0;
+	if (identity->status == 0)
+		return client->mode != CLIENT_REQUIRED;
+	/* A ticket holds no names: where a name decides, the certificate is to
+	   be shown again. */
+	if (client->roles.n &&
+	    !role_is_by_fingerprint(client->roles, identity->fingerprint))
+		return false;
+	return is_good_still(client, identity, now_ms);
+}
+
+bool tls_hosts_take_still(const struct tls_hosts *hosts,
+			  const struct settings_host *host,
+			  const struct stek_identity *identity, uint64_t mark,
+			  int64_t now_ms)
+{
+	size_t i = (size_t)(host - hosts->settings->hosts);
+	const struct tls_client *client = hosts->host[i].client;
+
+	return client && client->mark == mark &&
+		now_ms / 1000 <= identity->not_after_s &&
+		is_good_still(client, identity, now_ms);
 }
 
 void tls_client_ask(struct tls_client_view *view, WOLFSSL *ssl, bool demand)

@@ -139,6 +139,7 @@ START_TEST(test_read_takes_client_certificates)
 	ck_assert_str_eq(settings->hosts[0].client_ca, in_dir("ca.pem"));
 	ck_assert_ptr_null(settings->hosts[0].client_crl);
 	ck_assert_uint_eq(settings->hosts[0].client_depth, 4);
+	ck_assert_uint_eq(settings->hosts[0].n_roles, 0);
 	good(BASE HOST "    client_auth: optional\n    client_ca: ca.pem\n"
 	     "    client_crl: ca.crl\n    client_depth: 0\n");
 	ck_assert_int_eq(settings->hosts[0].client_auth, CLIENT_OPTIONAL);
@@ -152,6 +153,56 @@ START_TEST(test_read_takes_client_certificates)
 	ck_assert_int_eq(settings->hosts[0].client_auth,
 			 CLIENT_AFTER_HANDSHAKE);
 	ck_assert_int_eq(settings->hosts[0].client_decline, CLIENT_CONTINUE);
+}
+END_TEST
+
+/* The admin host: HTTP/1.1 by ALPN, whatever the file says, and who may what. */
+START_TEST(test_read_takes_roles)
+{
+	const struct settings_host *host;
+
+	good(BASE "hosts:\n  - names: [a.test, \"*.b.test\"]\n"
+	     "    certificate: a.pem\n    key: a.key\n    default: true\n"
+	     "    backend: admin\n    client_auth: required\n"
+	     "    client_ca: ca.pem\n    roles:\n"
+	     "      - { certificate: \"sha256:" TOKEN "\", role: read }\n"
+	     "      - { certificate: \"dns:x.test\", role: rotate }\n"
+	     "      - { certificate: \"cn:Bob Doe\", role: revoke, "
+	     "name: bob }\n");
+	host = &settings->hosts[0];
+	ck_assert_int_eq(host->backend, BACKEND_ADMIN);
+	ck_assert_ptr_null(settings_backend(host, "http/1.1"));
+	ck_assert_uint_eq(host->n_alpn, 1);
+	ck_assert_str_eq(host->alpn[0], "http/1.1");
+	ck_assert_uint_eq(host->n_roles, 3);
+	ck_assert(host->roles[0].by_fingerprint);
+	ck_assert_int_eq(host->roles[0].fingerprint[1], 0x23);
+	ck_assert_int_eq(host->roles[0].role, ROLE_READ);
+	ck_assert_str_eq(host->roles[1].certificate, "dns:x.test");
+	ck_assert_int_eq(host->roles[1].role, ROLE_ROTATE);
+	ck_assert_ptr_null(host->roles[1].name);
+	ck_assert_int_eq(host->roles[2].role, ROLE_REVOKE);
+	ck_assert_str_eq(host->roles[2].name, "bob");
+}
+END_TEST
+
+/* A default host answers to all names, but they are not its own. */
+START_TEST(test_host_has_its_own_names)
+{
+	const struct settings_host *host;
+
+	good(BASE "hosts:\n  - names: [a.test, \"*.b.test\"]\n"
+	     "    certificate: a.pem\n    key: a.key\n    default: true\n");
+	host = &settings->hosts[0];
+	ck_assert_ptr_eq(settings_host(settings, "evil.test"), host);
+	ck_assert(settings_host_has(host, "a.test"));
+	ck_assert(settings_host_has(host, "x.b.test"));
+	ck_assert(!settings_host_has(host, "evil.test"));
+	ck_assert(!settings_host_has(host, "b.test"));
+	ck_assert(!settings_host_has(host, "x.y.b.test"));
+	ck_assert(!settings_host_has(host, "*.b.test"));
+	ck_assert(!settings_host_has(host, ".b.test"));
+	ck_assert(!settings_host_has(host, ""));
 }
 END_TEST
 
@@ -241,6 +292,8 @@ int main(void)
 	tcase_add_test(tcase, test_read_takes_everything);
 	tcase_add_test(tcase, test_read_gives_host_defaults);
 	tcase_add_test(tcase, test_read_takes_client_certificates);
+	tcase_add_test(tcase, test_read_takes_roles);
+	tcase_add_test(tcase, test_host_has_its_own_names);
 	tcase_add_test(tcase, test_backend_by_alpn);
 	tcase_add_loop_test(tcase, test_send_proxy, 0, 5);
 	suite_add_tcase(suite, tcase);

@@ -19,6 +19,11 @@ static void bad(const char *text, unsigned line, const char *what)
 	ck_assert_msg(strstr(said, "expected") != NULL, "%s", said);
 }
 
+/* Twelve lines, and the list of roles two more. */
+#define ADMIN BASE HOST "    backend: admin\n    client_auth: required\n" \
+	"    client_ca: ca.pem\n"
+#define ROLES "    roles:\n      - { certificate: \"dns:a.test\", role: read }\n"
+
 struct wrong {
 	const char *text;
 	unsigned line;
@@ -164,6 +169,41 @@ static const struct wrong values[] = {
 	  "    client_crl: ca.pem\n", 12, "X509 CRL" },
 	{ BASE HOST "    client_auth: optional\n    client_ca: ca.pem\n"
 	  "    client_crl: other.crl\n", 12, "revocation list 1" },
+	{ BASE HOST "    backend: admin\n", 10, "without client_auth" },
+	{ BASE HOST "    backend: admin\n", 10, "without roles" },
+	{ BASE HOST "    backend: admin\n    client_auth: optional\n"
+	  "    client_ca: ca.pem\n" ROLES, 11, "client_auth: required" },
+	{ BASE HOST "    backend: admin\n    client_auth: after-handshake\n"
+	  "    client_ca: ca.pem\n" ROLES, 11, "client_auth: required" },
+	{ BASE HOST "    backend: admin\n    client_auth: required\n" ROLES, 11,
+	  "without client_ca" },
+	{ ADMIN, 10, "without roles" },
+	{ ADMIN "    roles: []\n", 13, "0 entries for roles" },
+	{ BASE HOST "    client_auth: required\n    client_ca: ca.pem\n" ROLES,
+	  13, "roles without the admin backend" },
+	{ ADMIN "    roles:\n      - { certificate: a.test, role: read }\n",
+	  14, "'a.test' for certificate, expected sha256:" },
+	{ ADMIN "    roles:\n      - { certificate: \"sha256:00\", "
+	  "role: read }\n", 14, "'sha256:00' for certificate" },
+	{ ADMIN "    roles:\n      - { certificate: \"dns:a\", "
+	  "role: write }\n", 14, "'write' for role, expected read, rotate or "
+	  "revoke" },
+	{ ADMIN "    roles:\n      - { certificate: \"dns:a\" }\n", 14,
+	  "no 'role'" },
+	{ ADMIN "    roles:\n      - { role: read }\n", 14,
+	  "no 'certificate'" },
+	{ ADMIN ROLES "      - { certificate: \"dns:A.TEST\", role: read }\n",
+	  15, "'dns:A.TEST' a second time" },
+	{ ADMIN "    roles:\n      - { certificate: \"dns:a\", role: read, "
+	  "name: 'a b' }\n", 14, "'a b' for name" },
+	{ ADMIN ROLES "    alpn: [h2, http/1.1]\n", 15,
+	  "the admin backend speaks no other" },
+	{ ADMIN ROLES "    send_proxy: true\n", 15, "the admin backend" },
+	{ ADMIN ROLES "    alpn: [http/1.1]\n    backends:\n"
+	  "      - { alpn: http/1.1, backend: unix:/a }\n", 17,
+	  "backends with the admin backend" },
+	{ BASE HOST "    alpn: [h2]\n    backends:\n"
+	  "      - { alpn: h2, backend: admin }\n", 12, "expected a tcp:" },
 	{ BASE HOST "  - names: [b.test, A.test]\n    certificate: a.pem\n"
 	  "    key: a.key\n", 10, "'a.test' a second time" },
 	{ BASE HOST "    default: true\n  - names: [b.test]\n"

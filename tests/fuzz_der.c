@@ -4,6 +4,7 @@
  * the bytes are, what is found lies within them, and a list has an end.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "der.h"
 
@@ -16,6 +17,25 @@ static void is_within(struct der_span span, const uint8_t *data, size_t len)
 		abort();
 }
 
+/* Each ended by a zero, printable, of a known kind, and the last by two. */
+static void read_names(const uint8_t *data, size_t len)
+{
+	char names[64], *name;
+	size_t i;
+
+	if (der_names(names, sizeof(names), data, len) < 0)
+		abort();
+	for (name = names; *name; name += strlen(name) + 1) {
+		if (!strchr("deuc", *name) || !strchr(name, ':'))
+			abort();
+		for (i = 0; name[i]; i++)
+			if (name[i] < ' ' || name[i] > '~')
+				abort();
+	}
+	if (name >= names + sizeof(names))
+		abort();
+}
+
 static void read_certificate(const uint8_t *data, size_t len)
 {
 	struct der_certificate cert;
@@ -25,6 +45,7 @@ static void read_certificate(const uint8_t *data, size_t len)
 	is_within(cert.issuer, data, len);
 	is_within(cert.subject, data, len);
 	is_within(cert.serial, data, len);
+	read_names(data, len);
 }
 
 static void read_list(const uint8_t *data, size_t len)
