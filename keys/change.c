@@ -6,8 +6,10 @@
  * does to the ring, ack.c who acknowledged. Called by sync.c and merge.c.
  */
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sync.h"
 
@@ -19,6 +21,22 @@ void stek__change_say(struct stek_command *command, const char *detail)
 {
 	snprintf(command->change.detail, sizeof(command->change.detail), "%s",
 		 detail);
+}
+
+int stek__change_expected(struct stek_sync *sync)
+{
+	const struct stek_version *ours = &stek__sync_ring(sync)->version;
+	struct stek_command *command = sync->current;
+	const struct stek_version *wanted = &command->expect;
+
+	if (!command->has_expect || stek_version_equal(wanted, ours) ||
+	    (command->epoch_only && wanted->epoch == ours->epoch))
+		return 0;
+	command->change.version = *ours;
+	snprintf(command->change.detail, sizeof(command->change.detail),
+		 "the ring, of epoch %" PRIu64 ", is another than the expected"
+		 " one, of epoch %" PRIu64, ours->epoch, wanted->epoch);
+	return STEK_ECONFLICT;
 }
 
 static void move(struct stek_command *command, enum stek_phase to)
@@ -101,7 +119,8 @@ static void accepted(struct stek_sync *sync)
 void stek__change_published(struct stek_sync *sync)
 {
 	if (sync->current && sync->current->kind == STEK_COMMAND_REVOKE &&
-	    sync->current->phase == STEK_PHASE_PUBLISH)
+	    sync->current->phase == STEK_PHASE_PUBLISH &&
+	    sync->current->applied)
 		accepted(sync);
 }
 
@@ -120,6 +139,42 @@ static int publish_rotate(struct stek_sync *sync)
 	return err;
 }
 
+/*
+ * One that expects a ring is compared with ours, which each store that answers
+ * holds; the write is compared with the same once more, by the store. So it is
+ * in force once a store took it, and if none did, nothing has happened.
+ */
+static int publish_expected(struct stek_sync *sync)
+{
+	struct stek_key *extra[STEK_MISSING_MAX + 1];
+	struct stek_command *command = sync->current;
+	struct stek_ring *base = NULL;
+	size_t i, n;
+	int err;
+
+	err = stek__revoke_base(sync, &base);
+	if (err) {
+		finish(sync, err);
+		return 0;
+	}
+	command->applied = true;
+	n = stek__revoke_extra(sync, base, extra);
+	if (n || !stek_version_equal(&base->version,
+				     &stek__sync_ring(sync)->version))
+		err = stek__merge_propose(sync, base, extra, n, NULL);
+	for (i = 0; i < n; i++)
+		stek__key_unref(extra[i]);
+	stek__ring_unref(base);
+	if (err) {
+		command->applied = false;
+		memset(&command->change, 0, sizeof(command->change));
+		return err;
+	}
+	stek__revoke_tell(sync);
+	accepted(sync);
+	return 0;
+}
+
 /* What the union did not bring along already. */
 static int publish_revoke(struct stek_sync *sync)
 {
@@ -128,6 +183,8 @@ static int publish_revoke(struct stek_sync *sync)
 	size_t i, n;
 	int err = 0;
 
+	if (!sync->current->applied)
+		return publish_expected(sync);
 	n = stek__revoke_extra(sync, ring, extra);
 	if (n) {
 		stek__ring_ref(ring);
@@ -338,7 +395,7 @@ void stek__change_begin(struct stek_sync *sync, struct stek_command *command)
 	}
 	move(command, STEK_PHASE_PUBLISH);
 	sync->next_beat_ms = stek__sync_mono(sync);
-	if (command->kind == STEK_COMMAND_REVOKE)
+	if (command->kind == STEK_COMMAND_REVOKE && !command->has_expect)
 		err = stek__revoke_here(sync, command);
 	if (err)
 		finish(sync, err);

@@ -39,11 +39,11 @@ static void body_of(uint8_t out[STEK_REQUEST_ID_LEN],
 	data[0] = (uint8_t)command->kind;
 	data[1] = command->force;
 	data[2] = command->all;
-	data[3] = command->has_expect;
-	if (command->has_expect) {
+	data[3] = (uint8_t)(command->has_expect | command->epoch_only << 1);
+	if (command->has_expect)
 		memcpy(data + 4, &command->expect.epoch, 8);
+	if (command->has_expect && !command->epoch_only)
 		memcpy(data + 12, command->expect.digest, STEK_DIGEST_LEN);
-	}
 	if (command->n_ids)
 		memcpy(data + len, command->ids, command->n_ids * STEK_ID_LEN);
 	len += command->n_ids * STEK_ID_LEN;
@@ -63,11 +63,7 @@ static void hex_of(char *out, const uint8_t *bytes, size_t len)
 /* Whether the farm is another one than before the command. */
 static bool changed(const struct stek_command *command)
 {
-	if (command->change.published)
-		return true;
-	return command->kind == STEK_COMMAND_REVOKE &&
-	       command->result != STEK_ENOKEY &&
-	       command->result != STEK_ENOMEM;
+	return command->change.published || command->applied;
 }
 
 char *stek__idem_request(struct stek_sync *sync,

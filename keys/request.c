@@ -83,6 +83,16 @@ static void name_command(struct stek_command *command, const char *request,
 	snprintf(command->from, sizeof(command->from), "%s", from ? from : "");
 }
 
+static void expect(struct stek_command *command,
+		   const struct stek_version *version, bool epoch_only)
+{
+	if (!version)
+		return;
+	command->has_expect = true;
+	command->epoch_only = epoch_only;
+	command->expect = *version;
+}
+
 int stek_farm_rotate(struct stek_farm *farm, const struct stek_rotate *request,
 		     struct stek_change *out)
 {
@@ -97,9 +107,7 @@ int stek_farm_rotate(struct stek_farm *farm, const struct stek_rotate *request,
 	name_command(command, request->request, request->from);
 	command->dry_run = request->dry_run;
 	command->force = request->force;
-	command->has_expect = request->expect != NULL;
-	if (request->expect)
-		command->expect = *request->expect;
+	expect(command, request->expect, request->epoch_only);
 	return call(farm, command, farm->policy.rotate_delay_ms / 2 +
 		    STEK_REVERT_WAIT_MS + CALL_SLACK_MS, out);
 }
@@ -119,6 +127,7 @@ int stek_farm_revoke(struct stek_farm *farm, const struct stek_revoke *request,
 		return STEK_ENOMEM;
 	name_command(command, request->request, request->from);
 	command->dry_run = request->dry_run;
+	expect(command, request->expect, request->epoch_only);
 	command->all = request->all;
 	command->n_ids = request->all ? 0 : request->n_ids;
 	command->ids = calloc(command->n_ids + 1, STEK_ID_LEN);

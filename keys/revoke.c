@@ -2,8 +2,8 @@
 /*
  * revoke.c - what an emergency revocation does to the ring: tombstones and, for
  * all keys, the floor, in force on this node before anything is asked of the
- * store; then the keys that take the place of what was revoked. Called by
- * change.c and merge.c.
+ * store (but for one that expects a ring); then the keys that take the place
+ * of what was revoked. Called by change.c and merge.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -87,50 +87,67 @@ static int compose(struct stek_sync *sync, struct stek_command *command,
 			      command->all ? floor_of(ours, now_ms) : 0);
 }
 
-int stek__revoke_plan(struct stek_sync *sync, struct stek_command *command)
+/* Our ring with the revocation, and what that revokes into the answer. */
+static int revoked(struct stek_sync *sync, struct stek_command *command,
+		   struct stek_ring **out)
 {
-	struct stek_ring *revocation = NULL;
-	int err;
-
-	if (!all_known(command, stek__sync_ring(sync))) {
-		snprintf(command->change.detail,
-			 sizeof(command->change.detail),
-			 "the ring has no key of that id");
-		return STEK_ENOKEY;
-	}
-	err = compose(sync, command, &revocation);
-	stek__ring_unref(revocation);
-	return err;
-}
-
-int stek__revoke_here(struct stek_sync *sync, struct stek_command *command)
-{
-	struct stek_ring *ours = stek__sync_ring(sync);
-	struct stek_ring *revocation = NULL, *next = NULL;
-	char detail[64];
+	struct stek_ring *ours = stek__sync_ring(sync), *revocation = NULL;
 	int err;
 
 	if (!all_known(command, ours)) {
-		snprintf(command->change.detail,
-			 sizeof(command->change.detail),
-			 "the ring has no key of that id");
+		stek__change_say(command, "the ring has no key of that id");
 		return STEK_ENOKEY;
 	}
 	err = compose(sync, command, &revocation);
 	if (!err)
-		err = stek__ring_merge(&next, ours, revocation);
+		err = stek__ring_merge(out, ours, revocation);
 	stek__ring_unref(revocation);
-	if (err)
-		return err;
-	if (!stek_version_equal(&next->version, &ours->version))
-		sync->in_sync = false;
-	stek__sync_install(sync, next);
+	return err;
+}
+
+int stek__revoke_plan(struct stek_sync *sync, struct stek_command *command)
+{
+	struct stek_ring *next = NULL;
+	int err = stek__change_expected(sync);
+
+	if (!err)
+		err = revoked(sync, command, &next);
+	stek__ring_unref(next);
+	return err;
+}
+
+int stek__revoke_base(struct stek_sync *sync, struct stek_ring **out)
+{
+	int err = stek__change_expected(sync);
+
+	return err ? err : revoked(sync, sync->current, out);
+}
+
+void stek__revoke_tell(struct stek_sync *sync)
+{
+	const struct stek_command *command = sync->current;
+	char detail[64];
+
 	/* A crash from here on must not bring the keys back. */
 	stek__keep_write(sync);
 	snprintf(detail, sizeof(detail), "%zu key%s", command->change.n_revoked,
 		 command->change.n_revoked == 1 ? "" : "s");
 	stek__sync_event(sync, STEK_EVENT_REVOKED, 0,
 			 command->n_ids == 1 ? command->ids[0] : NULL, detail);
+}
+
+int stek__revoke_here(struct stek_sync *sync, struct stek_command *command)
+{
+	struct stek_ring *ours = stek__sync_ring(sync), *next = NULL;
+	int err = revoked(sync, command, &next);
+
+	if (err)
+		return err;
+	if (!stek_version_equal(&next->version, &ours->version))
+		sync->in_sync = false;
+	stek__sync_install(sync, next);
+	command->applied = true;
+	stek__revoke_tell(sync);
 	return 0;
 }
 
@@ -183,7 +200,7 @@ size_t stek__revoke_extra(struct stek_sync *sync, const struct stek_ring *base,
 	size_t n = 0;
 
 	if (!command || command->kind != STEK_COMMAND_REVOKE ||
-	    command->phase != STEK_PHASE_PUBLISH)
+	    command->phase != STEK_PHASE_PUBLISH || !command->applied)
 		return 0;
 	/* The others make them, by a better clock. */
 	if (stek__astray(sync))

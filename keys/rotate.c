@@ -64,13 +64,10 @@ int stek__rotate_check(struct stek_sync *sync)
 	const struct stek_ring *ring = stek__sync_ring(sync);
 	struct stek_command *command = sync->current;
 	int64_t now_ms = stek__sync_farm_ms(sync), until_ms;
+	int err = stek__change_expected(sync);
 
-	if (command->has_expect &&
-	    !stek_version_equal(&command->expect, &ring->version)) {
-		stek__change_say(command, "the ring's version is not the"
-				 " expected one");
-		return STEK_ECONFLICT;
-	}
+	if (err)
+		return err;
 	if (stek__astray(sync)) {
 		stek__change_say(command, "this node's clock is too far off to"
 				 " make keys; ask another node");

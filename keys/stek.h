@@ -381,7 +381,14 @@ STEK_API void stek_change_clear(struct stek_change *change);
 
 struct stek_rotate {
 	bool force;		/* ignore the rate limit and lagging nodes */
-	const struct stek_version *expect;	/* NULL: any */
+	/*
+	 * The ring that is to be changed; NULL: any. STEK_ECONFLICT and nothing
+	 * is changed when the store holds another, whoever changed it and
+	 * however lately. A request that comes again gets the first answer all
+	 * the same.
+	 */
+	const struct stek_version *expect;
+	bool epoch_only;	/* of that, the digest does not matter */
 	const char *who;	/* for the audit stream; required */
 	/*
 	 * Which request this is: at most 64 printable ASCII characters, NULL
@@ -414,13 +421,20 @@ struct stek_revoke {
 	const char *request;	/* as in struct stek_rotate */
 	bool dry_run;
 	const char *from;
+	/*
+	 * As in struct stek_rotate. Only a store can say whether the ring is
+	 * that one, so nothing is revoked before one took the change.
+	 */
+	const struct stek_version *expect;
+	bool epoch_only;
 };
 
 /*
- * Revokes at once on this node, publishes tombstones, a replacement active
+ * Revokes at once on this node (unless `expect` is set), publishes tombstones, a replacement active
  * after revoke_delay_ms and the pending keys, and waits up to 10 s for every
  * live node. Without a store: STEK_EUNAVAILABLE, revoked here, spread when the
- * store is back (out->published is false). `out` is written in every case.
+ * store is back (out->published is false); with `expect` nothing is revoked
+ * then. `out` is written in every case.
  */
 STEK_API int stek_farm_revoke(struct stek_farm *farm,
 			      const struct stek_revoke *request,

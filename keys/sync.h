@@ -58,7 +58,7 @@ struct stek_command {
 	struct stek_command *next;
 
 	/* The request; copied, immutable. */
-	bool force, all, has_expect;
+	bool force, all, has_expect, epoch_only;
 	struct stek_version expect;
 	uint8_t (*ids)[STEK_ID_LEN];
 	size_t n_ids;
@@ -72,6 +72,7 @@ struct stek_command {
 	enum stek_phase phase;
 	bool asked;		/* its name stands in the audit */
 	uint64_t epoch_before;
+	bool applied;		/* a revocation: in force on this node */
 	bool replace;		/* the revoked key was the one that seals */
 	unsigned tries;
 	uint64_t tried_beat;	/* the exchange after which it last tried */
@@ -340,6 +341,8 @@ int64_t stek__change_due_ms(const struct stek_sync *sync);	/* monotonic */
 void stek__change_published(struct stek_sync *sync);
 /* For the answer: what came of it. */
 void stek__change_say(struct stek_command *command, const char *detail);
+/* 0, or STEK_ECONFLICT when our ring is not the one the command expects. */
+int stek__change_expected(struct stek_sync *sync) STEK_CHECKED;
 
 /* ack.c: of the current command. */
 /* Our ring holds the change: who says that it has the same, has it. */
@@ -362,6 +365,14 @@ void stek__rotate_take_back(struct stek_sync *sync);
 /* In force on this node when it returns 0. */
 int stek__revoke_here(struct stek_sync *sync, struct stek_command *command)
 	STEK_CHECKED;
+/*
+ * Of one that expects a ring: ours and the revocation, which is not in force.
+ * Not STEK_ECONFLICT but for the expectation.
+ */
+int stek__revoke_base(struct stek_sync *sync, struct stek_ring **out)
+	STEK_CHECKED;
+/* It is in force: kept on disk, and told. */
+void stek__revoke_tell(struct stek_sync *sync);
 /* Which keys it would revoke: only fills in the answer. */
 int stek__revoke_plan(struct stek_sync *sync, struct stek_command *command)
 	STEK_CHECKED;

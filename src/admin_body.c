@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin_route.h"
+#include "text.h"
 
 /* False with a 400 if the object has a member that is not in `known`. */
 static bool members_known(json_t *body, const char *const *known,
@@ -29,29 +30,13 @@ static bool members_known(json_t *body, const char *const *known,
 	return true;
 }
 
-static int nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Lower-case hexadecimal of exactly `len` bytes. */
 static bool unhex(const json_t *text, uint8_t *out, size_t len)
 {
 	const char *c = json_string_value(text);
-	size_t i;
 
-	if (c == NULL || json_string_length(text) != 2 * len)
-		return false;
-	for (i = 0; i < len; i++) {
-		int high = nibble(c[2 * i]), low = nibble(c[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
+	return c != NULL && json_string_length(text) == 2 * len &&
+	       text_unhex(out, c, len);
 }
 
 static bool flag(json_t *body, const char *name, bool *out,
@@ -81,6 +66,11 @@ static bool expectation(json_t *expect, struct admin_call *call,
 	}
 	if (!members_known(expect, known, answer))
 		return false;
+	if (call->has_expect) {
+		admin_problem(answer, 400, NULL, "\"expect\" and If-Match say "
+			      "the same: give one of them");
+		return false;
+	}
 	if (!json_is_integer(epoch) || json_integer_value(epoch) < 0 ||
 	    !unhex(json_object_get(expect, "digest"), call->expect.digest,
 		   STEK_DIGEST_LEN)) {
@@ -133,12 +123,15 @@ static bool key_ids(json_t *keys, struct admin_call *call,
 bool admin_body_revoke(json_t *body, struct admin_call *call,
 		       struct admin_answer *answer)
 {
-	static const char *const known[] = { "all", "keys", "dry_run", NULL };
+	static const char *const known[] = { "all", "keys", "expect", "dry_run",
+					     NULL };
 	json_t *keys = json_object_get(body, "keys");
+	json_t *expect = json_object_get(body, "expect");
 
 	if (!members_known(body, known, answer) ||
 	    !flag(body, "all", &call->all, answer) ||
-	    !flag(body, "dry_run", &call->dry_run, answer))
+	    !flag(body, "dry_run", &call->dry_run, answer) ||
+	    (expect != NULL && !expectation(expect, call, answer)))
 		return false;
 	if (call->all == (keys != NULL)) {
 		admin_problem(answer, 400, NULL, "expected either \"all\": "

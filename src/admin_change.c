@@ -106,6 +106,21 @@ static void rotate_refused(struct node *node, struct admin_answer *answer,
 		answer->retry_after_s = 1;
 }
 
+static void conflict(struct admin_answer *answer,
+		     const struct admin_call *call,
+		     const struct stek_change *change)
+{
+	const char *detail = change->detail[0] != '\0' ? change->detail
+		: stek_strerror(STEK_ECONFLICT);
+
+	if (!call->has_expect)
+		admin_problem(answer, 409, NULL, "%s", detail);
+	else
+		admin_problem_of(answer, PROBLEM_RING_MOVED,
+				 admin_ring_version(&change->version), "%s",
+				 detail);
+}
+
 static void rotate_failed(struct node *node, const struct admin_call *call,
 			  struct admin_answer *answer, int error,
 			  const struct stek_change *change)
@@ -121,8 +136,7 @@ static void rotate_failed(struct node *node, const struct admin_call *call,
 		rotate_refused(node, answer, change);
 		return;
 	case STEK_ECONFLICT:
-		admin_problem(answer, call->has_expect ? 412 : 409, NULL, "%s",
-			      detail);
+		conflict(answer, call, change);
 		return;
 	case STEK_EUNAVAILABLE:
 	case STEK_EABSENT:
@@ -164,6 +178,7 @@ void admin_change_rotate(struct node *node, const struct admin_call *call,
 	const struct stek_rotate request = {
 		.force = call->force,
 		.expect = call->has_expect ? &call->expect : NULL,
+		.epoch_only = call->epoch_only,
 		.who = call->who,
 		.from = call->from,
 		.request = call->request,
@@ -182,7 +197,8 @@ void admin_change_rotate(struct node *node, const struct admin_call *call,
 	stek_change_clear(&change);
 }
 
-static void revoke_failed(struct admin_answer *answer, int error,
+static void revoke_failed(struct admin_answer *answer,
+			  const struct admin_call *call, int error,
 			  const struct stek_change *change)
 {
 	json_t *members = json_pack("{s:b, s:I}", "published",
@@ -202,6 +218,13 @@ static void revoke_failed(struct admin_answer *answer, int error,
 	case STEK_EUNAVAILABLE:
 	case STEK_EREFUSED:
 	case STEK_EABSENT:
+		if (call->has_expect) {
+			json_decref(members);
+			admin_problem(answer, 503, NULL, "nothing is revoked: "
+				      "only the store knows the ring: %s",
+				      change->detail);
+			return;
+		}
 		admin_problem_of(answer, PROBLEM_REVOKED_HERE, members,
 				 "revoked on this node; spreads when the "
 				 "store is back: %s", change->detail);
@@ -215,8 +238,11 @@ static void revoke_failed(struct admin_answer *answer, int error,
 		admin_problem_of(answer, PROBLEM_UNDER_WAY, members, "%s",
 				 change->detail);
 		return;
-	case STEK_EFULL:
 	case STEK_ECONFLICT:
+		json_decref(members);
+		conflict(answer, call, change);
+		return;
+	case STEK_EFULL:
 		admin_problem(answer, 409, members, "%s", change->detail);
 		return;
 	default:
@@ -248,6 +274,8 @@ void admin_change_revoke(struct node *node, const struct admin_call *call,
 		.from = call->from,
 		.request = call->request,
 		.dry_run = call->dry_run,
+		.expect = call->has_expect ? &call->expect : NULL,
+		.epoch_only = call->epoch_only,
 	};
 	struct stek_change change;
 	json_t *json;
@@ -266,7 +294,7 @@ void admin_change_revoke(struct node *node, const struct admin_call *call,
 		admin_json(answer, json);
 	}
 	if (error != 0)
-		revoke_failed(answer, error, &change);
+		revoke_failed(answer, call, error, &change);
 	log_change("revocation asked for", call, &change, answer->status);
 	stek_change_clear(&change);
 }

@@ -254,6 +254,7 @@ static struct admin_request describe(const struct endpoint *endpoint,
 						      MHD_GET_ARGUMENT_KIND,
 						      "verify"),
 		.accept_encoding = header(connection, "Accept-Encoding"),
+		.if_match = header(connection, "If-Match"),
 		.if_none_match = header(connection, "If-None-Match"),
 		.open_only = endpoint->kind == ENDPOINT_OPEN,
 	};

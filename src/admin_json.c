@@ -25,6 +25,15 @@ void admin_document(struct admin_answer *answer, unsigned status,
 	json_decref(json);
 }
 
+void admin_empty(struct admin_answer *answer, unsigned status)
+{
+	free(answer->body);
+	answer->status = status;
+	answer->type = NULL;
+	answer->body = calloc(1, 1);
+	answer->len = 0;
+}
+
 json_t *admin_text(const char *text)
 {
 	json_t *json = json_string(text);

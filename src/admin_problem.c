@@ -50,6 +50,8 @@ static const struct {
 				    "The configuration is refused" },
 	[PROBLEM_FARM_KEY] = { 409, "refused-farm-key",
 			       "The farm-key file is refused" },
+	[PROBLEM_PRECONDITION] = { 412, "precondition-failed",
+				   "No such entity tag is here" },
 	[PROBLEM_RING_MOVED] = { 412, "ring-moved",
 				 "The ring is another than expected" },
 	[PROBLEM_TOO_LARGE] = { 413, "content-too-large",

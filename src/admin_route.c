@@ -97,6 +97,7 @@ static const struct route routes[] = {
 	  admin_reload, admin_body_empty },
 	{ "/v1/revoke", true, false, ROLE_REVOKE,
 	  admin_change_revoke, admin_body_revoke },
+	{ "/v1/ring", false, false, ROLE_READ, admin_ring_show, NULL },
 	{ "/v1/rotate", true, false, ROLE_ROTATE,
 	  admin_change_rotate, admin_body_rotate },
 	{ "/v1/stats", false, false, ROLE_READ, admin_show_stats, NULL },
@@ -242,7 +243,8 @@ bool admin_parse(const struct admin_request *request, struct admin_call *call,
 	call->path = request->path;
 	call->accept_encoding = request->accept_encoding;
 	call->if_none_match = request->if_none_match;
-	if (!admin_audit_query(request, call, answer))
+	if (!admin_audit_query(request, call, answer) ||
+	    !admin_ring_match(request, call, answer))
 		return false;
 	if (route->body != NULL) {
 		body = body_object(request, answer);

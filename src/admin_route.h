@@ -19,6 +19,9 @@
 #define ADMIN_BODY_MAX (16 * 1024)
 #define ADMIN_KEYS_MAX 64	/* ids in one revoke request */
 
+/* An entity tag of the ring: quoted, decimal epoch, '-', hex digest. */
+#define ADMIN_TAG_LEN (2 + 20 + 1 + 2 * STEK_DIGEST_LEN + 1)
+
 struct admin_grant;
 
 struct admin_request {
@@ -30,7 +33,7 @@ struct admin_request {
 	const char *from;	/* the same: "unix" or an address; or NULL */
 	const char *request;	/* Idempotency-Key, or NULL */
 	const char *limit, *verify;	/* of the query, or NULL */
-	const char *accept_encoding, *if_none_match;	/* or NULL */
+	const char *accept_encoding, *if_match, *if_none_match;	/* or NULL */
 	bool open_only;		/* the tokenless listener */
 	const struct admin_grant *grant;	/* of a client certificate; NULL:
 						   may do all, by socket or
@@ -46,7 +49,8 @@ struct admin_answer {
 	char instance[48];	/* of a problem; "": it has none */
 	char *body;		/* malloc'd; NULL when memory ran out */
 	const uint8_t *fixed;	/* instead of it: a file of the program */
-	const char *etag, *encoding;	/* static, or NULL */
+	const char *etag, *encoding;	/* static, or NULL; or: */
+	char tag[ADMIN_TAG_LEN];	/* the etag, of the ring */
 	size_t len;
 };
 
@@ -56,7 +60,7 @@ struct admin_call {
 		    struct admin_answer *answer);
 	const char *who, *from, *request;
 	const char *path, *accept_encoding, *if_none_match;
-	bool force, all, has_expect, dry_run, verify;
+	bool force, all, has_expect, epoch_only, dry_run, verify;
 	unsigned limit;
 	struct stek_version expect;
 	uint8_t ids[ADMIN_KEYS_MAX][STEK_ID_LEN];
@@ -113,6 +117,8 @@ void admin_ready(struct node *node, struct admin_reasons *not_ready,
 		 struct admin_reasons *degraded);
 
 /* admin_json.c: values as the documents show them. */
+/* "304 Not Modified" and the like: a status and headers alone. */
+void admin_empty(struct admin_answer *answer, unsigned status);
 /* Steals `json`; without memory the answer has no body. */
 void admin_document(struct admin_answer *answer, unsigned status,
 		    const char *type, json_t *json);
@@ -149,6 +155,19 @@ bool admin_audit_query(const struct admin_request *request,
 		       struct admin_call *call, struct admin_answer *answer);
 void admin_audit_show(struct node *node, const struct admin_call *call,
 		      struct admin_answer *answer);
+
+/* admin_ring.c */
+/* If-Match into call->expect; false with 400 or 412. */
+bool admin_ring_match(const struct admin_request *request,
+		      struct admin_call *call, struct admin_answer *answer);
+bool admin_ring_expected(const struct admin_call *call,
+			 const struct stek_version *version);
+void admin_ring_tag(char out[ADMIN_TAG_LEN],
+		    const struct stek_version *version);
+/* Members of a problem: which ring it is. */
+json_t *admin_ring_version(const struct stek_version *version);
+void admin_ring_show(struct node *node, const struct admin_call *call,
+		     struct admin_answer *answer);
 
 /* admin_deny.c */
 bool admin_body_deny(json_t *body, struct admin_call *call,

@@ -29,6 +29,9 @@ enum ctl_exit {
 /* ctl_command.c: the whole program, but for what main() sets up once. */
 enum ctl_exit ctl_run(int argc, char **argv);
 
+/* ctl_keygen.c: a farm key, or one more of them, in a file. */
+enum ctl_exit ctl_keygen(const char *file, bool append, bool json);
+
 /* ctl_http.c */
 
 struct ctl_target {
@@ -66,6 +69,11 @@ void ctl_token_wipe(struct ctl_target *target);
 enum ctl_exit ctl_request(const struct ctl_target *target, const char *path,
 			  const json_t *body, struct ctl_reply *out, char *why,
 			  size_t why_len);
+/* The same if the ring is that of the entity tag (NULL: whatever it is). */
+enum ctl_exit ctl_request_if(const struct ctl_target *target, const char *path,
+			     const char *name, const char *if_match,
+			     const json_t *body, struct ctl_reply *out,
+			     char *why, size_t why_len);
 /* The same under a name: a second one of that name changes nothing. */
 enum ctl_exit ctl_request_named(const struct ctl_target *target,
 				const char *path, const char *name,
@@ -74,6 +82,10 @@ enum ctl_exit ctl_request_named(const struct ctl_target *target,
 /* A name that nobody has used: a repeated attempt is then the caller's. */
 bool ctl_name(char *out, size_t len);
 void ctl_reply_clear(struct ctl_reply *reply);
+
+#define CTL_TAG_LEN 96
+/* "7" or "7-DIGEST" as an entity tag of the ring; false: it is neither. */
+bool ctl_tag(char out[CTL_TAG_LEN], const char *text);
 
 /* ctl_format.c */
 

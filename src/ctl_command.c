@@ -27,6 +27,8 @@ static const char usage[] =
 	"           --idempotency-key NAME\n"
 	"                           a second request of that name within 24 h\n"
 	"                           gets the first answer and changes nothing\n"
+	"           --if-epoch N    only if the ring is of that epoch (or of\n"
+	"                           the version EPOCH-DIGEST)\n"
 	"  audit [--limit N] [--verify]\n"
 	"                           who changed what; exit 1 when it is broken\n"
 	"  farm-key [status|reload] roll over to another farm key\n"
@@ -54,6 +56,7 @@ struct invocation {
 	bool append, dry_run, verify, limit_given;
 	unsigned limit;
 	const char *name;	/* --idempotency-key */
+	char if_match[CTL_TAG_LEN];	/* of --if-epoch; "": none */
 	char **args;		/* the command's operands */
 	int n_args;
 };
@@ -72,40 +75,9 @@ static enum ctl_exit usage_error(const char *what)
 
 static enum ctl_exit run_keygen(const struct invocation *call)
 {
-	uint8_t id[8];
-	char hex[2 * sizeof(id) + 1], why[512] = "";
-	int error;
-
 	if (call->n_args != 1)
 		return usage_error("keygen needs the FILE to write");
-	if (call->append) {
-		error = stek_farm_key_append(call->args[0], id, why,
-					     sizeof(why));
-		if (error != STEK_OK) {
-			fprintf(stderr, "stekctl: %s\n", why);
-			return CTL_REFUSED;
-		}
-	} else {
-		error = stek_farm_key_generate(call->args[0], id);
-	}
-	if (error == STEK_EREFUSED) {
-		fprintf(stderr, "stekctl: %s exists; a farm key is never "
-				"overwritten\n", call->args[0]);
-		return CTL_REFUSED;
-	}
-	if (error != STEK_OK) {
-		fprintf(stderr, "stekctl: %s: %s\n", call->args[0],
-			stek_strerror(error));
-		return CTL_REFUSED;
-	}
-	for (size_t i = 0; i < sizeof(id); i++)
-		snprintf(hex + 2 * i, 3, "%02x", id[i]);
-	if (call->json)
-		printf("{\"id\":\"%s\"}\n", hex);
-	else
-		printf("farm key %s written to %s; copy the file to every node "
-		       "of the farm\n", hex, call->args[0]);
-	return CTL_OK;
+	return ctl_keygen(call->args[0], call->append, call->json);
 }
 
 /* Asks and prints. `ready` (may be NULL) gets the answer's member. */
@@ -118,9 +90,9 @@ static enum ctl_exit ask(const struct invocation *call, const char *path,
 	enum ctl_exit result;
 	char why[512];
 
-	result = ctl_request_named(&call->target, path,
-				   body ? call->name : NULL, body, &reply, why,
-				   sizeof(why));
+	result = ctl_request_if(&call->target, path, body ? call->name : NULL,
+				call->if_match[0] ? call->if_match : NULL,
+				body, &reply, why, sizeof(why));
 	if (result != CTL_OK) {
 		fprintf(stderr, "stekctl: %s\n", why);
 		return result;
@@ -299,6 +271,7 @@ enum {
 	OPT_APPEND,
 	OPT_DRY_RUN,
 	OPT_IDEMPOTENCY_KEY,
+	OPT_IF_EPOCH,
 	OPT_LIMIT,
 	OPT_VERIFY,
 	OPT_HELP,
@@ -317,6 +290,7 @@ static const struct option long_options[] = {
 	{"append", no_argument, NULL, OPT_APPEND},
 	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
 	{"idempotency-key", required_argument, NULL, OPT_IDEMPOTENCY_KEY},
+	{"if-epoch", required_argument, NULL, OPT_IF_EPOCH},
 	{"limit", required_argument, NULL, OPT_LIMIT},
 	{"verify", no_argument, NULL, OPT_VERIFY},
 	{"help", no_argument, NULL, OPT_HELP},
@@ -379,6 +353,8 @@ static bool take_option(struct invocation *call, int option)
 	case OPT_IDEMPOTENCY_KEY:
 		call->name = optarg;
 		return name_valid(optarg);
+	case OPT_IF_EPOCH:
+		return ctl_tag(call->if_match, optarg);
 	case OPT_LIMIT:
 		call->limit_given = true;
 		return take_number(optarg, &call->limit) &&
@@ -437,7 +413,8 @@ static bool options_fit(const struct invocation *call, const char *name)
 		      strcmp(name, "revoke") == 0;
 
 	if ((call->append && strcmp(name, "keygen") != 0) ||
-	    ((call->dry_run || call->name) && !change) ||
+	    ((call->dry_run || call->name || call->if_match[0]) &&
+	     !change) ||
 	    ((call->verify || call->limit_given) && !audit))
 		return false;
 	return (!call->force || strcmp(name, "rotate") == 0) &&

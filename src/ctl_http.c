@@ -152,7 +152,8 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *text)
 }
 
 static struct curl_slist *make_headers(const struct ctl_target *target,
-				       bool post, const char *name)
+				       bool post, const char *name,
+				       const char *if_match)
 {
 	char line[CTL_TOKEN_MAX + 32];
 	struct curl_slist *list;
@@ -163,6 +164,10 @@ static struct curl_slist *make_headers(const struct ctl_target *target,
 		list = add_header(list, "Content-Type: application/json");
 	if (list && name) {
 		snprintf(line, sizeof(line), "Idempotency-Key: %s", name);
+		list = add_header(list, line);
+	}
+	if (list && if_match) {
+		snprintf(line, sizeof(line), "If-Match: %s", if_match);
 		list = add_header(list, line);
 	}
 	if (list && target->url && target->token[0]) {
@@ -227,10 +232,10 @@ static CURLcode set_up(CURL *curl, const struct ctl_target *target,
 	return CURLE_OK;
 }
 
-enum ctl_exit ctl_request_named(const struct ctl_target *target,
-				const char *path, const char *name,
-				const json_t *body, struct ctl_reply *out,
-				char *why, size_t why_len)
+enum ctl_exit ctl_request_if(const struct ctl_target *target, const char *path,
+			     const char *name, const char *if_match,
+			     const json_t *body, struct ctl_reply *out,
+			     char *why, size_t why_len)
 {
 	const char *base = target->url ? target->url : "http://localhost";
 	char url[512], detail[CURL_ERROR_SIZE] = "";
@@ -246,7 +251,7 @@ enum ctl_exit ctl_request_named(const struct ctl_target *target,
 	snprintf(url, sizeof(url), "%.*s%s", (int)base_len, base, path);
 	if (body)
 		text = json_dumps(body, JSON_COMPACT);
-	headers = make_headers(target, body != NULL, name);
+	headers = make_headers(target, body != NULL, name, if_match);
 	if (curl && headers && (!body || text)) {
 		code = set_up(curl, target, url, text, headers, &answer,
 			      detail);
@@ -272,6 +277,15 @@ enum ctl_exit ctl_request_named(const struct ctl_target *target,
 	return code == CURLE_OK ? CTL_OK : CTL_UNREACHABLE;
 }
 
+enum ctl_exit ctl_request_named(const struct ctl_target *target,
+				const char *path, const char *name,
+				const json_t *body, struct ctl_reply *out,
+				char *why, size_t why_len)
+{
+	return ctl_request_if(target, path, name, NULL, body, out, why,
+			      why_len);
+}
+
 enum ctl_exit ctl_request(const struct ctl_target *target, const char *path,
 			  const json_t *body, struct ctl_reply *out, char *why,
 			  size_t why_len)
@@ -293,5 +307,20 @@ bool ctl_name(char *out, size_t len)
 		return false;
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		snprintf(out + 2 * i, len - 2 * i, "%02x", bytes[i]);
+	return true;
+}
+
+bool ctl_tag(char out[CTL_TAG_LEN], const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	const char *digest = text + digits;
+
+	if (digits == 0 || digits > 20 || (text[0] == '0' && digits > 1))
+		return false;
+	if (*digest != '\0' &&
+	    (*digest != '-' || strlen(digest + 1) != 64 ||
+	     strspn(digest + 1, "0123456789abcdef") != 64))
+		return false;
+	snprintf(out, CTL_TAG_LEN, "\"%s\"", text);
 	return true;
 }

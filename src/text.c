@@ -44,3 +44,25 @@ void text_hex(char *out, const uint8_t *bytes, size_t len)
 	}
 	*out = '\0';
 }
+
+static int nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool text_unhex(uint8_t *out, const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		int high = nibble(text[2 * i]);
+		int low = high < 0 ? -1 : nibble(text[2 * i + 1]);
+
+		if (low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}

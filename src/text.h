@@ -5,6 +5,7 @@
 #ifndef STEKD_TEXT_H
 #define STEKD_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -16,5 +17,8 @@ void text_address(char *out, size_t cap, const struct sockaddr_storage *addr);
 
 /* Lower-case; `out` takes 2 * len + 1 bytes. */
 void text_hex(char *out, const uint8_t *bytes, size_t len);
+
+/* Back: true if `text` begins with 2 * len lower-case digits. */
+bool text_unhex(uint8_t *out, const char *text, size_t len);
 
 #endif

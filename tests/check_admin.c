@@ -360,6 +360,30 @@ START_TEST(test_body_cap_over_http)
 }
 END_TEST
 
+/* Entity tags go in and out as headers; 304 has no body. */
+START_TEST(test_tags_over_http)
+{
+	char tag[128], none_match[160], match[160];
+	const char *line;
+	struct question q = { .method = "POST", .path = "/v1/rotate",
+			      .body = "{}", .headers = { match } };
+
+	ck_assert_int_eq(get(DOOR_UNIX, "/v1/ring", NULL, NULL), 200);
+	line = strstr(said, "\r\nETag: \"");
+	ck_assert_ptr_nonnull(line);
+	ck_assert_int_eq(sscanf(line, " ETag: %127[^\r]", tag), 1);
+	snprintf(none_match, sizeof(none_match), "If-None-Match: %s", tag);
+	snprintf(match, sizeof(match), "If-Match: %s", tag);
+	ck_assert_int_eq(get(DOOR_UNIX, "/v1/ring", none_match, NULL), 304);
+	ck_assert_ptr_nonnull(strstr(said, tag));
+	ck_assert_ptr_null(strstr(said, "\r\nContent-Type:"));
+	ck_assert_str_eq(strstr(said, "\r\n\r\n"), "\r\n\r\n");
+	ck_assert_int_eq(ask(DOOR_UNIX, &q), 200);
+	ck_assert_int_eq(ask(DOOR_UNIX, &q), 412);
+	ck_assert_int_eq(get(DOOR_UNIX, "/v1/ring", none_match, NULL), 200);
+}
+END_TEST
+
 /* The tokenless listener serves three paths and takes no change. */
 START_TEST(test_open_listener)
 {
@@ -459,6 +483,7 @@ int main(void)
 	tcase_add_test(tcase, test_cross_site_refused);
 	tcase_add_test(tcase, test_methods_over_http);
 	tcase_add_test(tcase, test_body_cap_over_http);
+	tcase_add_test(tcase, test_tags_over_http);
 	tcase_add_test(tcase, test_open_listener);
 	tcase_add_test(tcase, test_socket_path);
 	tcase_add_test(tcase, test_answers_hold_no_secret);

@@ -61,6 +61,8 @@ static const struct refusal refusals[] = {
 	{ "POST", "/v1/revoke", NULL,
 	  "{\"keys\":[\"00112233445566778899AABBCCDDEEFF\"]}", 400 },
 	{ "POST", "/v1/revoke", NULL, "{\"keys\":[7]}", 400 },
+	{ "POST", "/v1/revoke", NULL, "{\"all\":true,\"expect\":{}}", 400 },
+	{ "PUT", "/v1/ring", NULL, NULL, 405 },
 	{ "POST", "/v1/revoke", NULL, "{\"key\":\"" ID32 "\"}", 400 },
 	{ "POST", "/v1/rotate", NULL, "{\"dry_run\":1}", 400 },
 	{ "POST", "/v1/revoke", NULL, "{\"dry_run\":true}", 400 },

@@ -1,193 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stekctl: the whole command against a small HTTP server in a thread, on a
- * Unix socket or on loopback TCP.
+ * check_ctl.c - stekctl, the whole command, against the answers of a server:
+ * what it asks and shows. Rotate and revoke: check_ctl_change.c.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <check.h>
-
-#include "ctl.h"
-
-static char dir[64];
-static char socket_path[128], out_path[128], err_path[128], token_path[128];
-
-/* What the server answers, and what it was asked last. */
-static struct {
-	int fd;
-	pthread_t thread;
-	const char *status, *extra, *body;
-	char request[4096];
-} server;
-
-static void path_in(char out[128], const char *name)
-{
-	snprintf(out, 128, "%s/%s", dir, name);
-}
-
-static void set_up(void)
-{
-	strcpy(dir, "/tmp/check_ctl.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	path_in(socket_path, "sock");
-	path_in(out_path, "out");
-	path_in(err_path, "err");
-	path_in(token_path, "token");
-	unsetenv("STEKCTL_SOCKET");
-}
-
-static void tear_down(void)
-{
-	unlink(socket_path);
-	unlink(out_path);
-	unlink(err_path);
-	unlink(token_path);
-	rmdir(dir);
-}
-
-/* Headers, and as many bytes as Content-Length says. */
-static bool request_complete(const char *request)
-{
-	const char *end = strstr(request, "\r\n\r\n");
-	const char *length = strcasestr(request, "content-length:");
-
-	if (!end)
-		return false;
-	return !length || strlen(end + 4) >= strtoul(length + 15, NULL, 10);
-}
-
-/* Answers one connection. */
-static void *serve(void *arg)
-{
-	int fd = accept(server.fd, NULL, NULL);
-	size_t len = 0;
-	char head[512];
-
-	(void)arg;
-	while (!request_complete(server.request)) {
-		ssize_t n = read(fd, server.request + len,
-				 sizeof(server.request) - 1 - len);
-
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-		server.request[len] = '\0';
-	}
-	snprintf(head, sizeof(head),
-		 "HTTP/1.1 %s\r\nConnection: close\r\n%s"
-		 "Content-Length: %zu\r\n\r\n", server.status, server.extra,
-		 strlen(server.body));
-	(void)!write(fd, head, strlen(head));
-	(void)!write(fd, server.body, strlen(server.body));
-	close(fd);
-	return NULL;
-}
-
-static void answer_with(const char *status, const char *extra, const char *body)
-{
-	server.status = status;
-	server.extra = extra;
-	server.body = body;
-	memset(server.request, 0, sizeof(server.request));
-	ck_assert_int_eq(listen(server.fd, 1), 0);
-	ck_assert_int_eq(pthread_create(&server.thread, NULL, serve, NULL), 0);
-}
-
-static void serve_unix(const char *status, const char *extra, const char *body)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-
-	strcpy(addr.sun_path, socket_path);
-	unlink(socket_path);
-	server.fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	ck_assert_int_eq(bind(server.fd, (struct sockaddr *)&addr,
-			      sizeof(addr)), 0);
-	answer_with(status, extra, body);
-}
-
-static unsigned serve_tcp(const char *status, const char *body)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET};
-	socklen_t len = sizeof(addr);
-
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	server.fd = socket(AF_INET, SOCK_STREAM, 0);
-	ck_assert_int_eq(bind(server.fd, (struct sockaddr *)&addr, len), 0);
-	getsockname(server.fd, (struct sockaddr *)&addr, &len);
-	answer_with(status, "", body);
-	return ntohs(addr.sin_port);
-}
-
-static void served(void)
-{
-	pthread_join(server.thread, NULL);
-	close(server.fd);
-}
-
-/* Runs stekctl with its output in files; words are split at spaces. */
-static enum ctl_exit ctl(const char *line)
-{
-	char text[512], *argv[24] = {NULL}, *save = NULL;
-	int saved_out, saved_err, argc = 0;
-	enum ctl_exit result;
-
-	snprintf(text, sizeof(text), "stekctl %s", line);
-	for (char *word = strtok_r(text, " ", &save); word && argc < 23;
-	     word = strtok_r(NULL, " ", &save))
-		argv[argc++] = word;
-	fflush(NULL);
-	saved_out = dup(1);
-	saved_err = dup(2);
-	ck_assert_ptr_nonnull(freopen(out_path, "w", stdout));
-	ck_assert_ptr_nonnull(freopen(err_path, "w", stderr));
-	result = ctl_run(argc, argv);
-	fflush(NULL);
-	dup2(saved_out, 1);
-	dup2(saved_err, 2);
-	close(saved_out);
-	close(saved_err);
-	return result;
-}
-
-/* On the test's own socket. */
-static enum ctl_exit ctl_here(const char *command)
-{
-	char line[512];
-
-	snprintf(line, sizeof(line), "--socket %s %s", socket_path, command);
-	return ctl(line);
-}
-
-static bool file_has(const char *path, const char *text)
-{
-	static char all[65536];
-	FILE *file = fopen(path, "r");
-	size_t len;
-
-	ck_assert_ptr_nonnull(file);
-	len = fread(all, 1, sizeof(all) - 1, file);
-	all[len] = '\0';
-	fclose(file);
-	return strstr(all, text) != NULL;
-}
-
-static void write_token(const char *text, mode_t mode)
-{
-	FILE *file = fopen(token_path, "w");
-
-	ck_assert_ptr_nonnull(file);
-	fputs(text, file);
-	fclose(file);
-	ck_assert_int_eq(chmod(token_path, mode), 0);
-}
+#include "ctl_server.h"
 
 #define STATUS(ready) \
 	"{\"node\":\"node-1\",\"node_id\":\"a1b2c3d4\",\"farm\":\"f\"," \
@@ -336,43 +152,6 @@ START_TEST(test_foreign_answers)
 }
 END_TEST
 
-START_TEST(test_rotate)
-{
-	serve_unix("200 OK", "",
-		   "{\"key\":\"00aa\",\"epoch\":8,"
-		   "\"activate_at_ms\":45296000,\"nodes\":[{\"name\":\"n1\","
-		   "\"acknowledged\":true,\"after_ms\":12}]}");
-	ck_assert_int_eq(ctl_here("rotate --force"), CTL_OK);
-	served();
-	ck_assert(strncmp(server.request, "POST /v1/rotate ", 16) == 0);
-	ck_assert_ptr_nonnull(strstr(server.request, "{\"force\":true}"));
-	ck_assert_ptr_nonnull(strcasestr(server.request,
-					 "content-type: application/json"));
-	ck_assert(file_has(out_path, "00aa, active at 12:34:56 UTC"));
-	ck_assert(file_has(out_path, "after 12 ms"));
-}
-END_TEST
-
-/* A refusal names the late nodes, and when to try again. */
-START_TEST(test_rotate_refused)
-{
-	serve_unix("504 Gateway Timeout", "",
-		   "{\"title\":\"late\",\"detail\":\"n2 has not answered\","
-		   "\"instance\":\"urn:uuid:7\",\"nodes\":[{\"name\":\"n2\",\"acknowledged\":false}]}");
-	ck_assert_int_eq(ctl_here("rotate"), CTL_REFUSED);
-	served();
-	ck_assert_ptr_nonnull(strstr(server.request, "\r\n\r\n{}"));
-	ck_assert(file_has(err_path, "n2 has not answered"));
-	ck_assert(file_has(err_path, "LATE"));
-	ck_assert(file_has(err_path, "log names it urn:uuid:7\n"));
-	serve_unix("429 Too Many Requests", "Retry-After: 41\r\n", "{}");
-	ck_assert_int_eq(ctl_here("rotate"), CTL_REFUSED);
-	served();
-	ck_assert(file_has(err_path, "again in 41 s"));
-	ck_assert(!file_has(err_path, "log"));
-}
-END_TEST
-
 /* A reload names the configuration in force, a refusal each fault. */
 START_TEST(test_reload)
 {
@@ -389,24 +168,6 @@ START_TEST(test_reload)
 	ck_assert(file_has(err_path, "/a.yaml:3: found x"));
 	ck_assert(file_has(err_path, "/a.yaml:9: y"));
 	ck_assert_int_eq(ctl_here("reload now"), CTL_USAGE);
-}
-END_TEST
-
-#define ID "00112233445566778899aabbccddeeff"
-
-START_TEST(test_revoke)
-{
-	serve_unix("200 OK", "", "{\"revoked\":3,\"key\":\"00aa\"}");
-	ck_assert_int_eq(ctl_here("revoke --all"), CTL_OK);
-	served();
-	ck_assert_ptr_nonnull(strstr(server.request, "{\"all\":true}"));
-	ck_assert(file_has(out_path, "3 keys"));
-	serve_unix("404 Not Found", "", "{\"title\":\"unknown key\"}");
-	ck_assert_int_eq(ctl_here("revoke " ID), CTL_REFUSED);
-	served();
-	ck_assert_ptr_nonnull(strstr(server.request,
-				     "{\"keys\":[\"" ID "\"]}"));
-	ck_assert(file_has(err_path, "unknown key"));
 }
 END_TEST
 
@@ -511,8 +272,8 @@ int main(void)
 
 	add(suite, "command", (const TTest *const[]){
 		test_status, test_status_not_ready, test_json_passes_through,
-		test_keys_nodes_stats, test_stats_rates, test_foreign_answers, test_rotate,
-		test_rotate_refused, test_reload, test_revoke, test_deny,
+		test_keys_nodes_stats, test_stats_rates, test_foreign_answers,
+		test_reload, test_deny,
 		test_token_travels_in_a_header, test_unreachable, test_usage,
 		NULL});
 	keygen = tcase_create("keygen");
