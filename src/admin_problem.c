@@ -114,6 +114,7 @@ static void name_instance(struct admin_answer *answer)
 		 b[14], b[15]);
 }
 
+__attribute__((format(printf, 4, 0)))
 static void write_problem(struct admin_answer *answer, enum admin_problem kind,
 			  json_t *members, const char *detail, va_list args)
 {

@@ -13,6 +13,8 @@
 #include "role.h"
 
 #define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define TOO_LONG "sha256:" HEX "0"
+#define OTHER_DIGEST "sha1:" HEX
 #define COLONS "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:" \
 	"00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF"
 
@@ -126,7 +128,7 @@ START_TEST(test_parse)
 {
 	static const char *const wrong[] = {
 		"", "a.test", "dns:", "cn:", "DNS:a.test", "ip:127.0.0.1",
-		"sha256:", "sha256:00", "sha256:" HEX "0", "sha1:" HEX, HEX,
+		"sha256:", "sha256:00", TOO_LONG, OTHER_DIGEST, HEX,
 		"dns:a\x80", "cn:a\tb", " dns:a.test",
 	};
 	struct role_entry a = { 0 }, b = { 0 };
