@@ -8,14 +8,7 @@
 
 #include "admin_route.h"
 #include "asset.h"
-
-/*
- * The page runs our own files alone, asks nobody else, and cannot be framed;
- * what is no page may do still less with it.
- */
-#define POLICY "default-src 'none'; script-src 'self'; style-src 'self'; " \
-	"connect-src 'self'; img-src 'self' data:; base-uri 'none'; " \
-	"form-action 'none'; frame-ancestors 'none'"
+#include "page_policy.h"
 
 void admin_asset_show(struct node *node, const struct admin_call *call,
 		      struct admin_answer *answer)
@@ -58,7 +51,7 @@ void admin_headers(const struct admin_answer *answer,
 	add(headers, "Content-Encoding", answer->encoding);
 	add(headers, "Vary", answer->fixed ? "Accept-Encoding" : NULL);
 	add(headers, "X-Content-Type-Options", "nosniff");
-	add(headers, "Content-Security-Policy", POLICY);
+	add(headers, "Content-Security-Policy", PAGE_POLICY);
 	add(headers, "Referrer-Policy", "no-referrer");
 	add(headers, "Cross-Origin-Opener-Policy", "same-origin");
 	add(headers, "Cross-Origin-Resource-Policy", "same-origin");

@@ -102,6 +102,11 @@ out:
 	return result;
 }
 
+int auth_token_digest(const char *token, uint8_t digest[AUTH_DIGEST_LEN])
+{
+	return digest_of(token, strlen(token), digest);
+}
+
 bool auth_is_bearer(const char *header)
 {
 	return header != NULL && strncasecmp(header, "Bearer", 6) == 0 &&
@@ -155,4 +160,11 @@ bool auth_origin_good(const char *origin, const char *fetch_site,
 		return true;
 	return port != 0 && strncmp(origin, "http://", 7) == 0 &&
 	       auth_host_good(origin + 7, port);
+}
+
+bool auth_origin_same(const char *origin, const char *host)
+{
+	return origin == NULL ||
+	       (host != NULL && strncmp(origin, "http://", 7) == 0 &&
+		strcasecmp(origin + 7, host) == 0);
 }

@@ -20,6 +20,9 @@
 int auth_token_read(const char *path, uint8_t digest[AUTH_DIGEST_LEN],
 		    char *why, size_t why_len);
 
+/* The SHA-256 by which a token is known. 0 or -1. */
+int auth_token_digest(const char *token, uint8_t digest[AUTH_DIGEST_LEN]);
+
 /* True if the Authorization header (may be NULL) carries that token. */
 bool auth_token_good(const uint8_t digest[AUTH_DIGEST_LEN],
 		     const char *header);
@@ -32,6 +35,13 @@ bool auth_is_bearer(const char *header);
  * localhost, with its port. Anything else is a name that was rebound to us.
  */
 bool auth_host_good(const char *host, unsigned port);
+
+/*
+ * True unless the Origin header (may be NULL) is another one than the page of
+ * that Host header has: one name of the loopback is not the other, since
+ * another user may listen at ::1.
+ */
+bool auth_origin_same(const char *origin, const char *host);
 
 /*
  * False if a browser says that the request comes from another site's page.

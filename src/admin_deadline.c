@@ -2,14 +2,16 @@
 /*
  * admin_deadline.c - ends HTTP connections whose request is not whole, or
  * whose answer is not taken, within the limit. One thread sleeps until the
- * earliest deadline. Called by admin.c from libmicrohttpd's threads.
+ * earliest deadline. Called by admin.c and ctl_dashboard.c from
+ * libmicrohttpd's threads.
  */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#include "admin_http.h"
+#include "deadline.h"
 
 #define NEVER INT64_MAX
 

@@ -143,7 +143,8 @@ static bool from_here(struct MHD_Connection *connection, unsigned port,
 	if (file && origin == NULL && mode != NULL && dest != NULL &&
 	    strcmp(mode, "navigate") == 0 && strcmp(dest, "document") == 0)
 		return true;
-	return auth_origin_good(origin, site, port);
+	return auth_origin_good(origin, site, port) &&
+	       auth_origin_same(origin, header(connection, "Host"));
 }
 
 static bool may_ask_by_tls(const struct endpoint *endpoint,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * admin_http.h - the parts of admin.c that see libmicrohttpd or sockets:
- * admin_socket.c makes listening sockets, admin_deadline.c ends connections
- * that take too long, admin.c answers.
+ * admin_socket.c makes listening sockets, admin.c answers.
  */
 #ifndef STEKD_ADMIN_HTTP_H
 #define STEKD_ADMIN_HTTP_H
 
 #include "admin.h"
+#include "deadline.h"
 
 #define ADMIN_DEADLINE_MS 10000
 
@@ -38,22 +38,5 @@ int admin_socket_net(struct node *node, const char *name,
 		     size_t why_len);
 
 unsigned admin_socket_port(const struct settings_address *address);
-
-/*
- * Deadlines of connections. libmicrohttpd's time-out counts silence only: one
- * byte a second outlives it. This list knows when each connection must be done
- * and shuts its socket down otherwise.
- */
-struct deadlines;
-struct deadline;
-
-struct deadlines *deadlines_new(uint32_t limit_ms);
-void deadlines_free(struct deadlines *deadlines);	/* none may be left */
-
-/* NULL without memory, which the others take. The clock runs from now. */
-struct deadline *deadline_add(struct deadlines *deadlines, int fd);
-void deadline_restart(struct deadline *deadline);
-void deadline_pause(struct deadline *deadline);	/* we work, it waits */
-void deadline_remove(struct deadline *deadline);	/* before close(fd) */
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stekctl's command line and commands: each asks the daemon's admin endpoint
- * and prints the answer; keygen alone needs no daemon.
+ * stekctl's commands: each asks the daemon's admin endpoint and prints the
+ * answer; keygen alone needs no daemon. The command line: ctl_options.c.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -9,57 +9,7 @@
 
 #include <stek.h>
 
-#include "ctl.h"
-
-static const char usage[] =
-	"usage: stekctl [OPTION...] COMMAND\n"
-	"\n"
-	"  keygen FILE | --append FILE\n"
-	"                           make a farm key, or one more in the file\n"
-	"                           (needs no daemon)\n"
-	"  status                   this node; exit 4 when it is not ready\n"
-	"  keys                     the keys of the ring, never their secrets\n"
-	"  nodes                    the members of the farm\n"
-	"  stats                    handshakes and resumption\n"
-	"  rotate [--force]         a new key now; waits for every live node\n"
-	"  revoke KEYID... | --all  keys that open nothing from now on\n"
-	"     both: --dry-run       say what would happen, change nothing\n"
-	"           --idempotency-key NAME\n"
-	"                           a second request of that name within 24 h\n"
-	"                           gets the first answer and changes nothing\n"
-	"           --if-epoch N    only if the ring is of that epoch (or of\n"
-	"                           the version EPOCH-DIGEST)\n"
-	"  audit [--limit N] [--verify]\n"
-	"                           who changed what; exit 1 when it is broken\n"
-	"  farm-key [status|reload] roll over to another farm key\n"
-	"  reload                   take the configuration file as it is now;\n"
-	"                           no connection is dropped\n"
-	"  deny [add|remove FINGERPRINT]\n"
-	"                           client certificates refused by this node\n"
-	"  watch [--interval SECONDS] [--count N]\n"
-	"\n"
-	"  --socket PATH            admin socket ($STEKCTL_SOCKET, else\n"
-	"                           /run/stekd/admin.sock)\n"
-	"  --url URL                http://127.0.0.1:PORT instead, with\n"
-	"  --token-file FILE        the bearer token (mode 0600)\n"
-	"  --json                   print the daemon's JSON\n"
-	"  --help, --version\n"
-	"\n"
-	"exit status: 0 good, 1 refused or failed, 2 wrong usage, 3 stekd cannot\n"
-	"be reached, 4 not ready (status).\n";
-
-struct invocation {
-	struct ctl_target target;
-	const char *token_file;
-	struct ctl_watch watch;
-	bool json, force, all, interval_given, count_given;
-	bool append, dry_run, verify, limit_given;
-	unsigned limit;
-	const char *name;	/* --idempotency-key */
-	char if_match[CTL_TAG_LEN];	/* of --if-epoch; "": none */
-	char **args;		/* the command's operands */
-	int n_args;
-};
+#include "ctl_options.h"
 
 struct command {
 	const char *name;
@@ -241,6 +191,14 @@ static enum ctl_exit run_deny(const struct invocation *call)
 	return result;
 }
 
+static enum ctl_exit run_dashboard(const struct invocation *call)
+{
+	struct dash_options options = call->dashboard;
+
+	options.json = call->json;
+	return ctl_dashboard(&call->target, &options, stdout);
+}
+
 static enum ctl_exit run_watch(const struct invocation *call)
 {
 	struct ctl_watch options = call->watch;
@@ -256,153 +214,8 @@ static const struct command commands[] = {
 	{"keys", 0, run_keys},	     {"nodes", 0, run_nodes},
 	{"stats", 0, run_stats},     {"rotate", 0, run_rotate},
 	{"revoke", 64, run_revoke},  {"reload", 0, run_reload},
-	{"watch", 0, run_watch},
+	{"watch", 0, run_watch},     {"dashboard", 0, run_dashboard},
 };
-
-enum {
-	OPT_SOCKET = 256,
-	OPT_URL,
-	OPT_TOKEN_FILE,
-	OPT_JSON,
-	OPT_FORCE,
-	OPT_ALL,
-	OPT_INTERVAL,
-	OPT_COUNT,
-	OPT_APPEND,
-	OPT_DRY_RUN,
-	OPT_IDEMPOTENCY_KEY,
-	OPT_IF_EPOCH,
-	OPT_LIMIT,
-	OPT_VERIFY,
-	OPT_HELP,
-	OPT_VERSION,
-};
-
-static const struct option long_options[] = {
-	{"socket", required_argument, NULL, OPT_SOCKET},
-	{"url", required_argument, NULL, OPT_URL},
-	{"token-file", required_argument, NULL, OPT_TOKEN_FILE},
-	{"json", no_argument, NULL, OPT_JSON},
-	{"force", no_argument, NULL, OPT_FORCE},
-	{"all", no_argument, NULL, OPT_ALL},
-	{"interval", required_argument, NULL, OPT_INTERVAL},
-	{"count", required_argument, NULL, OPT_COUNT},
-	{"append", no_argument, NULL, OPT_APPEND},
-	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
-	{"idempotency-key", required_argument, NULL, OPT_IDEMPOTENCY_KEY},
-	{"if-epoch", required_argument, NULL, OPT_IF_EPOCH},
-	{"limit", required_argument, NULL, OPT_LIMIT},
-	{"verify", no_argument, NULL, OPT_VERIFY},
-	{"help", no_argument, NULL, OPT_HELP},
-	{"version", no_argument, NULL, OPT_VERSION},
-	{NULL, 0, NULL, 0},
-};
-
-static bool take_number(const char *text, unsigned *out)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end || value < 1 || value > 1000000)
-		return false;
-	*out = (unsigned)value;
-	return true;
-}
-
-static bool name_valid(const char *name)
-{
-	size_t i;
-
-	for (i = 0; name[i]; i++) {
-		if (name[i] <= ' ' || name[i] > '~')
-			return false;
-	}
-	return i > 0 && i <= 64;
-}
-
-static bool take_option(struct invocation *call, int option)
-{
-	switch (option) {
-	case OPT_SOCKET:
-		call->target.socket = optarg;
-		return *optarg != '\0' && strlen(optarg) < 108;
-	case OPT_URL:
-		call->target.url = optarg;
-		return ctl_url_valid(optarg) && strlen(optarg) < 200;
-	case OPT_TOKEN_FILE:
-		call->token_file = optarg;
-		return true;
-	case OPT_JSON:
-		call->json = true;
-		return true;
-	case OPT_FORCE:
-		call->force = true;
-		return true;
-	case OPT_ALL:
-		call->all = true;
-		return true;
-	case OPT_APPEND:
-		call->append = true;
-		return true;
-	case OPT_DRY_RUN:
-		call->dry_run = true;
-		return true;
-	case OPT_VERIFY:
-		call->verify = true;
-		return true;
-	case OPT_IDEMPOTENCY_KEY:
-		call->name = optarg;
-		return name_valid(optarg);
-	case OPT_IF_EPOCH:
-		return ctl_tag(call->if_match, optarg);
-	case OPT_LIMIT:
-		call->limit_given = true;
-		return take_number(optarg, &call->limit) &&
-		       call->limit <= 10000;
-	case OPT_INTERVAL:
-		call->interval_given = true;
-		return take_number(optarg, &call->watch.interval_s);
-	default:
-		call->count_given = true;
-		return take_number(optarg, &call->watch.count);
-	}
-}
-
-/* 0: go on; 1: done (help); -1: wrong, told. */
-static int parse(struct invocation *call, int argc, char **argv)
-{
-	const char *socket = getenv("STEKCTL_SOCKET");
-	int option, index = 0;
-
-	*call = (struct invocation){.watch = {.interval_s = 2}};
-	call->target.socket = socket && *socket ? socket
-						: "/run/stekd/admin.sock";
-	optind = 0;		/* glibc: start afresh, for the tests */
-	while ((option = getopt_long(argc, argv, "h", long_options, &index)) !=
-	       -1) {
-		if (option == OPT_HELP || option == 'h') {
-			fputs(usage, stdout);
-			return 1;
-		}
-		if (option == OPT_VERSION) {
-			printf("stekctl %s\n", stek_version_string());
-			return 1;
-		}
-		if (option == '?')
-			return -1;
-		if (take_option(call, option))
-			continue;
-		fprintf(stderr, "stekctl: --%s: wrong value: %s%s\n",
-			long_options[index].name, optarg,
-			option == OPT_URL ? " (expected http://127.0.0.1:PORT:"
-					    " only loopback, the token travels "
-					    "in the clear)" : "");
-		return -1;
-	}
-	call->args = argv + optind + 1;
-	call->n_args = argc - optind - 1;
-	return 0;
-}
 
 /* Options that belong to one command are errors with the others. */
 static bool options_fit(const struct invocation *call, const char *name)
@@ -415,7 +228,9 @@ static bool options_fit(const struct invocation *call, const char *name)
 	if ((call->append && strcmp(name, "keygen") != 0) ||
 	    ((call->dry_run || call->name || call->if_match[0]) &&
 	     !change) ||
-	    ((call->verify || call->limit_given) && !audit))
+	    ((call->verify || call->limit_given) && !audit) ||
+	    ((call->port_given || call->dashboard.no_open) &&
+	     strcmp(name, "dashboard") != 0))
 		return false;
 	return (!call->force || strcmp(name, "rotate") == 0) &&
 	       (!call->all || strcmp(name, "revoke") == 0) &&
@@ -457,12 +272,12 @@ enum ctl_exit ctl_run(int argc, char **argv)
 {
 	struct invocation call;
 	enum ctl_exit result;
-	int parsed = parse(&call, argc, argv);
+	int parsed = ctl_parse(&call, argc, argv);
 
 	if (parsed != 0)
 		return parsed < 0 ? CTL_USAGE : CTL_OK;
 	if (call.n_args < 0) {
-		fputs(usage, stderr);
+		ctl_usage(stderr);
 		return CTL_USAGE;
 	}
 	result = run(&call, argv[optind]);

@@ -12,9 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
-
-#include "ctl.h"
+#include "ctl_curl.h"
 
 #define CONNECT_TIMEOUT_MS 5000L
 #define REQUEST_TIMEOUT_MS 30000L	/* a revocation waits up to 10 s */
@@ -141,8 +139,7 @@ static size_t collect(char *data, size_t size, size_t n, void *user)
 	return len;
 }
 
-/* Appends or frees the whole list. */
-static struct curl_slist *add_header(struct curl_slist *list, const char *text)
+struct curl_slist *ctl_curl_header(struct curl_slist *list, const char *text)
 {
 	struct curl_slist *longer = curl_slist_append(list, text);
 
@@ -151,43 +148,51 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *text)
 	return longer;
 }
 
+struct curl_slist *ctl_curl_token(struct curl_slist *list,
+				  const struct ctl_target *target)
+{
+	char line[CTL_TOKEN_MAX + 32];
+
+	if (!list || !target->url || !target->token[0])
+		return list;
+	snprintf(line, sizeof(line), "Authorization: Bearer %s",
+		 target->token);
+	list = ctl_curl_header(list, line);
+	explicit_bzero(line, sizeof(line));
+	return list;
+}
+
 static struct curl_slist *make_headers(const struct ctl_target *target,
 				       bool post, const char *name,
 				       const char *if_match)
 {
-	char line[CTL_TOKEN_MAX + 32];
 	struct curl_slist *list;
+	char line[128];
 
-	list = add_header(NULL, "Accept: application/json, "
-				"application/problem+json");
+	list = ctl_curl_header(NULL, "Accept: application/json, "
+				     "application/problem+json");
 	if (list && post)
-		list = add_header(list, "Content-Type: application/json");
+		list = ctl_curl_header(list, "Content-Type: application/json");
 	if (list && name) {
 		snprintf(line, sizeof(line), "Idempotency-Key: %s", name);
-		list = add_header(list, line);
+		list = ctl_curl_header(list, line);
 	}
 	if (list && if_match) {
 		snprintf(line, sizeof(line), "If-Match: %s", if_match);
-		list = add_header(list, line);
+		list = ctl_curl_header(list, line);
 	}
-	if (list && target->url && target->token[0]) {
-		snprintf(line, sizeof(line), "Authorization: Bearer %s",
-			 target->token);
-		list = add_header(list, line);
-		explicit_bzero(line, sizeof(line));
-	}
-	return list;
+	return ctl_curl_token(list, target);
 }
 
-static void free_headers(struct curl_slist *list)
+void ctl_curl_headers_free(struct curl_slist *list)
 {
 	for (struct curl_slist *p = list; p; p = p->next)
 		explicit_bzero(p->data, strlen(p->data));
 	curl_slist_free_all(list);
 }
 
-static void explain(const struct ctl_target *target, CURLcode code,
-		    const char *detail, char *why, size_t why_len)
+void ctl_curl_explain(const struct ctl_target *target, CURLcode code,
+		      const char *detail, char *why, size_t why_len)
 {
 	const char *where = target->url ? target->url : target->socket;
 	const char *hint = "";
@@ -208,12 +213,18 @@ static void explain(const struct ctl_target *target, CURLcode code,
 		 hint);
 }
 
-static CURLcode set_up(CURL *curl, const struct ctl_target *target,
-		       const char *url, const char *body,
-		       struct curl_slist *headers, struct collected *into,
-		       char *detail)
+CURLcode ctl_curl_aim(CURL *curl, const struct ctl_target *target,
+		      const char *path, char detail[CURL_ERROR_SIZE])
 {
+	const char *base = target->url ? target->url : "http://localhost";
+	size_t base_len = strlen(base);
+	char url[1024];
+
+	while (base_len > 0 && base[base_len - 1] == '/')
+		base_len--;
+	snprintf(url, sizeof(url), "%.*s%s", (int)base_len, base, path);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -221,15 +232,23 @@ static CURLcode set_up(CURL *curl, const struct ctl_target *target,
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, REQUEST_TIMEOUT_MS);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+	if (!target->url)
+		return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH,
+					target->socket);
+	return CURLE_OK;
+}
+
+static CURLcode set_up(CURL *curl, const struct ctl_target *target,
+		       const char *path, const char *body,
+		       struct curl_slist *headers, struct collected *into,
+		       char *detail)
+{
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, into);
 	if (body)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-	if (!target->url)
-		return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH,
-					target->socket);
-	return CURLE_OK;
+	return ctl_curl_aim(curl, target, path, detail);
 }
 
 enum ctl_exit ctl_request_if(const struct ctl_target *target, const char *path,
@@ -237,23 +256,18 @@ enum ctl_exit ctl_request_if(const struct ctl_target *target, const char *path,
 			     const json_t *body, struct ctl_reply *out,
 			     char *why, size_t why_len)
 {
-	const char *base = target->url ? target->url : "http://localhost";
-	char url[512], detail[CURL_ERROR_SIZE] = "";
-	size_t base_len = strlen(base);
+	char detail[CURL_ERROR_SIZE] = "";
 	struct collected answer = {0};
 	struct curl_slist *headers = NULL;
 	char *text = NULL;
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 	CURL *curl = curl_easy_init();
 
-	while (base_len > 0 && base[base_len - 1] == '/')
-		base_len--;
-	snprintf(url, sizeof(url), "%.*s%s", (int)base_len, base, path);
 	if (body)
 		text = json_dumps(body, JSON_COMPACT);
 	headers = make_headers(target, body != NULL, name, if_match);
 	if (curl && headers && (!body || text)) {
-		code = set_up(curl, target, url, text, headers, &answer,
+		code = set_up(curl, target, path, text, headers, &answer,
 			      detail);
 		if (code == CURLE_OK)
 			code = curl_easy_perform(curl);
@@ -268,9 +282,9 @@ enum ctl_exit ctl_request_if(const struct ctl_target *target, const char *path,
 		out->body = json_loadb(answer.data ? answer.data : "",
 				       answer.len, 0, NULL);
 	} else {
-		explain(target, code, detail, why, why_len);
+		ctl_curl_explain(target, code, detail, why, why_len);
 	}
-	free_headers(headers);
+	ctl_curl_headers_free(headers);
 	free(answer.data);
 	free(text);
 	curl_easy_cleanup(curl);
