@@ -17,7 +17,7 @@ static const uint8_t retry_random[32] = {
 	0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 };
 
-enum { EXT_EARLY_DATA = 42, EXT_VERSIONS = 43 };
+enum { EXT_EARLY_DATA = 42, EXT_VERSIONS = 43, EXT_KEY_SHARE = 51 };
 
 /* ---- a cursor --------------------------------------------------------------- */
 
@@ -79,17 +79,21 @@ static void server_hello(struct flight *flight, struct flight_event *event,
 			 struct cursor body)
 {
 	const uint8_t *random;
-	struct cursor version;
+	struct cursor version, extensions;
 
 	number(&body, 2);
 	random = bytes(&body, sizeof(retry_random));
 	vector(&body, 1);
 	number(&body, 3);
-	version = extension(vector(&body, 2), EXT_VERSIONS);
+	extensions = vector(&body, 2);
+	version = extension(extensions, EXT_VERSIONS);
 	if (number(&version, 2) == 0x0304)
 		flight->tls13 = true;
 	event->retry = flight->tls13 && random &&
 		       memcmp(random, retry_random, sizeof(retry_random)) == 0;
+	/* None under psk_ke, RFC 8446 s4.2.9. */
+	if (flight->tls13 && !event->retry)
+		flight->key_share = !extension(extensions, EXT_KEY_SHARE).bad;
 }
 
 bool flight_ticket_parse(struct flight_ticket *out, bool tls13,

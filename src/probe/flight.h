@@ -66,6 +66,7 @@ struct flight {
 	struct flight_ticket tickets[FLIGHT_TICKETS_MAX];
 	uint64_t wire[2];		/* bytes of records by client, server */
 	bool tls13;			/* a ServerHello has said so */
+	bool key_share;			/* and that there is a key exchange */
 	uint8_t outer[2];		/* type of the last record */
 	uint32_t record[2];		/* its size */
 	bool changed[2], finished[2];	/* sent ChangeCipherSpec, Finished */

@@ -95,6 +95,11 @@ static const struct option long_options[] = {
 	{"socket", required_argument, NULL, OPT_SOCKET},
 	{"url", required_argument, NULL, OPT_URL},
 	{"token-file", required_argument, NULL, OPT_TOKEN_FILE},
+	{"other-sni", required_argument, NULL, OPT_OTHER_SNI},
+	{"also", required_argument, NULL, OPT_ALSO},
+	{"auth-name", required_argument, NULL, OPT_AUTH_NAME},
+	{"watch", required_argument, NULL, OPT_WATCH},
+	{"fail-on", required_argument, NULL, OPT_FAIL_ON},
 	{NULL, 0, NULL, 0},
 };
 
@@ -259,6 +264,8 @@ static int take(struct options *out, int option, const char *arg)
 	default:
 		if (option >= OPT_TRIES)
 			return options_farm_take(out, option, arg);
+		if (option >= OPT_OTHER_SNI)
+			return options_audit_take(out, option, arg);
 		if (option >= OPT_ROTATIONS)
 			return options_rotate_take(out, option, arg);
 		return option < OPT_CERT ? take_load(out, option, arg)
@@ -348,10 +355,15 @@ static bool belongs(int option, enum command command)
 		return true;
 	if (option >= OPT_TRIES)
 		return command == COMMAND_FARM;
+	if (option >= OPT_OTHER_SNI)
+		return command == COMMAND_AUDIT;
 	if (option >= OPT_ROTATIONS)
 		return command == COMMAND_ROTATE;
 	if (option >= OPT_CERT)
-		return command == COMMAND_HANDSHAKE;
+		return command == COMMAND_HANDSHAKE ||
+		       (command == COMMAND_AUDIT && option != OPT_SUITES &&
+			option != OPT_SCHEMES && option != OPT_FALLBACK &&
+			option != OPT_NO_TRIALS);
 	/* rotate-test ends the load by itself. */
 	return command == COMMAND_LOAD ||
 	       (command == COMMAND_ROTATE && option != OPT_CONNECTIONS &&
@@ -390,6 +402,8 @@ static int parse_rest(struct options *out, int argc, char **argv, FILE *err)
 			     "expected here: %s\n", argv[optind]);
 		return -1;
 	}
+	if (out->command == COMMAND_AUDIT)
+		return options_audit_finish(out, err);
 	return out->command == COMMAND_HANDSHAKE ? finish_handshake(out, err)
 						 : finish(out, err);
 }
@@ -423,6 +437,8 @@ int options_parse(struct options *out, int argc, char **argv, FILE *err)
 		out->command = COMMAND_HANDSHAKE;
 	if (argc >= 2 && strcmp(argv[1], "rotate-test") == 0)
 		out->command = COMMAND_ROTATE;
+	if (argc >= 2 && strcmp(argv[1], "audit") == 0)
+		out->command = COMMAND_AUDIT;
 	if (out->command == COMMAND_NONE) {
 		fputs(options_usage, err);
 		return -1;
@@ -435,6 +451,7 @@ int options_parse(struct options *out, int argc, char **argv, FILE *err)
 void options_clear(struct options *options)
 {
 	free(options->addresses);
+	free(options->audit.hosts);
 	ctl_token_wipe(&options->rotate.target);
 	*options = (struct options){0};
 }

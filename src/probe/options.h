@@ -3,6 +3,7 @@
 #ifndef PROBE_OPTIONS_H
 #define PROBE_OPTIONS_H
 
+#include "audit.h"
 #include "handshake.h"
 #include "rotate.h"
 
@@ -12,6 +13,7 @@ enum command {
 	COMMAND_LOAD,
 	COMMAND_ROTATE,
 	COMMAND_HANDSHAKE,
+	COMMAND_AUDIT,
 };
 
 struct options {
@@ -30,6 +32,7 @@ struct options {
 	struct rotate_plan rotate;	/* its load is `load` */
 	bool rotate_lose;		/* --kill-node or --kill-command */
 	const char *token_file;
+	struct audit_plan audit;	/* its offer is `offer` */
 };
 
 /* From here on options belong to rotate-test; options_rotate.c takes them. */
@@ -46,6 +49,21 @@ enum {
 	OPT_URL,
 	OPT_TOKEN_FILE,
 };
+
+/* From here on they belong to audit; options_audit.c takes them. */
+enum {
+	OPT_OTHER_SNI = 640,
+	OPT_ALSO,
+	OPT_AUTH_NAME,
+	OPT_WATCH,
+	OPT_FAIL_ON,
+};
+
+/* 0, or -1: a wrong value. */
+int options_audit_take(struct options *out, int option, const char *arg);
+
+/* What follows, and what does not go together. 0 or -1. */
+int options_audit_finish(struct options *out, FILE *err);
 
 /* 0, or -1: a wrong value. */
 int options_rotate_take(struct options *out, int option, const char *arg);

@@ -70,6 +70,23 @@ static int run_handshake(const struct options *options)
 	return status;
 }
 
+static int run_audit(const struct options *options)
+{
+	struct audit_result *result = malloc(sizeof(*result));
+	struct audit_plan plan = options->audit;
+	int status = 2;
+
+	if (!result)
+		return 1;
+	plan.address = options->addresses[0];
+	if (audit_run(&plan, result, stderr) == 0) {
+		audit_print(&plan, result, options->format, stdout);
+		status = audit_verdict(result, plan.fail_on);
+	}
+	free(result);
+	return status;
+}
+
 static int run_rotate(const struct options *options)
 {
 	const struct rlimit no_core = {0, 0};
@@ -101,6 +118,8 @@ static int run(const struct options *options)
 		return run_handshake(options);
 	case COMMAND_ROTATE:
 		return run_rotate(options);
+	case COMMAND_AUDIT:
+		return run_audit(options);
 	default:
 		return run_load(options);
 	}
@@ -119,6 +138,8 @@ int main(int argc, char **argv)
 	raise_file_limit();
 	for (size_t i = 0; i < options.n_addresses; i++)
 		address_resolve(&options.addresses[i]);
+	for (size_t i = 0; i < options.audit.n_hosts; i++)
+		address_resolve(&options.audit.hosts[i]);
 	status = run(&options);
 	options_clear(&options);
 	if (status == 3)

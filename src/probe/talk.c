@@ -213,6 +213,25 @@ static bool set_up(struct run *run, SSL_CTX *ctx, SSL_SESSION *resume)
 	       fail(run, TALK_BROKEN);
 }
 
+/* Before the handshake, RFC 8446 s2.3; false: it failed. */
+static bool send_early(struct run *run)
+{
+	const char *early = run->offer->early;
+	size_t sent;
+	int ret;
+
+	if (!early)
+		return true;
+	do {
+		ERR_clear_error();
+		errno = 0;
+		ret = SSL_write_early_data(run->ssl, early, strlen(early),
+					   &sent);
+	} while (ret != 1 && may_go_on(run, ret, run->deadline_us));
+	return ret == 1 ||
+	       fail(run, run->ended ? judge_end(run) : TALK_TIMEOUT);
+}
+
 static bool shake(struct run *run)
 {
 	struct talk *talk = run->talk;
@@ -230,6 +249,8 @@ static bool shake(struct run *run)
 	talk->handshake_us = conn_now_us() - begun_us;
 	talk->stage = TALK_ACCEPTANCE;
 	watch_negotiated(talk, run->ssl);
+	talk->early_accepted = SSL_get_early_data_status(run->ssl) ==
+			       SSL_EARLY_DATA_ACCEPTED;
 	/* Its Finished answers ours, unless it resumes (RFC 5246 s7.3). */
 	talk->accepted = !talk->flight.tls13 && !talk->resumed;
 	if (!talk->flight.tls13)
@@ -377,7 +398,8 @@ void talk_run(struct talk *out, const struct offer *offer, SSL_CTX *ctx,
 				   .keylog = -1};
 	run.deadline_us = run.watch.begun_us + offer->timeout_s * 1000000LL;
 	watch_context(ctx, offer);
-	if (connect_tcp(&run) && set_up(&run, ctx, resume) && shake(&run))
+	if (connect_tcp(&run) && set_up(&run, ctx, resume) &&
+	    send_early(&run) && shake(&run))
 		await_verdict(&run, request);
 	end(&run);
 }

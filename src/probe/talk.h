@@ -23,6 +23,7 @@ struct offer {
 	bool fallback;		/* TLS_FALLBACK_SCSV, RFC 7507 */
 	bool legacy;		/* TLS 1.0 on, and what is weak too */
 	bool no_name;		/* no server_name */
+	const char *early;	/* sent as early data, or NULL */
 	unsigned timeout_s;
 };
 
@@ -63,6 +64,7 @@ struct talk {
 	char peer[64];		/* the address that was connected to */
 
 	bool resumed, offered;	/* a session */
+	bool early_accepted;	/* the early data */
 	bool ems;
 	char version[16], suite[64], group[32], scheme[64];
 	char alpn[64];		/* "" if none was agreed on */
