@@ -241,6 +241,26 @@ START_TEST(test_page_is_foreign)
 }
 END_TEST
 
+/* A field by its name in any case; not of the status line, nor of the body. */
+START_TEST(test_page_header)
+{
+	static const char reply[] =
+		"HTTP/1.1 200 X: no\r\nX-Nodes: a\r\nx-NODE: \t n\001 1 \r\n"
+		"X-Empty:\r\nX-Last:z\r\n\r\nX-Body: b\r\n";
+	char out[PAGE_NAME_LEN];
+
+	ck_assert(page_header(reply, sizeof(reply) - 1, "X-Node", out));
+	ck_assert_str_eq(out, "n? 1");
+	ck_assert(page_header(reply, sizeof(reply) - 1, "X-Last", out));
+	ck_assert_str_eq(out, "z");
+	ck_assert(!page_header(reply, sizeof(reply) - 1, "X-Empty", out));
+	ck_assert(!page_header(reply, sizeof(reply) - 1, "X-Body", out));
+	ck_assert(!page_header(reply, sizeof(reply) - 1, "HTTP/1.1 200 X",
+			       out));
+	ck_assert(!page_header(reply, 40, "X-Nodes", out));
+}
+END_TEST
+
 /* Complete means headers and as many bytes as Content-Length says. */
 START_TEST(test_page_complete)
 {
@@ -301,6 +321,14 @@ START_TEST(test_options_defaults)
 	ck_assert_int_eq(parse(&options, "farm a:1 --expect 0"), 0);
 	ck_assert_uint_eq(options.expect, 0);
 	options_clear(&options);
+	ck_assert_int_eq(parse(&options, "farm a:1 --balanced --every 5 "
+					 "--rounds 2 --node-header X-Node"), 0);
+	ck_assert(options.farm.balanced);
+	ck_assert_uint_eq(options.farm.most, 2000);
+	ck_assert_uint_eq(options.farm.every_s, 5);
+	ck_assert_uint_eq(options.farm.rounds, 2);
+	ck_assert_str_eq(options.farm.node_header, "X-Node");
+	options_clear(&options);
 }
 END_TEST
 
@@ -329,6 +357,10 @@ START_TEST(test_options_refuses)
 		"load --connect a:1 --resume 101", "farm a:1 --tls 1.1",
 		"farm a:1 --expect x", "farm a:1 --nonsense",
 		"load --connect", "load --connect a:1 b:2",
+		"farm a:1 b:2 --balanced", "farm a:1 --node-header a:b",
+		"farm a:1 --every 5", "farm a:1 --rounds 5",
+		"farm a:1 --every 5 --for 9 --rounds 2", "farm a:1 --most 0",
+		"load --connect a:1 --every 5",
 	};
 	struct options options;
 
@@ -408,7 +440,7 @@ int main(void)
 		test_address_list, NULL});
 	add(suite, "page", (const TTest *const[]){
 		test_page_of_stekd, test_page_of_others, test_page_is_foreign,
-		test_page_complete, NULL});
+		test_page_header, test_page_complete, NULL});
 	add(suite, "options", (const TTest *const[]){
 		test_options_defaults, test_options_warmup,
 		test_options_refuses, NULL});

@@ -54,7 +54,7 @@ struct server {
 static EVP_PKEY *key;
 static X509 *certificate;
 static uint8_t ticket_keys[2][80];
-static struct server servers[3];
+static struct server servers[5];
 static size_t n_servers;
 
 static void make_certificate(void)

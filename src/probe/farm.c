@@ -1,56 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stekprobe farm: for each node and version gets tickets there and spends each
- * of them once at one other node. One connection at a time, in a fixed order,
- * so that what is measured is the farm and not the load.
+ * stekprobe farm: runs the rounds of direct.c or balanced.c, has each judged by
+ * judge.c, and keeps the nodes known from one to the next. One connection at a
+ * time, so that what is measured is the farm and not the load.
  */
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "farm.h"
+#include "farm_run.h"
 #include "stop.h"
 
-#define PURSE_MAX 16
-
-/* Unspent tickets of the row's node. */
-struct purse {
-	size_t n;
-	SSL_SESSION *tickets[PURSE_MAX];
-};
-
-struct run {
-	const struct farm_plan *plan;
-	struct farm_result *out;
-	enum tls_version version;
-	SSL_CTX *ctx;
-	struct conn *conn;
-};
-
-/* What the page says about the node that answered. */
-static void note_page(struct farm_node *about, const struct page *page)
-{
-	if (!page->known)
-		return;
-	if (about->name[0] == '\0')
-		strcpy(about->name, page->node);
-	else if (strcmp(about->name, page->node) != 0)
-		about->several = true;
-	strcpy(about->farm, page->farm);
-	if (strncmp(page->outcome, "refused_", 8) == 0)
-		strcpy(about->refusal, page->outcome);
-}
-
-/* One whole connection, waiting for it. True if it ended without a failure. */
-static bool converse(struct run *run, size_t node, SSL_SESSION *offer)
+bool run_converse(struct run *run, const struct address *address,
+		  SSL_SESSION *offer)
 {
 	struct conn *conn = run->conn;
-	struct farm_node *about = &run->out->nodes[node];
 	enum conn_want want;
 
-	conn_start(conn, run->ctx, run->version, &run->plan->tls,
-		   &run->plan->nodes[node], offer, conn_now_us());
+	conn_start(conn, run->ctx[run->version], run->version,
+		   &run->plan->tls, address, offer, conn_now_us());
 	for (;;) {
 		struct pollfd wait = {.fd = conn->fd};
 
@@ -60,121 +30,236 @@ static bool converse(struct run *run, size_t node, SSL_SESSION *offer)
 		wait.events = want == CONN_WRITE ? POLLOUT : POLLIN;
 		poll(&wait, 1, 100);
 	}
-	if (conn->reached)
-		about->reached = true;
-	note_page(about, &conn->page);
+	run->out->reached = run->out->reached || conn->reached;
 	if (conn->failure[0] == '\0')
 		return true;
 	reasons_add(&run->out->failures, conn->failure, 1);
-	strcpy(about->failure, conn->failure);
 	return false;
 }
 
-/* A full handshake at `node`; its tickets go into the purse. */
-static void issue(struct run *run, size_t node, struct purse *purse)
+void run_note(struct run *run, size_t node)
 {
-	struct conn *conn = run->conn;
 	struct farm_node *about = &run->out->nodes[node];
+	const struct conn *conn = run->conn;
+	const struct page *page = &conn->page;
+	enum tls_version v = run->version;
 
-	if (!converse(run, node, NULL))
-		about->down[run->version] = true;
-	else
-		about->full[run->version]++;
-	about->tickets[run->version] += (unsigned)conn->n_tickets;
-	for (size_t i = 0; i < conn->n_tickets && purse->n < PURSE_MAX; i++) {
-		purse->tickets[purse->n++] = conn->tickets[i];
-		conn->tickets[i] = NULL;
-	}
-	conn_end(conn);
+	about->answered++;
+	about->answers[v]++;
+	if (conn->n_tickets > 0)
+		about->has_key[v] = tls_ticket_name(
+			conn->tickets[conn->n_tickets - 1], about->key[v]);
+	if (!page->known)
+		return;
+	strcpy(about->farm, page->farm);
+	if (strncmp(page->outcome, "refused_", 8) == 0)
+		strcpy(about->refusal, page->outcome);
 }
 
-static void measure_cell(struct run *run, size_t row, size_t column,
-			 struct purse *purse)
+/* The cells of `n` nodes, with those of `old` where they were. */
+static struct farm_cell *grown_cells(const struct farm_cell *old, size_t old_n,
+				     size_t n)
 {
-	struct farm_node *nodes = run->out->nodes;
-	struct farm_cell *cell =
-		&run->out->cells[run->version][row * run->out->n + column];
+	struct farm_cell *cells = calloc(n * n, sizeof(*cells));
 
-	for (unsigned i = 0; i < run->plan->tries && !stop_asked(); i++) {
-		bool *down = &nodes[column].down[run->version];
-		SSL_SESSION *offer;
-
-		if (purse->n == 0)
-			issue(run, row, purse);
-		if (nodes[row].down[run->version] || *down)
-			return;
-		if (purse->n == 0) {
-			cell->tried++;
-			cell->none++;
-			reasons_add(&run->out->failures, "no_ticket", 1);
-			continue;
-		}
-		offer = purse->tickets[--purse->n];
-		if (converse(run, column, offer)) {
-			cell->tried++;
-			cell->resumed += run->conn->resumed;
-		} else if (!run->conn->reached) {
-			/* Waiting for the deadline once is enough. */
-			*down = true;
-		} else {
-			cell->tried++;
-			cell->failed++;
-		}
-		conn_end(run->conn);
-	}
+	for (size_t i = 0; cells && i < old_n; i++)
+		memcpy(&cells[i * n], &old[i * old_n], old_n * sizeof(*cells));
+	return cells;
 }
 
-static void purse_empty(struct purse *purse)
+size_t run_add_node(struct run *run)
+{
+	struct farm_result *out = run->out;
+	size_t n = out->n + 1;
+
+	if (n > FARM_NODES_MAX)
+		return FARM_NO_CLASS;
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		struct farm_cell *cells;
+
+		if (!run->plan->versions[v])
+			continue;
+		cells = grown_cells(out->cells[v], out->n, n);
+		if (!cells)
+			return FARM_NO_CLASS;
+		free(out->cells[v]);
+		out->cells[v] = cells;
+	}
+	out->nodes[out->n] = (struct farm_node){
+		.address = run->plan->nodes[0].text,
+		.state = {FARM_ABSENT, FARM_ABSENT},
+		.class = {FARM_NO_CLASS, FARM_NO_CLASS},
+	};
+	out->n = n;
+	return n - 1;
+}
+
+void purse_fill(struct purse *purse, struct conn *conn)
+{
+	for (size_t i = 0; i < conn->n_tickets; i++) {
+		if (purse->n == PURSE_MAX) {
+			SSL_SESSION_free(purse->tickets[0]);
+			memmove(purse->tickets, purse->tickets + 1,
+				(PURSE_MAX - 1) * sizeof(*purse->tickets));
+			purse->n--;
+		}
+		purse->tickets[purse->n++] = conn->tickets[i];
+	}
+	conn->n_tickets = 0;
+}
+
+void purse_empty(struct purse *purse)
 {
 	while (purse->n > 0)
 		SSL_SESSION_free(purse->tickets[--purse->n]);
 }
 
-static int measure_version(struct run *run)
+/* What is of one round only. */
+static void begin_round(struct run *run)
 {
-	size_t n = run->plan->n;
-	struct purse purse = {0};
+	struct farm_result *out = run->out;
 
-	run->ctx = tls_context(run->version, &run->plan->tls, conn_on_ticket);
-	if (!run->ctx)
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		for (size_t i = 0; out->cells[v] && i < out->n * out->n; i++)
+			out->cells[v][i] = (struct farm_cell){0};
+		for (size_t i = 0; i < out->n; i++) {
+			out->nodes[i].down[v] = false;
+			out->nodes[i].answers[v] = 0;
+			out->nodes[i].full[v] = 0;
+			out->nodes[i].tickets[v] = 0;
+		}
+	}
+	for (size_t i = 0; i < out->n; i++) {
+		out->nodes[i].reached = run->plan->balanced &&
+					out->nodes[i].reached;
+		out->nodes[i].refusal[0] = '\0';
+	}
+}
+
+/* Forgets all nodes: they were told apart by what tells nothing. */
+static void start_over(struct run *run)
+{
+	struct farm_result *out = run->out;
+
+	rounds_clear(run);
+	for (size_t i = 0; i < out->n_rounds; i++)
+		out->rounds[i].n_changes = 0;
+	for (size_t i = 0; i < out->n; i++)
+		purse_empty(&run->purses[i]);
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		free(out->cells[v]);
+		out->cells[v] = NULL;
+	}
+	out->n = 0;
+}
+
+static int measure_all(struct run *run)
+{
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		bool keys_off = run->keys_off;
+
+		if (!run->plan->versions[v])
+			continue;
+		run->version = (enum tls_version)v;
+		if (!run->plan->balanced) {
+			if (direct_measure(run) != 0)
+				return -1;
+			continue;
+		}
+		if (balanced_measure(run) != 0)
+			return -1;
+		if (run->keys_off && !keys_off) {
+			start_over(run);
+			v = -1;
+		}
+	}
+	return 0;
+}
+
+static int run_round(struct run *run)
+{
+	struct farm_result *out = run->out;
+
+	begin_round(run);
+	if (measure_all(run) != 0 || farm_judge(out) != 0 ||
+	    rounds_end(run) != 0)
 		return -1;
-	/* First who is there, so that the failures come before the waiting. */
-	for (size_t node = 0; node < n && !stop_asked(); node++) {
-		issue(run, node, &purse);
-		purse_empty(&purse);
+	out->seconds = (double)(conn_now_us() - run->begun_us) / 1e6;
+	if (run->plan->progress)
+		farm_print_round(out, run->plan->format, run->plan->progress);
+	return 0;
+}
+
+/* Waits for the next round; false if there is none. */
+static bool another_round(struct run *run)
+{
+	const struct farm_plan *plan = run->plan;
+	int64_t due_us = run->begun_us +
+			 (int64_t)run->round * plan->every_s * 1000000;
+
+	if (plan->every_s == 0 || (plan->rounds && run->round >= plan->rounds))
+		return false;
+	if (!plan->rounds &&
+	    due_us > run->begun_us + (int64_t)plan->for_s * 1000000)
+		return false;
+	while (!stop_asked() && conn_now_us() < due_us) {
+		int64_t left_ms = (due_us - conn_now_us()) / 1000 + 1;
+
+		poll(NULL, 0, left_ms < 100 ? (int)left_ms : 100);
 	}
-	for (size_t row = 0; row < n; row++) {
-		for (size_t column = 0; column < n; column++)
-			measure_cell(run, row, column, &purse);
-		purse_empty(&purse);
+	return !stop_asked();
+}
+
+static int prepare(struct run *run)
+{
+	const struct farm_plan *plan = run->plan;
+
+	run->conn = calloc(1, sizeof(*run->conn));
+	run->purses = calloc(FARM_NODES_MAX, sizeof(*run->purses));
+	run->out->nodes = calloc(FARM_NODES_MAX, sizeof(*run->out->nodes));
+	if (!run->conn || !run->purses || !run->out->nodes)
+		return -1;
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		if (!plan->versions[v])
+			continue;
+		run->ctx[v] = tls_context((enum tls_version)v, &plan->tls,
+					  conn_on_ticket);
+		if (!run->ctx[v])
+			return -1;
 	}
-	SSL_CTX_free(run->ctx);
+	for (size_t i = 0; i < plan->n && !plan->balanced; i++) {
+		if (run_add_node(run) == FARM_NO_CLASS)
+			return -1;
+		run->out->nodes[i].address = plan->nodes[i].text;
+	}
 	return 0;
 }
 
 int farm_run(const struct farm_plan *plan, struct farm_result *out)
 {
-	struct run run = {.plan = plan, .out = out};
-	int64_t begun_us = conn_now_us();
+	struct run run = {
+		.plan = plan, .out = out, .stride = 1, .random = 88172645463325252,
+		.begun_us = conn_now_us(),
+	};
 	int result = -1;
 
-	*out = (struct farm_result){.n = plan->n};
-	run.conn = calloc(1, sizeof(*run.conn));
-	out->nodes = calloc(plan->n, sizeof(*out->nodes));
-	if (!run.conn || !out->nodes)
+	*out = (struct farm_result){.balanced = plan->balanced};
+	if (prepare(&run) != 0)
 		goto out;
-	for (int v = 0; v < TLS_VERSIONS; v++) {
-		if (!plan->versions[v])
-			continue;
-		run.version = (enum tls_version)v;
-		out->cells[v] = calloc(plan->n * plan->n,
-				       sizeof(*out->cells[v]));
-		if (!out->cells[v] || measure_version(&run) != 0)
+	do {
+		if (run_round(&run) != 0)
 			goto out;
-	}
-	out->seconds = (double)(conn_now_us() - begun_us) / 1e6;
-	result = farm_judge(out);
+		run.round++;
+	} while (another_round(&run));
+	out->stopped = stop_asked();
+	result = 0;
 out:
+	rounds_clear(&run);
+	for (size_t i = 0; run.purses && i < FARM_NODES_MAX; i++)
+		purse_empty(&run.purses[i]);
+	for (int v = 0; v < TLS_VERSIONS; v++)
+		SSL_CTX_free(run.ctx[v]);
+	free(run.purses);
 	free(run.conn);
 	return result;
 }
@@ -183,33 +268,80 @@ void farm_clear(struct farm_result *result)
 {
 	for (int v = 0; v < TLS_VERSIONS; v++)
 		free(result->cells[v]);
+	for (size_t i = 0; i < result->n_rounds; i++)
+		free(result->rounds[i].changes);
+	free(result->rounds);
 	free(result->nodes);
 	free(result->findings);
 	*result = (struct farm_result){0};
 }
 
-static bool cell_good(const struct farm_cell *cell, unsigned expect)
+bool farm_cell_good(const struct farm_cell *cell, unsigned expect)
 {
-	return cell->tried > 0 && cell->failed == 0 &&
+	return cell->failed == 0 &&
 	       (uint64_t)cell->resumed * SHARE_WHOLE >=
 		       (uint64_t)cell->tried * expect;
 }
 
+/* Behind a balancer a cell may be untried, so the state of the node counts. */
+static bool node_good(const struct farm_result *result, int version,
+		      size_t node)
+{
+	enum farm_state state = result->nodes[node].state[version];
+
+	return state == FARM_SHARES || state == FARM_UNKNOWN ||
+	       state == FARM_ABSENT;
+}
+
+bool farm_good(const struct farm_result *result, unsigned expect)
+{
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		if (!result->cells[v])
+			continue;
+		for (size_t i = 0; i < result->n * result->n; i++) {
+			const struct farm_cell *cell = &result->cells[v][i];
+
+			if (!farm_cell_good(cell, expect) ||
+			    (!result->balanced && cell->tried == 0))
+				return false;
+		}
+		for (size_t i = 0; i < result->n; i++) {
+			if (result->balanced && expect > 0 &&
+			    !node_good(result, v, i))
+				return false;
+		}
+	}
+	return true;
+}
+
 int farm_verdict(const struct farm_result *result, unsigned expect)
 {
-	bool reached = false;
+	bool reached = result->reached;
 
 	for (size_t i = 0; i < result->n; i++)
 		reached = reached || result->nodes[i].reached;
 	if (!reached)
 		return 3;
-	for (int v = 0; v < TLS_VERSIONS; v++) {
-		if (!result->cells[v])
-			continue;
-		for (size_t i = 0; i < result->n * result->n; i++) {
-			if (!cell_good(&result->cells[v][i], expect))
-				return 1;
-		}
+	for (size_t i = 0; i < result->n_rounds; i++) {
+		if (!result->rounds[i].good)
+			return 1;
 	}
-	return 0;
+	return farm_good(result, expect) ? 0 : 1;
+}
+
+void farm_coverage(const struct farm_result *result, struct farm_coverage *out)
+{
+	*out = (struct farm_coverage){.missed = 1, .unseen = 1};
+	for (size_t i = 0; i < result->n; i++) {
+		if (result->nodes[i].who.evidence == WHO_UNKNOWN)
+			continue;
+		out->connections += result->nodes[i].answered;
+		out->nodes++;
+	}
+	if (out->connections == 0)
+		return;
+	/* Independent draws: a balancer that takes turns misses less. */
+	out->missed = pow(1 - 1 / ((double)out->nodes + 1),
+			  (double)out->connections);
+	out->unseen = 1 - pow(0.05, 1 / (double)out->connections);
 }

@@ -8,10 +8,12 @@
 
 #include <stdio.h>
 
-#include "conn.h"
+#include "who.h"
 
 #define FARM_NODES_MAX 256
 #define FARM_NO_CLASS SIZE_MAX
+
+enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_CSV };
 
 struct farm_plan {
 	struct tls_options tls;
@@ -19,6 +21,15 @@ struct farm_plan {
 	size_t n;
 	unsigned tries;			/* per cell */
 	bool versions[TLS_VERSIONS];
+	unsigned expect;		/* basis points, of each cell */
+	const char *node_header;	/* whose value names the node; or NULL */
+	bool balanced;			/* one address, many nodes */
+	unsigned most;			/* balanced: connections of a version */
+	unsigned every_s;		/* from the begin of a round to the next */
+	unsigned rounds;		/* 0: until for_s is over */
+	unsigned for_s;
+	enum report_format format;	/* of what is printed after each round */
+	FILE *progress;			/* or NULL: nothing is */
 };
 
 struct farm_cell {
@@ -31,6 +42,8 @@ struct farm_cell {
 /* How a node, or a pair of them, is found; the worst come last. */
 enum farm_state {
 	FARM_SHARES,		/* with the largest class */
+	FARM_UNKNOWN,		/* no node: whose node could not be told */
+	FARM_ABSENT,		/* has answered in an earlier round, not in this */
 	FARM_UNDECIDED,		/* too few tries */
 	FARM_SEVERAL,		/* several nodes answer at one address */
 	FARM_LOSES,		/* a pair that shares, but not always */
@@ -46,15 +59,21 @@ enum farm_state {
 };
 
 struct farm_node {
-	char name[PAGE_NAME_LEN];	/* from the page; "": its address is used */
+	char name[PAGE_NAME_LEN];	/* "": its address is used */
+	const char *address;
+	struct who who;			/* by what it is known */
 	char farm[PAGE_NAME_LEN];	/* the farm's name, from the page; or "" */
 	char refusal[PAGE_NAME_LEN];	/* why it refused last, from the page */
 	bool reached;			/* TCP, at least once */
 	bool several;			/* another name has answered there, too */
 	bool down[TLS_VERSIONS];	/* given up for this version */
 	char failure[REASON_LEN];	/* why */
-	unsigned full[TLS_VERSIONS];	/* handshakes without a ticket offered */
+	uint64_t answered;		/* connections, of all rounds */
+	unsigned answers[TLS_VERSIONS];	/* of this round */
+	unsigned full[TLS_VERSIONS];	/* handshakes that did not resume */
 	unsigned tickets[TLS_VERSIONS];	/* that it gave in these */
+	bool has_key[TLS_VERSIONS];
+	uint8_t key[TLS_VERSIONS][KEY_NAME_LEN];	/* of its last ticket */
 	/* judge.c: */
 	enum farm_state state[TLS_VERSIONS];
 	size_t class[TLS_VERSIONS];	/* 0 is the largest; or FARM_NO_CLASS */
@@ -71,10 +90,37 @@ struct farm_finding {
 	struct farm_cell taken;		/* the other nodes' tickets at it */
 };
 
+/* What has become otherwise since the round before. */
+struct farm_change {
+	size_t node;
+	enum tls_version version;
+	bool key;			/* it gives tickets under another key */
+	enum farm_state before, now;	/* if not */
+};
+
+struct farm_round {
+	double at_s;			/* since the begin */
+	int64_t time_s;			/* wall clock */
+	bool good;			/* judged like the whole */
+	struct farm_cell sums[TLS_VERSIONS];
+	struct farm_cell old[TLS_VERSIONS];	/* tickets of earlier rounds */
+	int64_t oldest_s;		/* that resumed; -1: none did */
+	int64_t lost_s;			/* the youngest that did not; -1: none */
+	size_t nodes, strays;
+	size_t n_changes;
+	struct farm_change *changes;
+};
+
 struct farm_result {
 	size_t n;
 	struct farm_node *nodes;
-	struct farm_cell *cells[TLS_VERSIONS];	/* n*n, row by row; NULL: not asked */
+	/* Of the last round; n*n, row by row; NULL: not asked */
+	struct farm_cell *cells[TLS_VERSIONS];
+	bool balanced;
+	bool reached;			/* TCP, at least once */
+	bool stopped;			/* before its end, by a signal */
+	size_t n_rounds;
+	struct farm_round *rounds;
 	struct reasons failures;
 	double seconds;
 	/* judge.c: */
@@ -88,8 +134,28 @@ struct farm_result {
 int farm_run(const struct farm_plan *plan, struct farm_result *out);
 void farm_clear(struct farm_result *result);
 
-/* 0, 1 (a cell failed or below `expect` basis points), 3 (no node reached). */
+/*
+ * 0, 1 (a cell failed or below `expect` basis points, or behind a balancer a
+ * node does not share, in any round), 3 (no node reached).
+ */
 int farm_verdict(const struct farm_result *result, unsigned expect);
+
+/* The same of the matrix alone: of the last round. */
+bool farm_good(const struct farm_result *result, unsigned expect);
+
+/* True if as many resumed of those tried, and none failed. */
+bool farm_cell_good(const struct farm_cell *cell, unsigned expect);
+
+/* How surely all nodes behind a balancer were seen. */
+struct farm_coverage {
+	uint64_t connections;		/* whose node is known */
+	size_t nodes;
+	double missed;	/* probability to miss one more of an equal share */
+	double unseen;	/* with 95 %, a node not seen has a smaller share */
+};
+
+void farm_coverage(const struct farm_result *result,
+		   struct farm_coverage *out);
 
 /* Pure: fills in what is marked "judge.c". 0, or -1 without memory. */
 int farm_judge(struct farm_result *result);
@@ -104,7 +170,10 @@ struct farm_cell farm_column(const struct farm_result *result, int version,
 			     size_t column, bool apart);
 struct farm_cell farm_whole(const struct farm_result *result, int version);
 
-/* True if a node is outside the largest class, or all are of its size. */
+/*
+ * True if a node is outside the largest class, or all classes are of its size;
+ * also if it gives no tickets, or resumes none.
+ */
 bool farm_is_stray(const struct farm_result *result, size_t node);
 
 #define FARM_CHECKS_MAX 6
@@ -118,16 +187,20 @@ struct farm_cause {
 
 const struct farm_cause *farm_cause(enum farm_state state);
 
-enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_CSV };
-
 /* matrix.c */
-void farm_print(const struct farm_plan *plan, const struct farm_result *result,
-		enum report_format format, FILE *out);
-const char *farm_node_name(const struct farm_plan *plan,
-			   const struct farm_result *result, size_t node);
+/* All but what farm_print_round() has printed: of CSV nothing is left. */
+void farm_print(const struct farm_result *result, enum report_format format,
+		FILE *out);
+const char *farm_node_name(const struct farm_result *result, size_t node);
 
 /* matrix_json.c */
-void farm_print_json(const struct farm_plan *plan,
-		     const struct farm_result *result, FILE *out);
+void farm_print_json(const struct farm_result *result, FILE *out);
+
+/* matrix_round.c: the last round, a line in text, its matrix in CSV. */
+void farm_print_round(const struct farm_result *result,
+		      enum report_format format, FILE *out);
+
+/* How many rounds were good, and what became otherwise. */
+void farm_print_course(const struct farm_result *result, FILE *out);
 
 #endif

@@ -7,6 +7,12 @@
 
 static const struct farm_cause causes[FARM_STATES] = {
 	[FARM_SHARES] = {"shares", "shares keys with the farm", {0}},
+	[FARM_UNKNOWN] = {"unknown", "whose node could not be told",
+		{"does each node name itself (--node-header, stekd's page)"}},
+	[FARM_ABSENT] = {"absent", "has answered in an earlier round, and not "
+		"in this one",
+		{"has the load balancer taken it out (its health checks)",
+		 "is it running"}},
 	[FARM_UNDECIDED] = {"undecided", "too little was measured to tell",
 		{"more --tries (5 decide a cell that always resumes, or never)",
 		 "behind a load balancer more --connections"}},
@@ -44,10 +50,14 @@ static const struct farm_cause causes[FARM_STATES] = {
 	[FARM_NOTHING] = {"nothing", "resumes nothing, not even its own tickets",
 		{"do several processes answer there, each with keys of its own",
 		 "has it a key at all (readyz), and is the host's policy strict",
+		 "does its log refuse the store's ring, as sealed under another "
+		 "farm key (the file farm_key)",
 		 "does it accept tickets, or only give them"}},
 	[FARM_NO_TICKETS] = {"no_tickets", "gives no tickets",
 		{"are tickets switched off there",
-		 "has it a key that seals (readyz: does it wait for the store)"}},
+		 "has it a key that seals (readyz: does it reach the store)",
+		 "does its log refuse the store's ring, as sealed under another "
+		 "farm key (the file farm_key)"}},
 	[FARM_FAILING] = {"failing", "handshakes with it fail",
 		{"stekprobe handshake with that address explains why"}},
 	[FARM_UNREACHABLE] = {"unreachable", "no TCP connection",

@@ -140,6 +140,55 @@ static bool merge_any(struct bench *bench)
 	return merged;
 }
 
+/* The sums between classes, anew from the cells. */
+static void sum_up(struct bench *bench)
+{
+	const struct farm_cell *cells = bench->result->cells[bench->version];
+	size_t n = bench->n;
+
+	memset(bench->sums, 0, n * n * sizeof(*bench->sums));
+	for (size_t i = 0; i < n * n; i++) {
+		size_t a = bench->class[i / n], b = bench->class[i % n];
+
+		if (a != FARM_NO_CLASS && b != FARM_NO_CLASS)
+			cell_add(&bench->sums[a * n + b], &cells[i]);
+	}
+}
+
+/*
+ * Where cells were few, one direction may have made a node a member. If the
+ * members together refuse its tickets, or it theirs, it is none.
+ */
+static bool expel_any(struct bench *bench)
+{
+	const struct farm_cell *cells = bench->result->cells[bench->version];
+	size_t n = bench->n;
+
+	for (size_t node = 0; node < n; node++) {
+		struct farm_cell given = {0}, taken = {0};
+		size_t next = FARM_NO_CLASS;
+
+		for (size_t i = 0; i < n; i++) {
+			if (i == node || bench->class[i] != bench->class[node] ||
+			    bench->class[i] == FARM_NO_CLASS)
+				continue;
+			cell_add(&given, &cells[node * n + i]);
+			cell_add(&taken, &cells[i * n + node]);
+			next = next == FARM_NO_CLASS ? i : next;
+		}
+		if (opens(&given) != SHUT && opens(&taken) != SHUT)
+			continue;
+		/* A class is known by one of its members. */
+		for (size_t i = 0; bench->class[node] == node && i < n; i++) {
+			if (i != node && bench->class[i] == node)
+				bench->class[i] = next;
+		}
+		bench->class[node] = node;
+		return true;
+	}
+	return false;
+}
+
 /* What a node is found to be without comparing it to others. */
 static enum farm_state alone(const struct bench *bench, size_t node)
 {
@@ -151,8 +200,12 @@ static enum farm_state alone(const struct bench *bench, size_t node)
 	struct farm_cell own = bench->result->cells[bench->version]
 			       [node * bench->n + node];
 
+	if (about->who.evidence == WHO_UNKNOWN)
+		return FARM_UNKNOWN;
 	if (!about->reached)
 		return FARM_UNREACHABLE;
+	if (bench->result->balanced && !about->answers[bench->version])
+		return FARM_ABSENT;
 	if (about->down[bench->version])
 		return FARM_FAILING;
 	if (about->full[bench->version] && !about->tickets[bench->version])
@@ -284,6 +337,9 @@ static int judge_version(struct farm_result *result, int version)
 	}
 	while (merge_any(&bench))
 		;
+	while (expel_any(&bench))
+		;
+	sum_up(&bench);
 	if (rank_classes(&bench) != 0)
 		goto out;
 	compare(&bench);
@@ -430,7 +486,8 @@ bool farm_is_stray(const struct farm_result *result, size_t node)
 
 		if (result->cells[v] &&
 		    (state == FARM_STRAY || state == FARM_AHEAD ||
-		     state == FARM_BEHIND || state == FARM_NOTHING))
+		     state == FARM_BEHIND || state == FARM_NOTHING ||
+		     state == FARM_NO_TICKETS))
 			return true;
 	}
 	return false;

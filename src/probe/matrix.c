@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Prints what farm.c measured and judge.c found: as matrices and sentences for
- * people, as CSV for programs (matrix_json.c has the JSON). Rates are cut, never
- * rounded up: 99.99 % is not "100%".
+ * people; matrix_json.c has the JSON, matrix_round.c what is printed round by
+ * round. Rates are cut, never rounded up: 99.99 % is not "100%".
  */
 #include <string.h>
 
@@ -10,12 +10,11 @@
 
 #define PAIRS_SHOWN 20
 
-const char *farm_node_name(const struct farm_plan *plan,
-			   const struct farm_result *result, size_t node)
+const char *farm_node_name(const struct farm_result *result, size_t node)
 {
 	const char *name = result->nodes[node].name;
 
-	return name[0] ? name : plan->nodes[node].text;
+	return name[0] ? name : result->nodes[node].address;
 }
 
 static void rate_text(char out[16], unsigned resumed, unsigned tried)
@@ -46,46 +45,44 @@ static const char *share_text(char out[64], const struct farm_cell *cell)
 	return out;
 }
 
-static int first_width(const struct farm_plan *plan,
-		       const struct farm_result *result)
+static int first_width(const struct farm_result *result)
 {
 	int first = 6;
 
 	for (size_t i = 0; i < result->n; i++) {
-		int len = (int)strlen(farm_node_name(plan, result, i));
+		int len = (int)strlen(farm_node_name(result, i));
 
 		first = len > first ? len : first;
 	}
 	return first;
 }
 
-static void print_matrix(const struct farm_plan *plan,
-			 const struct farm_result *result, int version,
+static void print_matrix(const struct farm_result *result, int version,
 			 FILE *out)
 {
 	struct farm_cell sum = farm_whole(result, version);
-	int first = first_width(plan, result);
+	int first = first_width(result);
 	char rate[16], share[64];
 
 	fprintf(out, "%s: issued at the row's node, resumed at the column's\n",
 		tls_version_name((enum tls_version)version));
 	fprintf(out, "%-*s", first, "");
 	for (size_t i = 0; i < result->n; i++)
-		fprintf(out, "  %6s", farm_node_name(plan, result, i));
+		fprintf(out, "  %6s", farm_node_name(result, i));
 	fputc('\n', out);
 	for (size_t row = 0; row < result->n; row++) {
-		fprintf(out, "%-*s", first, farm_node_name(plan, result, row));
+		fprintf(out, "%-*s", first, farm_node_name(result, row));
 		for (size_t column = 0; column < result->n; column++) {
 			const struct farm_cell *cell =
 				&result->cells[version][row * result->n + column];
 			int width = (int)strlen(
-				farm_node_name(plan, result, column));
+				farm_node_name(result, column));
 
 			rate_text(rate, cell->resumed, cell->tried);
 			fprintf(out, "  %*s", width > 6 ? width : 6, rate);
 		}
 		if (result->nodes[row].down[version])
-			fprintf(out, "  %s: %s", plan->nodes[row].text,
+			fprintf(out, "  %s: %s", result->nodes[row].address,
 				result->nodes[row].failure);
 		fputc('\n', out);
 	}
@@ -96,11 +93,10 @@ static void print_matrix(const struct farm_plan *plan,
 }
 
 /* Of each node: its tickets elsewhere, the others' there, its own. */
-static void print_nodes(const struct farm_plan *plan,
-			const struct farm_result *result, int version,
+static void print_nodes(const struct farm_result *result, int version,
 			FILE *out)
 {
-	int first = first_width(plan, result);
+	int first = first_width(result);
 
 	fprintf(out, "%-*s  %-22s  %-22s  %-22s  class\n", first,
 		tls_version_name((enum tls_version)version),
@@ -115,7 +111,7 @@ static void print_nodes(const struct farm_plan *plan,
 		char a[64], b[64], c[64];
 
 		fprintf(out, "%-*s  %-22s  %-22s  %-22s  ", first,
-			farm_node_name(plan, result, i), share_text(a, &given),
+			farm_node_name(result, i), share_text(a, &given),
 			share_text(b, &taken), share_text(c, own));
 		if (class == FARM_NO_CLASS)
 			fputs("-\n", out);
@@ -138,8 +134,7 @@ static const char *versions_text(const struct farm_result *result,
 					  : " in TLSv1.3 only";
 }
 
-static void print_finding(const struct farm_plan *plan,
-			  const struct farm_result *result,
+static void print_finding(const struct farm_result *result,
 			  const struct farm_finding *finding, FILE *out)
 {
 	const struct farm_node *node = &result->nodes[finding->row];
@@ -148,16 +143,16 @@ static void print_finding(const struct farm_plan *plan,
 
 	if (finding->pair) {
 		fprintf(out, "%s, with tickets of %s: %s%s: %s\n",
-			farm_node_name(plan, result, finding->column),
-			farm_node_name(plan, result, finding->row), cause->what,
+			farm_node_name(result, finding->column),
+			farm_node_name(result, finding->row), cause->what,
 			versions_text(result, finding),
 			share_text(a, &finding->own));
 		return;
 	}
-	fprintf(out, "%s: %s%s\n", farm_node_name(plan, result, finding->row),
+	fprintf(out, "%s: %s%s\n", farm_node_name(result, finding->row),
 		cause->what, versions_text(result, finding));
 	if (finding->what == FARM_UNREACHABLE || finding->what == FARM_FAILING)
-		fprintf(out, "  %s: %s\n", plan->nodes[finding->row].text,
+		fprintf(out, "  %s: %s\n", node->address,
 			node->failure);
 	else if (finding->what != FARM_SEVERAL)
 		fprintf(out, "  resumed: its tickets elsewhere %s, others' "
@@ -189,8 +184,7 @@ static void print_checks(const struct farm_result *result, FILE *out)
 }
 
 /* Who shares with whom, where that is not one class of all. */
-static void print_classes(const struct farm_plan *plan,
-			  const struct farm_result *result, int version,
+static void print_classes(const struct farm_result *result, int version,
 			  FILE *out)
 {
 	if (result->classes[version] < 2)
@@ -204,89 +198,79 @@ static void print_classes(const struct farm_plan *plan,
 		for (size_t i = 0; i < result->n; i++) {
 			if (result->nodes[i].class[version] == class)
 				fprintf(out, " %s",
-					farm_node_name(plan, result, i));
+					farm_node_name(result, i));
 		}
 		fputc('\n', out);
 	}
 }
 
-static void print_verdict(const struct farm_plan *plan,
-			  const struct farm_result *result, FILE *out)
+static void print_verdict(const struct farm_result *result, FILE *out)
 {
 	size_t pairs = 0;
 
 	for (int v = 0; v < TLS_VERSIONS; v++) {
 		if (result->cells[v])
-			print_classes(plan, result, v, out);
+			print_classes(result, v, out);
 	}
 	for (size_t i = 0; i < result->n_findings; i++) {
 		pairs += result->findings[i].pair;
 		if (pairs <= PAIRS_SHOWN || !result->findings[i].pair)
-			print_finding(plan, result, &result->findings[i], out);
+			print_finding(result, &result->findings[i], out);
 	}
 	if (pairs > PAIRS_SHOWN)
 		fprintf(out, "and %zu pairs more\n", pairs - PAIRS_SHOWN);
 	print_checks(result, out);
-	if (result->n_findings == 0)
+	if (result->n_findings == 0 && result->n > 0)
 		fprintf(out, "all of %zu nodes share keys\n", result->n);
+	if (result->n_rounds > 1)
+		farm_print_course(result, out);
 }
 
-static void print_text(const struct farm_plan *plan,
-		       const struct farm_result *result, FILE *out)
+static void print_coverage(const struct farm_result *result, FILE *out)
+{
+	struct farm_coverage coverage;
+
+	farm_coverage(result, &coverage);
+	if (coverage.connections == 0)
+		return;
+	fprintf(out, "%zu nodes told apart by %s, in %llu connections\n",
+		coverage.nodes,
+		who_evidence_name(result->nodes[0].who.evidence),
+		(unsigned long long)coverage.connections);
+	fprintf(out, "one more, of an equal share, was missed with probability "
+		"%.2g; with 95 %% one not seen gets less than %.2g %%\n",
+		coverage.missed, 100 * coverage.unseen);
+	if (result->nodes[0].who.evidence == WHO_KEY)
+		fputs("so each may be several nodes that share everything: let "
+		      "nodes name themselves (--node-header)\n", out);
+	fputc('\n', out);
+}
+
+static void print_text(const struct farm_result *result, FILE *out)
 {
 	for (int v = 0; v < TLS_VERSIONS; v++) {
 		if (result->cells[v])
-			print_matrix(plan, result, v, out);
+			print_matrix(result, v, out);
 	}
 	for (int v = 0; v < TLS_VERSIONS; v++) {
 		if (result->cells[v])
-			print_nodes(plan, result, v, out);
+			print_nodes(result, v, out);
 	}
 	for (size_t i = 0; i < result->failures.n; i++)
 		fprintf(out, "%s%s %llu%s", i ? ", " : "failures: ",
 			result->failures.list[i].name,
 			(unsigned long long)result->failures.list[i].count,
 			i + 1 == result->failures.n ? "\n" : "");
-	print_verdict(plan, result, out);
+	if (result->balanced)
+		print_coverage(result, out);
+	print_verdict(result, out);
 }
 
-static void print_csv(const struct farm_plan *plan,
-		      const struct farm_result *result, FILE *out)
-{
-	fputs("version,issued_address,issued_node,resumed_address,"
-	      "resumed_node,tried,resumed,failed,rate,low,high\n", out);
-	for (int v = 0; v < TLS_VERSIONS; v++) {
-		for (size_t i = 0; result->cells[v] && i < result->n * result->n;
-		     i++) {
-			const struct farm_cell *cell = &result->cells[v][i];
-			size_t row = i / result->n, column = i % result->n;
-			double low, high;
-
-			fprintf(out, "%s,%s,%s,%s,%s,%u,%u,%u,",
-				tls_version_name((enum tls_version)v),
-				plan->nodes[row].text,
-				farm_node_name(plan, result, row),
-				plan->nodes[column].text,
-				farm_node_name(plan, result, column),
-				cell->tried, cell->resumed, cell->failed);
-			share_interval(cell->resumed, cell->tried, &low, &high);
-			if (cell->tried)
-				fprintf(out, "%.4f,%.4f,%.4f\n",
-					(double)cell->resumed / cell->tried,
-					low, high);
-			else
-				fputs(",,\n", out);
-		}
-	}
-}
-
-void farm_print(const struct farm_plan *plan, const struct farm_result *result,
-		enum report_format format, FILE *out)
+void farm_print(const struct farm_result *result, enum report_format format,
+		FILE *out)
 {
 	if (format == REPORT_JSON)
-		farm_print_json(plan, result, out);
-	else if (format == REPORT_CSV)
-		print_csv(plan, result, out);
-	else
-		print_text(plan, result, out);
+		farm_print_json(result, out);
+	else if (format == REPORT_TEXT)
+		print_text(result, out);
 }

@@ -22,8 +22,7 @@ static json_t *cell_json(const struct farm_cell *cell)
 			 "high", cell->tried ? json_real(high) : json_null());
 }
 
-static json_t *classes_json(const struct farm_plan *plan,
-			    const struct farm_result *result, int version)
+static json_t *classes_json(const struct farm_result *result, int version)
 {
 	json_t *classes = json_array();
 
@@ -33,16 +32,14 @@ static json_t *classes_json(const struct farm_plan *plan,
 		for (size_t i = 0; i < result->n; i++) {
 			if (result->nodes[i].class[version] == class)
 				json_array_append_new(
-					names, json_string(farm_node_name(
-						       plan, result, i)));
+					names, json_string(farm_node_name(result, i)));
 		}
 		json_array_append_new(classes, names);
 	}
 	return classes;
 }
 
-static json_t *version_json(const struct farm_plan *plan,
-			    const struct farm_result *result, int version)
+static json_t *version_json(const struct farm_result *result, int version)
 {
 	struct farm_cell sum = farm_whole(result, version);
 	json_t *object = cell_json(&sum), *cells = json_array();
@@ -66,14 +63,13 @@ static json_t *version_json(const struct farm_plan *plan,
 	json_object_set_new(object, "rows", rows);
 	json_object_set_new(object, "columns", columns);
 	json_object_set_new(object, "classes",
-			    classes_json(plan, result, version));
+			    classes_json(result, version));
 	json_object_set_new(object, "tied",
 			    json_boolean(result->tied[version]));
 	return object;
 }
 
-static json_t *node_json(const struct farm_plan *plan,
-			 const struct farm_result *result, size_t node)
+static json_t *node_json(const struct farm_result *result, size_t node)
 {
 	const struct farm_node *about = &result->nodes[node];
 	json_t *state = json_object(), *class = json_object();
@@ -91,10 +87,12 @@ static json_t *node_json(const struct farm_plan *plan,
 				? json_null()
 				: json_integer((json_int_t)about->class[v]));
 	}
-	return json_pack("{s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:o, s:o}",
-			 "address", plan->nodes[node].text, "node",
-			 farm_node_name(plan, result, node), "reached",
-			 (int)about->reached, "several", (int)about->several,
+	return json_pack("{s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:s, s:s, s:o, "
+			 "s:o}",
+			 "address", result->nodes[node].address, "node",
+			 farm_node_name(result, node), "evidence",
+			 who_evidence_name(about->who.evidence), "answered",
+			 (json_int_t)about->answered, "reached", (int)about->reached, "several", (int)about->several,
 			 "farm", about->farm, "refusal", about->refusal,
 			 "failure", about->failure, "state", state, "class",
 			 class);
@@ -109,8 +107,7 @@ static json_t *checks_json(const struct farm_cause *cause)
 	return checks;
 }
 
-static json_t *finding_json(const struct farm_plan *plan,
-			    const struct farm_result *result,
+static json_t *finding_json(const struct farm_result *result,
 			    const struct farm_finding *finding)
 {
 	const struct farm_cause *cause = farm_cause(finding->what);
@@ -126,11 +123,10 @@ static json_t *finding_json(const struct farm_plan *plan,
 						  (enum tls_version)v)));
 	}
 	json_object_set_new(object, "versions", versions);
-	json_object_set_new(object, "node", json_string(farm_node_name(
-		plan, result, finding->column)));
+	json_object_set_new(object, "node", json_string(farm_node_name(result, finding->column)));
 	if (finding->pair) {
 		json_object_set_new(object, "issuer", json_string(
-			farm_node_name(plan, result, finding->row)));
+			farm_node_name(result, finding->row)));
 		json_object_set_new(object, "pair", cell_json(&finding->own));
 		return object;
 	}
@@ -140,25 +136,99 @@ static json_t *finding_json(const struct farm_plan *plan,
 	return object;
 }
 
-void farm_print_json(const struct farm_plan *plan,
-		     const struct farm_result *result, FILE *out)
+static json_t *changes_json(const struct farm_result *result,
+			    const struct farm_round *round)
+{
+	json_t *changes = json_array();
+
+	for (size_t i = 0; i < round->n_changes; i++) {
+		const struct farm_change *change = &round->changes[i];
+		json_t *object = json_pack(
+			"{s:s, s:s, s:s}", "node",
+			farm_node_name(result, change->node), "version",
+			tls_version_name(change->version), "what",
+			change->key ? "key" : "state");
+
+		if (!change->key) {
+			json_object_set_new(object, "before", json_string(
+				farm_cause(change->before)->name));
+			json_object_set_new(object, "now", json_string(
+				farm_cause(change->now)->name));
+		}
+		json_array_append_new(changes, object);
+	}
+	return changes;
+}
+
+static json_t *age_json(int64_t age_s)
+{
+	return age_s < 0 ? json_null() : json_integer((json_int_t)age_s);
+}
+
+static json_t *rounds_json(const struct farm_result *result)
+{
+	json_t *rounds = json_array();
+
+	for (size_t i = 0; i < result->n_rounds; i++) {
+		const struct farm_round *round = &result->rounds[i];
+		json_t *versions = json_object(), *old = json_object();
+
+		for (int v = 0; v < TLS_VERSIONS; v++) {
+			const char *name =
+				tls_version_name((enum tls_version)v);
+
+			if (!result->cells[v])
+				continue;
+			json_object_set_new(versions, name,
+					    cell_json(&round->sums[v]));
+			json_object_set_new(old, name,
+					    cell_json(&round->old[v]));
+		}
+		json_array_append_new(rounds, json_pack(
+			"{s:f, s:I, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+			"at_s", round->at_s, "time_s",
+			(json_int_t)round->time_s, "good", (int)round->good,
+			"nodes", (json_int_t)round->nodes, "strays",
+			(json_int_t)round->strays, "versions", versions,
+			"old_tickets", old, "oldest_resumed_s",
+			age_json(round->oldest_s), "youngest_lost_s",
+			age_json(round->lost_s), "changes",
+			changes_json(result, round)));
+	}
+	return rounds;
+}
+
+static json_t *coverage_json(const struct farm_result *result)
+{
+	struct farm_coverage coverage;
+
+	if (!result->balanced)
+		return json_null();
+	farm_coverage(result, &coverage);
+	return json_pack("{s:I, s:I, s:f, s:f}", "connections",
+			 (json_int_t)coverage.connections, "nodes",
+			 (json_int_t)coverage.nodes, "missed_probability",
+			 coverage.missed, "unseen_share", coverage.unseen);
+}
+
+void farm_print_json(const struct farm_result *result, FILE *out)
 {
 	json_t *nodes = json_array(), *versions = json_object();
 	json_t *failures = json_object(), *findings = json_array();
 	json_t *strays = json_array(), *root;
 
 	for (size_t i = 0; i < result->n; i++) {
-		json_array_append_new(nodes, node_json(plan, result, i));
+		json_array_append_new(nodes, node_json(result, i));
 		if (farm_is_stray(result, i))
 			json_array_append_new(strays, json_string(
-				farm_node_name(plan, result, i)));
+				farm_node_name(result, i)));
 	}
 	for (int v = 0; v < TLS_VERSIONS; v++) {
 		if (result->cells[v])
 			json_object_set_new(
 				versions,
 				tls_version_name((enum tls_version)v),
-				version_json(plan, result, v));
+				version_json(result, v));
 	}
 	for (size_t i = 0; i < result->failures.n; i++)
 		json_object_set_new(
@@ -166,12 +236,15 @@ void farm_print_json(const struct farm_plan *plan,
 			json_integer((json_int_t)result->failures.list[i].count));
 	for (size_t i = 0; i < result->n_findings; i++)
 		json_array_append_new(findings,
-				      finding_json(plan, result,
+				      finding_json(result,
 						   &result->findings[i]));
-	root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:f}", "nodes", nodes,
-			 "versions", versions, "failures", failures,
-			 "findings", findings, "strays", strays, "seconds",
-			 result->seconds);
+	root = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:f}",
+			 "mode", result->balanced ? "balanced" : "direct",
+			 "nodes", nodes, "versions", versions, "failures",
+			 failures, "findings", findings, "strays", strays,
+			 "coverage", coverage_json(result), "rounds",
+			 rounds_json(result), "ended_early",
+			 (int)result->stopped, "seconds", result->seconds);
 	json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	fputc('\n', out);
 	json_decref(root);

@@ -62,6 +62,12 @@ static const struct option long_options[] = {
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{"tries", required_argument, NULL, OPT_TRIES},
+	{"balanced", no_argument, NULL, OPT_BALANCED},
+	{"most", required_argument, NULL, OPT_MOST},
+	{"node-header", required_argument, NULL, OPT_NODE_HEADER},
+	{"every", required_argument, NULL, OPT_EVERY},
+	{"for", required_argument, NULL, OPT_FOR},
+	{"rounds", required_argument, NULL, OPT_ROUNDS},
 	{"connect", required_argument, NULL, OPT_CONNECT},
 	{"connections", required_argument, NULL, OPT_CONNECTIONS},
 	{"duration", required_argument, NULL, OPT_DURATION},
@@ -411,7 +417,7 @@ static int parse_rest(struct options *out, int argc, char **argv, FILE *err)
 int options_parse(struct options *out, int argc, char **argv, FILE *err)
 {
 	*out = (struct options){
-		.farm = {.tries = 5},
+		.farm = {.tries = 5, .most = 2000},
 		.versions = {true, true},
 		.offer = {.timeout_s = 10},
 		.load = {.threads = 1,

@@ -74,6 +74,12 @@ int options_rotate_finish(struct options *out, FILE *err);
 /* From here on options belong to farm; options_farm.c takes them. */
 enum {
 	OPT_TRIES = 768,
+	OPT_BALANCED,
+	OPT_MOST,
+	OPT_NODE_HEADER,
+	OPT_EVERY,
+	OPT_FOR,
+	OPT_ROUNDS,
 };
 
 int options_farm_take(struct options *out, int option, const char *arg);

@@ -71,11 +71,10 @@ bool page_complete(const char *reply, size_t len, size_t total)
 	return expected != SIZE_MAX && total - (size_t)(body - reply) >= expected;
 }
 
-static void copy_name(char out[PAGE_NAME_LEN], const json_t *value)
+static void copy_text(char out[PAGE_NAME_LEN], const char *text, size_t len)
 {
-	const char *text = json_string_value(value);
-	size_t len = text ? strnlen(text, PAGE_NAME_LEN - 1) : 0;
-
+	if (len > PAGE_NAME_LEN - 1)
+		len = PAGE_NAME_LEN - 1;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 
@@ -83,6 +82,40 @@ static void copy_name(char out[PAGE_NAME_LEN], const json_t *value)
 		out[i] = c < 0x20 || c == 0x7f ? '?' : text[i];
 	}
 	out[len] = '\0';
+}
+
+static void copy_name(char out[PAGE_NAME_LEN], const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	copy_text(out, text, text ? strlen(text) : 0);
+}
+
+bool page_header(const char *reply, size_t len, const char *name,
+		 char out[PAGE_NAME_LEN])
+{
+	const char *body = body_of(reply, len);
+	size_t name_len = strlen(name);
+	const char *line, *end;
+
+	/* Lines end in CRLF; the first one is the status line. */
+	for (line = body ? find(reply, len, "\r\n") : NULL; line; line = end) {
+		line += 2;
+		end = find(line, (size_t)(body - line), "\r\n");
+		if (!end || end == line)
+			break;
+		if ((size_t)(end - line) <= name_len || line[name_len] != ':' ||
+		    strncasecmp(line, name, name_len) != 0)
+			continue;
+		line += name_len + 1;
+		while (line < end && (*line == ' ' || *line == '\t'))
+			line++;
+		while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
+			end--;
+		copy_text(out, line, (size_t)(end - line));
+		return out[0] != '\0';
+	}
+	return false;
 }
 
 /*

@@ -32,6 +32,13 @@ bool page_complete(const char *reply, size_t len, size_t total);
 /* True if the headers are there, the least that makes an answer. */
 bool page_started(const char *reply, size_t len);
 
+/*
+ * The value of the header field `name`, control characters replaced; false if
+ * the answer has no such field, or an empty one.
+ */
+bool page_header(const char *reply, size_t len, const char *name,
+		 char out[PAGE_NAME_LEN]);
+
 void page_parse(struct page *out, const char *reply, size_t len);
 
 #endif

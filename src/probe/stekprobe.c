@@ -29,7 +29,7 @@ static int run_farm(const struct options *options)
 	int status = 1;
 
 	if (farm_run(&options->farm, &result) == 0) {
-		farm_print(&options->farm, &result, options->format, stdout);
+		farm_print(&result, options->format, stdout);
 		status = farm_verdict(&result, options->expect);
 	}
 	farm_clear(&result);
