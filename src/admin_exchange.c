@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin_auth.h"
@@ -261,6 +262,50 @@ static struct admin_request describe(const struct endpoint *endpoint,
 	};
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Who may not ask is counted and told, with what spoke against it. */
+static void note_refusal(struct node *node, struct MHD_Connection *connection,
+			 const struct admin_request *request,
+			 const struct admin_answer *answer)
+{
+	static const struct {
+		enum admin_problem problem;
+		enum refused_kind kind;
+		const char *header;
+	} kinds[] = {
+		{ PROBLEM_FORBIDDEN_PEER, REFUSED_PEER, NULL },
+		{ PROBLEM_FORBIDDEN_HOST, REFUSED_HOST, "Host" },
+		{ PROBLEM_FORBIDDEN_ORIGIN, REFUSED_ORIGIN, "Origin" },
+		{ PROBLEM_UNAUTHORIZED, REFUSED_TOKEN, NULL },
+		{ PROBLEM_FORBIDDEN_CERTIFICATE, REFUSED_CERTIFICATE, NULL },
+		{ PROBLEM_FORBIDDEN_ROLE, REFUSED_ROLE, NULL },
+	};
+	const char *value;
+	char shown[80];
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (kinds[i].problem != answer->problem ||
+		    !refused_count(&node->refused, kinds[i].kind, now_ms()))
+			continue;
+		value = kinds[i].header != NULL
+			? header(connection, kinds[i].header) : NULL;
+		snprintf(shown, sizeof(shown), "%s", value ? value : "");
+		log_event(LOG_WARN, "request refused", "reason", LOG_STR,
+			  refusal_name(kinds[i].kind), "method", LOG_STR,
+			  request->method, "found", LOG_SOME, shown,
+			  "so_far", LOG_INT,
+			  (int64_t)node->refused.counts[kinds[i].kind], NULL);
+	}
+}
+
 /* The headers are there. Refuses early, or makes room for the body. */
 static enum MHD_Result begin(const struct endpoint *endpoint,
 			     struct MHD_Connection *connection,
@@ -286,6 +331,7 @@ static enum MHD_Result begin(const struct endpoint *endpoint,
 		return MHD_YES;
 	}
 	free(exchange);
+	note_refusal(endpoint->admin->node, connection, &request, &answer);
 	return respond(connection, &answer);
 }
 

@@ -137,6 +137,7 @@ static void write_problem(struct admin_answer *answer, enum admin_problem kind,
 	if (problem != NULL && members != NULL)
 		json_object_update_missing(problem, members);
 	json_decref(members);
+	answer->problem = kind;
 	if (kind == PROBLEM_UNAVAILABLE)
 		answer->retry_after_s = RETRY_S;
 	admin_document(answer, kinds[kind].status, "application/problem+json",

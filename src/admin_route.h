@@ -48,6 +48,7 @@ struct admin_answer {
 	const char *challenge;	/* WWW-Authenticate for 401, static */
 	char instance[48];	/* of a problem; "": it has none */
 	char *body;		/* malloc'd; NULL when memory ran out */
+	enum admin_problem problem;	/* of an error */
 	const uint8_t *fixed;	/* instead of it: a file of the program */
 	const char *etag, *encoding;	/* static, or NULL; or: */
 	char tag[ADMIN_TAG_LEN];	/* the etag, of the ring */

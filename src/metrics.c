@@ -397,6 +397,18 @@ static void write_reloads(FILE *out, struct node *node)
 	      "Configurations that connections still live by.");
 }
 
+static void write_refused(FILE *out, const struct node *node)
+{
+	int i;
+
+	head(out, "stekd_admin_refused_total", "counter",
+	     "Requests that the admin endpoint turned away, by reason.");
+	for (i = 0; i < REFUSALS; i++)
+		fprintf(out, "stekd_admin_refused_total{reason=\"%s\"} %"
+			PRIu64 "\n", refusal_name(i),
+			(uint64_t)node->refused.counts[i]);
+}
+
 void metrics_write_counters(FILE *out, const struct node *node,
 			    const struct counters *c, uint64_t open)
 {
@@ -428,6 +440,7 @@ void metrics_write(FILE *out, struct node *node)
 	stek_farm_status(node->farm, &status);
 	write_node(out, node);
 	write_reloads(out, node);
+	write_refused(out, node);
 	metrics_write_counters(out, node, &c, open);
 	write_keys(out, &c, &ring);
 	write_ring(out, &ring);

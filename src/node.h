@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "counters.h"
+#include "refused.h"
 #include "settings.h"
 
 struct deny;
@@ -41,6 +42,7 @@ struct node {
 	size_t n_workers;
 	int64_t started_at_ms;		/* farm time */
 	_Atomic bool draining;
+	struct refusals refused;	/* refused.h: by the admin endpoint */
 	struct quota *quota;		/* quota.h; NULL only without workers */
 	struct sampler *sampler;	/* sampler.h: the farm over time */
 	struct node_names *names;	/* node.c's; NULL at first */

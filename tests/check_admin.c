@@ -173,11 +173,8 @@ START_TEST(test_page_needs_no_token)
 
 	ck_assert_int_eq(get(DOOR_TCP, "/", NULL, NULL), 200);
 	ck_assert_ptr_nonnull(strstr(said, "Content-Type: text/html"));
-	ck_assert_ptr_nonnull(strstr(said, "Cache-Control: no-cache"));
-	ck_assert_ptr_nonnull(strstr(said, "frame-ancestors 'none'"));
 	ck_assert_ptr_null(strstr(said, ADMIN_FARM_TOKEN));
 	ck_assert_int_eq(get(DOOR_UNIX, "/dashboard.js", NULL, NULL), 200);
-	ck_assert_int_eq(get(DOOR_OPEN, "/", NULL, NULL), 404);
 	ck_assert_int_eq(ask(DOOR_TCP, &head), 200);
 	ck_assert_ptr_null(strstr(said, "<html"));
 	ck_assert_int_eq(ask(DOOR_TCP, &post), 401);
@@ -311,6 +308,7 @@ START_TEST(test_cross_site_refused)
 		ck_assert_ptr_nonnull(strstr(said, ":forbidden-origin\""));
 		ck_assert_int_eq(ask(DOOR_UNIX, &q), 403);
 	}
+	ck_assert_uint_eq(farm.node.refused.counts[REFUSED_ORIGIN], 2 * i);
 	snprintf(origin, sizeof(origin), "Origin: http://127.0.0.1:%u",
 		 admin_port(admin, false));
 	ck_assert_int_eq(get(DOOR_TCP, "/healthz", BEARER, origin), 200);
