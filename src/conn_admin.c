@@ -19,7 +19,7 @@ static void describe(const struct conn *conn, struct admin_peer *peer)
 {
 	memset(peer, 0, sizeof(*peer));
 	peer->identity = conn->session.identity;
-	peer->mark = tls_client_mark(conn->tls);
+	peer->mark = tls_hosts_mark(conn->generation->hosts, conn->host);
 	peer->from = conn->from;
 	snprintf(peer->server_name, sizeof(peer->server_name), "%s",
 		 conn->server_name ? conn->server_name : "");

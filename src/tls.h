@@ -55,6 +55,10 @@ bool tls_can_ask(const struct tls_hosts *hosts,
  */
 void tls_hosts_deny(struct tls_hosts *hosts, struct deny *deny);
 
+/* What the host demands of certificates: a digest; 0: it asks for none. */
+uint64_t tls_hosts_mark(const struct tls_hosts *hosts,
+			const struct settings_host *host);
+
 /*
  * Whether the owner of a certificate that was verified before, by a host of
  * this mark, may go on: the host of the same name still asks for the same
@@ -162,9 +166,6 @@ void tls_facts(const struct tls *tls, struct tls_facts *out);
  */
 #define TLS_NAMES_MAX 1024
 void tls_client_names(const struct tls *tls, char out[TLS_NAMES_MAX]);
-
-/* What the host demands of certificates, for tls_hosts_take_still(). */
-uint64_t tls_client_mark(const struct tls *tls);
 
 /* The handshake ends for want of time: user_canceled and close_notify. */
 void tls_cancel(struct tls *tls);

@@ -5,8 +5,6 @@
  */
 #include "tls_private.h"
 
-#include "tls_client_private.h"
-
 #include <ctype.h>
 #include <string.h>
 
@@ -59,9 +57,4 @@ void tls_client_names(const struct tls *tls, char out[TLS_NAMES_MAX])
 		memcpy(out, tls->client.names, TLS_NAMES_MAX);
 	else
 		memset(out, 0, TLS_NAMES_MAX);
-}
-
-uint64_t tls_client_mark(const struct tls *tls)
-{
-	return tls->own->client ? tls->own->client->mark : 0;
 }

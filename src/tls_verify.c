@@ -199,13 +199,26 @@ bool tls_client_admit(void *user, const struct stek_identity *identity,
 	return is_good_still(client, identity, now_ms);
 }
 
+static const struct tls_client *client_of(const struct tls_hosts *hosts,
+					  const struct settings_host *host)
+{
+	return hosts->host[host - hosts->settings->hosts].client;
+}
+
+uint64_t tls_hosts_mark(const struct tls_hosts *hosts,
+			const struct settings_host *host)
+{
+	const struct tls_client *client = client_of(hosts, host);
+
+	return client ? client->mark : 0;
+}
+
 bool tls_hosts_take_still(const struct tls_hosts *hosts,
 			  const struct settings_host *host,
 			  const struct stek_identity *identity, uint64_t mark,
 			  int64_t now_ms)
 {
-	size_t i = (size_t)(host - hosts->settings->hosts);
-	const struct tls_client *client = hosts->host[i].client;
+	const struct tls_client *client = client_of(hosts, host);
 
 	return client && client->mark == mark &&
 		now_ms / 1000 <= identity->not_after_s &&

@@ -328,6 +328,11 @@ ctl 1 reload >>"$work/log/reload"
 after rotator "403 forbidden-certificate"
 is "rotator at a new one" 000 "$(ask rotator /v1/status)"
 is "reader still" 200 "$(ask reader /v1/status)"
+hold reader
+cat "$work/strangers.pem" >>"$work/clients.pem"
+ctl 1 reload >>"$work/log/reload"
+after reader "403 forbidden-certificate"
+is "reader, judged by the new list of CAs" 200 "$(ask reader /v1/status)"
 
 say "a node that stops"
 client reader drain "${tls_port[2]}" /v1/status >"$work/log/drain" 2>&1 &
