@@ -23,6 +23,7 @@ enum {
 	OPT_EXPECT,
 	OPT_JSON,
 	OPT_CSV,
+	OPT_HTML,
 	OPT_HELP,
 	OPT_VERSION,
 	OPT_CONNECT,
@@ -59,6 +60,7 @@ static const struct option long_options[] = {
 	{"expect", required_argument, NULL, OPT_EXPECT},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"csv", no_argument, NULL, OPT_CSV},
+	{"html", required_argument, NULL, OPT_HTML},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{"tries", required_argument, NULL, OPT_TRIES},
@@ -267,6 +269,9 @@ static int take(struct options *out, int option, const char *arg)
 	case OPT_CSV:
 		out->format = REPORT_CSV;
 		return 0;
+	case OPT_HTML:
+		out->html = arg;
+		return arg[0] ? 0 : -1;
 	default:
 		if (option >= OPT_TRIES)
 			return options_farm_take(out, option, arg);

@@ -21,6 +21,7 @@ struct options {
 	enum report_format format;
 	unsigned expect;		/* basis points; 0: nothing expected */
 	bool expect_given;
+	const char *html;		/* a file for a page besides, or NULL */
 	struct tls_options tls;
 	bool versions[TLS_VERSIONS];
 	struct address *addresses;

@@ -26,6 +26,7 @@ const char options_usage[] =
 	"  --send-proxy           start with a PROXY protocol v2 header (LOCAL)\n"
 	"  --expect PERCENT       exit 1 when fewer resume (farm: 100)\n"
 	"  --json | --csv         for programs (handshake: --json)\n"
+	"  --html FILE            a page with charts besides, in FILE\n"
 	"  --help, --version\n"
 	"farm:\n"
 	"  --tries N              tickets spent in each cell (5)\n"

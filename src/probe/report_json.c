@@ -3,6 +3,8 @@
  * What stekprobe load measured, as JSON. stekprobe(1) lists the members; none
  * is ever taken away, for scripts read them.
  */
+#include <math.h>
+
 #include "report.h"
 
 static double in_ms(const struct samples *samples, unsigned percent)
@@ -41,6 +43,44 @@ static json_t *latency_json(const struct samples *s)
 	return json_pack("{s:I, s:f, s:f, s:f, s:f}", "n", (json_int_t)s->n,
 			 "p50", in_ms(s, 50), "p90", in_ms(s, 90), "p99", in_ms(s, 99),
 			 "max", in_ms(s, 100));
+}
+
+/* Ten classes a decade from 50 us on; the last takes what is above it. */
+#define CLASSES 54
+#define CLASS_FIRST_US 50.0
+
+static uint32_t class_bound_us(size_t i)
+{
+	return (uint32_t)(CLASS_FIRST_US * pow(10.0, (double)i / 10) + 0.5);
+}
+
+static json_t *classes_json(const struct samples *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < CLASSES; i++) {
+		uint32_t low = i ? class_bound_us(i - 1) : 0;
+		uint32_t high = i + 1 < CLASSES ? class_bound_us(i)
+						: UINT32_MAX;
+		size_t n = samples_between(s, low, high);
+
+		if (i == 0)	/* those of no time at all, too */
+			n = s->n - samples_between(s, high, UINT32_MAX);
+		json_array_append_new(list, json_integer((json_int_t)n));
+	}
+	return list;
+}
+
+static json_t *distribution_json(const struct load_result *result)
+{
+	json_t *bounds = json_array();
+
+	for (size_t i = 0; i < CLASSES; i++)
+		json_array_append_new(bounds,
+				      json_real(class_bound_us(i) / 1000.0));
+	return json_pack("{s:o, s:o, s:o}", "bounds_ms", bounds, "full",
+			 classes_json(&result->full), "resumed",
+			 classes_json(&result->resumed));
 }
 
 static json_t *reasons_json(const struct reasons *reasons)
@@ -189,6 +229,7 @@ json_t *load_json(const struct load_plan *plan,
 		{"latency_ms", json_pack("{s:o, s:o}", "full",
 					 latency_json(&result->full), "resumed",
 					 latency_json(&result->resumed))},
+		{"distribution", distribution_json(result)},
 		{"loop", json_string(plan->open_loop ? "open" : "closed")},
 		{"warmup", warmup_json(result)},
 		{"server_cpu", cpu_json(plan, result)},

@@ -3,12 +3,15 @@
  * stekprobe: measures from the client's side how often TLS sessions resume
  * across a farm. This file ties options, measurement and report together.
  */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <curl/curl.h>
 
+#include "html.h"
 #include "options.h"
 #include "stop.h"
 
@@ -23,33 +26,107 @@ static void raise_file_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int run_farm(const struct options *options)
+/* The page that --html asks for: what --json prints, and who shows it. */
+struct sheet {
+	FILE *file;		/* NULL: no page is wanted */
+	FILE *json;
+	char *text;
+	size_t len;
+};
+
+/* Before anything is measured: a wrong path must not cost a measurement. */
+static int sheet_open(struct sheet *sheet, const char *path)
+{
+	*sheet = (struct sheet){0};
+	if (!path)
+		return 0;
+	sheet->file = fopen(path, "we");
+	if (sheet->file)
+		sheet->json = open_memstream(&sheet->text, &sheet->len);
+	if (sheet->json)
+		return 0;
+	fprintf(stderr, "stekprobe: --html %s: %s\n", path, strerror(errno));
+	if (sheet->file)
+		fclose(sheet->file);
+	return -1;
+}
+
+/* "127.0.0.1:8443, 127.0.0.1:8444, as www.example.com" */
+static char *about(const struct options *options)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < options->n_addresses; i++)
+		fprintf(out, "%s%s", i ? ", " : "", options->addresses[i].text);
+	if (options->tls.sni)
+		fprintf(out, ", as %s", options->tls.sni);
+	fclose(out);
+	return text;
+}
+
+static int sheet_close(struct sheet *sheet, const struct options *options,
+		      const char *command)
+{
+	char *who = about(options);
+	struct html_report report = {
+		.command = command,
+		.about = who ? who : "",
+		.made_at = time(NULL),
+	};
+	int ret = 0;
+
+	if (sheet->file) {
+		fclose(sheet->json);
+		report.json = sheet->text;
+		report.json_len = sheet->len;
+		if (sheet->len > 0)
+			ret = html_write(&report, sheet->file);
+		if (fclose(sheet->file) != 0 || ret != 0) {
+			fprintf(stderr, "stekprobe: --html %s: %s\n",
+				options->html, strerror(errno));
+			ret = -1;
+		}
+	}
+	free(sheet->text);
+	free(who);
+	return ret;
+}
+
+static int run_farm(const struct options *options, FILE *json)
 {
 	struct farm_result result;
 	int status = 1;
 
 	if (farm_run(&options->farm, &result) == 0) {
 		farm_print(&result, options->format, stdout);
+		if (json)
+			farm_print(&result, REPORT_JSON, json);
 		status = farm_verdict(&result, options->expect);
 	}
 	farm_clear(&result);
 	return status;
 }
 
-static int run_load(const struct options *options)
+static int run_load(const struct options *options, FILE *json)
 {
 	struct load_result result;
 	int status = 1;
 
 	if (load_run(&options->load, &result) == 0) {
 		load_print(&options->load, &result, options->format, stdout);
+		if (json)
+			load_print(&options->load, &result, REPORT_JSON, json);
 		status = load_verdict(&result, options->expect);
 	}
 	load_clear(&result);
 	return status;
 }
 
-static int run_handshake(const struct options *options)
+static int run_handshake(const struct options *options, FILE *json)
 {
 	struct handshake_plan plan = {
 		.offer = options->offer,
@@ -64,13 +141,15 @@ static int run_handshake(const struct options *options)
 			handshake_print_json(&plan, &result, stdout);
 		else
 			handshake_print(&plan, &result, stdout);
+		if (json)
+			handshake_print_json(&plan, &result, json);
 		status = handshake_verdict(&result, options->expect > 0);
 	}
 	handshake_clear(&result);
 	return status;
 }
 
-static int run_audit(const struct options *options)
+static int run_audit(const struct options *options, FILE *json)
 {
 	struct audit_result *result = malloc(sizeof(*result));
 	struct audit_plan plan = options->audit;
@@ -81,13 +160,15 @@ static int run_audit(const struct options *options)
 	plan.address = options->addresses[0];
 	if (audit_run(&plan, result, stderr) == 0) {
 		audit_print(&plan, result, options->format, stdout);
+		if (json)
+			audit_print(&plan, result, REPORT_JSON, json);
 		status = audit_verdict(result, plan.fail_on);
 	}
 	free(result);
 	return status;
 }
 
-static int run_rotate(const struct options *options)
+static int run_rotate(const struct options *options, FILE *json)
 {
 	const struct rlimit no_core = {0, 0};
 	struct rotate_result *result = malloc(sizeof(*result));
@@ -101,6 +182,9 @@ static int run_rotate(const struct options *options)
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	if (rotate_run(&options->rotate, result) == 0) {
 		rotate_print(&options->rotate, result, options->format, stdout);
+		if (json)
+			rotate_print(&options->rotate, result, REPORT_JSON,
+				     json);
 		status = rotate_verdict(&options->rotate, result);
 	}
 	rotate_clear(result);
@@ -109,20 +193,30 @@ static int run_rotate(const struct options *options)
 	return status;
 }
 
+static const struct {
+	const char *name;
+	int (*run)(const struct options *options, FILE *json);
+} commands[] = {
+	[COMMAND_FARM] = {"farm", run_farm},
+	[COMMAND_LOAD] = {"load", run_load},
+	[COMMAND_ROTATE] = {"rotate-test", run_rotate},
+	[COMMAND_HANDSHAKE] = {"handshake", run_handshake},
+	[COMMAND_AUDIT] = {"audit", run_audit},
+};
+
+/* A page that could not be written is a failure, if nothing else is. */
 static int run(const struct options *options)
 {
-	switch (options->command) {
-	case COMMAND_FARM:
-		return run_farm(options);
-	case COMMAND_HANDSHAKE:
-		return run_handshake(options);
-	case COMMAND_ROTATE:
-		return run_rotate(options);
-	case COMMAND_AUDIT:
-		return run_audit(options);
-	default:
-		return run_load(options);
-	}
+	struct sheet sheet;
+	int status;
+
+	if (sheet_open(&sheet, options->html) != 0)
+		return 2;
+	status = commands[options->command].run(options, sheet.json);
+	if (sheet_close(&sheet, options, commands[options->command].name) != 0 &&
+	    status == 0)
+		status = 1;
+	return status;
 }
 
 int main(int argc, char **argv)
