@@ -101,9 +101,13 @@ page handshake handshake "127.0.0.1:${tls_port[1]}"
 text_shown handshake NewSessionTicket
 text_shown handshake "The second, with its ticket"
 
+page audit audit "127.0.0.1:${tls_port[1]}"
+shown audit section 11
+text_shown audit bad_ticket_fails
+
 probe handshake "127.0.0.1:${tls_port[1]}" --html "$work/none/x.html" \
 	>"$work/out" 2>&1 && fall_short "a page where none can be"
 grep -q "none/x.html: No such file" "$work/out" || fall_short "$(cat "$work/out")"
 echo "measure-7: $pages pages opened by Chromium without a network, no error;" \
 	"18 cells of a heat map, 8 of them of the stray, $seconds seconds of" \
-	"load, 2 rotations marked, 1 handshake in flights"
+	"load, 2 rotations marked, 1 handshake in flights, 10 findings judged"

@@ -207,6 +207,8 @@
       return ["Resumed in " + entry.key, percent(v.rate, 1),
         v.rate === 1 ? "good" : "bad"];
     }).concat([["Nodes", number(result.nodes.length)],
+      ["Seen through", result.mode === "balanced" ? "a load balancer" :
+        "own addresses"],
       ["Findings", number(stray.length), stray.length ? "bad" : "good"]]));
     one = section("Who resumes whose tickets");
     d3.entries(result.versions).forEach(function (entry) {
@@ -239,7 +241,7 @@
   /* ---- audit ---- */
 
   function show_audit() {
-    var outcomes = { found: "bad", "not found": "good" };
+    var outcomes = { found: "bad", not_found: "good" };
     tiles([
       ["Verdict", result.verdict, result.found ? "bad" : "good"],
       ["Found", number(result.found), result.found ? "bad" : "good"],
@@ -251,7 +253,7 @@
     result.findings.forEach(function (finding) {
       var one = section(finding.title);
       one.append("p").attr("class", outcomes[finding.result] || null)
-        .text(finding.result + " · " + finding.severity + " · " + finding.id);
+        .text(finding.result.replace("_", " ") + " · " + finding.severity + " · " + finding.id);
       one.append("p").text(finding.evidence);
       if (finding.result === "found") {
         one.append("p").text(finding.means);
