@@ -11,12 +11,15 @@
 #include <unistd.h>
 
 #include "admin_endpoint.h"
+#include "admin_stream.h"
+#include "feed.h"
 #include "log.h"
 #include "quota.h"
 #include "sampler.h"
 
 #define CONNECTIONS_MAX 128	/* of one listener */
 #define CONNECTION_MEMORY (32 * 1024)
+#define STREAMS_END_MS 2000	/* to tell their readers */
 
 static unsigned connections_most(void)
 {
@@ -130,7 +133,8 @@ int admin_serve(struct admin *admin, char *why, size_t why_len)
 
 	admin->deadlines = deadlines_new(admin->deadline_ms);
 	if (admin->deadlines == NULL ||
-	    sampler_start(admin->node->sampler, NULL, NULL) != 0) {
+	    sampler_start(admin->node->sampler, admin_feed_tick,
+			  admin->node) != 0) {
 		snprintf(why, why_len, "cannot start the admin endpoint's "
 			 "thread");
 		return -1;
@@ -188,6 +192,7 @@ void admin_stop(struct admin *admin)
 	if (admin->endpoints[ENDPOINT_UNIX].fd >= 0 &&
 	    !admin->endpoints[ENDPOINT_UNIX].kept)
 		unlink(admin->node->fixed->admin_socket);
+	feed_close(admin->node->feed, STREAMS_END_MS);
 	for (kind = 0; kind < ENDPOINTS; kind++)
 		if (admin->endpoints[kind].daemon != NULL)
 			MHD_stop_daemon(admin->endpoints[kind].daemon);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * admin_audit.c - GET /v1/audit: the newest entries, each checked, and with
- * verify=1 the whole chain. Called by admin_route.c.
+ * verify=1 the whole chain. Called by admin_route.c and, for the newest, by
+ * admin_feed.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,29 @@ static json_t *store_json(const struct stek_audit_store *store, size_t i)
 			 "broken", broken);
 }
 
+static json_t *entries_json(const struct stek_audit_list *list)
+{
+	json_t *entries = json_array();
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		json_array_append_new(entries, entry_json(&list->entries[i]));
+	return entries;
+}
+
+json_t *admin_audit_newest(struct node *node, unsigned limit,
+			   uint32_t timeout_ms)
+{
+	struct stek_audit_list list = { .n = 0 };
+	json_t *entries;
+
+	if (stek_farm_audit(node->farm, limit, false, timeout_ms, &list) != 0)
+		return json_null();
+	entries = entries_json(&list);
+	stek_audit_clear(&list);
+	return entries;
+}
+
 void admin_audit_show(struct node *node, const struct admin_call *call,
 		      struct admin_answer *answer)
 {
@@ -117,9 +141,7 @@ void admin_audit_show(struct node *node, const struct admin_call *call,
 			      "audit: %s", stek_strerror(error));
 		return;
 	}
-	entries = json_array();
-	for (i = 0; i < list.n; i++)
-		json_array_append_new(entries, entry_json(&list.entries[i]));
+	entries = entries_json(&list);
 	stores = json_array();
 	for (i = 0; i < list.n_stores; i++)
 		json_array_append_new(stores, store_json(&list.stores[i], i));

@@ -12,6 +12,7 @@
 
 #include "admin_auth.h"
 #include "admin_endpoint.h"
+#include "admin_flow.h"
 #include "admin_route.h"
 #include "admin_tls.h"
 #include "asset.h"
@@ -54,18 +55,6 @@ static struct deadline *deadline_of(struct MHD_Connection *connection)
 	return link != NULL ? link->deadline : NULL;
 }
 
-static void add_headers(struct MHD_Response *response,
-			const struct admin_answer *answer)
-{
-	struct admin_headers headers;
-	size_t i;
-
-	admin_headers(answer, &headers);
-	for (i = 0; i < headers.n; i++)
-		MHD_add_response_header(response, headers.list[i].name,
-					headers.list[i].value);
-}
-
 /* Takes over the answer's body. */
 static enum MHD_Result respond(struct MHD_Connection *connection,
 			       struct admin_answer *answer)
@@ -84,7 +73,7 @@ static enum MHD_Result respond(struct MHD_Connection *connection,
 		return MHD_NO;
 	}
 	answer->body = NULL;
-	add_headers(response, answer);
+	admin_flow_headers(response, answer);
 	deadline_restart(deadline_of(connection));
 	result = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
@@ -345,6 +334,39 @@ static void collect(struct exchange *exchange, const char *data, size_t len)
 	exchange->len += len;
 }
 
+/* Judged anew for each line of a stream, as if it were asked for now. */
+static bool may_still(const void *cls, struct MHD_Connection *connection)
+{
+	const struct endpoint *endpoint = cls;
+	struct admin_request request = describe(endpoint, connection, "GET",
+						"/v1/stream");
+	struct admin_answer answer = { 0 };
+	struct exchange exchange;
+	bool may;
+
+	if (endpoint->kind == ENDPOINT_TLS)
+		request.grant = &exchange.grant;
+	may = may_ask(endpoint, connection, &request, &exchange, &answer) &&
+	      admin_parse_head(&request, &answer);
+	admin_answer_clear(&answer);
+	return may;
+}
+
+static enum MHD_Result flow(const struct endpoint *endpoint,
+			    struct MHD_Connection *connection,
+			    struct admin_answer *answer)
+{
+	const struct admin_flow flow = {
+		.connection = connection,
+		.deadline = deadline_of(connection),
+		.limit_ms = endpoint->admin->deadline_ms,
+		.may = may_still,
+		.endpoint = endpoint,
+	};
+
+	return admin_flow_begin(&flow, answer);
+}
+
 static enum MHD_Result finish(const struct endpoint *endpoint,
 			      struct MHD_Connection *connection,
 			      const char *method, const char *path,
@@ -369,6 +391,8 @@ static enum MHD_Result finish(const struct endpoint *endpoint,
 			  "status", LOG_INT, (int64_t)answer.status, "who",
 			  LOG_STR, request.who, "instance", LOG_STR,
 			  answer.instance, NULL);
+	if (answer.stream != NULL)
+		return flow(endpoint, connection, &answer);
 	return respond(connection, &answer);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin_route.h"
+#include "admin_stream.h"
 #include "text.h"
 
 /* Nine digits: the rest of a double would be noise. */
@@ -57,10 +58,29 @@ void admin_json(struct admin_answer *answer, json_t *json)
 	admin_document(answer, 200, "application/json", json);
 }
 
+char *admin_json_text(const json_t *json, const char *end)
+{
+	size_t len, more = strlen(end) + 1;
+	char *text = json_dumps(json, JSON_FLAGS), *longer;
+
+	if (text == NULL)
+		return NULL;
+	len = strlen(text);
+	longer = realloc(text, len + more);
+	if (longer == NULL) {
+		free(text);
+		return NULL;
+	}
+	memcpy(longer + len, end, more);
+	return longer;
+}
+
 void admin_answer_clear(struct admin_answer *answer)
 {
 	free(answer->body);
 	answer->body = NULL;
+	admin_stream_free(answer->stream);
+	answer->stream = NULL;
 }
 
 json_t *admin_hex(const uint8_t *bytes, size_t len)

@@ -10,6 +10,7 @@
 
 #include "admin_peer.h"
 #include "admin_route.h"
+#include "admin_stream.h"
 #include "asset.h"
 #include "log.h"
 #include "metrics.h"
@@ -102,6 +103,7 @@ static const struct route routes[] = {
 	  admin_change_rotate, admin_body_rotate },
 	{ "/v1/stats", false, false, ROLE_READ, admin_show_stats, NULL },
 	{ "/v1/status", false, false, ROLE_READ, admin_show_status, NULL },
+	{ "/v1/stream", false, false, ROLE_READ, admin_stream_show, NULL },
 };
 
 /* Every file of the dashboard; its path is in the call. */

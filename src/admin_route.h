@@ -49,6 +49,7 @@ struct admin_answer {
 	char instance[48];	/* of a problem; "": it has none */
 	char *body;		/* malloc'd; NULL when memory ran out */
 	enum admin_problem problem;	/* of an error */
+	struct admin_stream *stream;	/* instead of it: admin_stream.h */
 	const uint8_t *fixed;	/* instead of it: a file of the program */
 	const char *etag, *encoding;	/* static, or NULL; or: */
 	char tag[ADMIN_TAG_LEN];	/* the etag, of the ring */
@@ -87,7 +88,7 @@ void admin_route(struct node *node, const struct admin_request *request,
 /* Steals `json`; NULL (no memory) becomes a 500. */
 void admin_json(struct admin_answer *answer, json_t *json);
 
-/* Frees the body. */
+/* Frees the body or the stream. */
 void admin_answer_clear(struct admin_answer *answer);
 
 /* admin_ready.c */
@@ -123,6 +124,8 @@ void admin_empty(struct admin_answer *answer, unsigned status);
 /* Steals `json`; without memory the answer has no body. */
 void admin_document(struct admin_answer *answer, unsigned status,
 		    const char *type, json_t *json);
+/* As a document with this end, malloc'd; NULL without memory. */
+char *admin_json_text(const json_t *json, const char *end);
 json_t *admin_hex(const uint8_t *bytes, size_t len);
 /* Foreign text, say of the store: what is no UTF-8 is shown as '?'. */
 json_t *admin_text(const char *text);
@@ -152,6 +155,9 @@ bool admin_body_revoke(json_t *body, struct admin_call *call,
 		       struct admin_answer *answer);
 
 /* admin_audit.c */
+/* The newest entries, each checked; null if the store does not give them. */
+json_t *admin_audit_newest(struct node *node, unsigned limit,
+			   uint32_t timeout_ms);
 bool admin_audit_query(const struct admin_request *request,
 		       struct admin_call *call, struct admin_answer *answer);
 void admin_audit_show(struct node *node, const struct admin_call *call,
@@ -191,6 +197,9 @@ void admin_reload(struct node *node, const struct admin_call *call,
 		  struct admin_answer *answer);
 
 /* admin_show.c, admin_stats.c, admin_change.c: what the routes run. */
+json_t *admin_show_key(const struct stek_key_info *key);
+json_t *admin_show_stores(struct node *node, const struct stek_status *status);
+json_t *admin_show_reasons(const struct admin_reasons *reasons);
 void admin_show_status(struct node *node, const struct admin_call *call,
 		       struct admin_answer *answer);
 void admin_show_keys(struct node *node, const struct admin_call *call,

@@ -41,7 +41,7 @@ static json_t *first_store_json(struct node *node,
 }
 
 /* Each of them, in the order of the configuration. */
-static json_t *stores_json(struct node *node, const struct stek_status *status)
+json_t *admin_show_stores(struct node *node, const struct stek_status *status)
 {
 	const struct settings *settings = node->fixed;
 	json_t *list = json_array();
@@ -129,7 +129,7 @@ static json_t *configuration_json(struct node *node)
 			 admin_time_or_null(node->reloaded_at_ms));
 }
 
-static json_t *list_json(const struct admin_reasons *reasons)
+json_t *admin_show_reasons(const struct admin_reasons *reasons)
 {
 	json_t *list = json_array();
 	size_t i;
@@ -163,10 +163,10 @@ void admin_show_status(struct node *node, const struct admin_call *call,
 		"uptime_s", (json_int_t)((now - node->started_at_ms) / 1000),
 		"now_ms", (json_int_t)now,
 		"ready", not_ready.n == 0,
-		"not_ready", list_json(&not_ready),
-		"degraded", list_json(&degraded),
+		"not_ready", admin_show_reasons(&not_ready),
+		"degraded", admin_show_reasons(&degraded),
 		"store", first_store_json(node, &status),
-		"stores", stores_json(node, &status),
+		"stores", admin_show_stores(node, &status),
 		"clock", clock_json(&status),
 		"ring", ring_json(&ring),
 		"counters", counters_json(&status),
@@ -175,7 +175,7 @@ void admin_show_status(struct node *node, const struct admin_call *call,
 		"workers", (json_int_t)node->n_workers));
 }
 
-static json_t *key_json(const struct stek_key_info *key)
+json_t *admin_show_key(const struct stek_key_info *key)
 {
 	return json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:o}",
 			 "id", admin_hex(key->id, STEK_ID_LEN),
@@ -200,7 +200,7 @@ void admin_show_keys(struct node *node, const struct admin_call *call,
 	(void)call;
 	stek_farm_ring(node->farm, &ring);
 	for (i = 0; i < ring.n_keys; i++)
-		json_array_append_new(keys, key_json(&ring.keys[i]));
+		json_array_append_new(keys, admin_show_key(&ring.keys[i]));
 	admin_json(answer, json_pack(
 		"{s:I, s:I, s:o, s:o, s:o}",
 		"now_ms", (json_int_t)ring.now_ms,

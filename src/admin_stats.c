@@ -44,7 +44,7 @@ static json_t *handshakes_json(const struct counters *c)
 	return all;
 }
 
-static json_t *failures_json(const struct counters *c)
+json_t *admin_stats_failures(const struct counters *c)
 {
 	json_t *all = json_object();
 	int i;
@@ -125,8 +125,7 @@ static json_t *issuers_json(const struct farm_view *view,
 	return list;
 }
 
-json_t *admin_stats_json(const struct farm_view *view,
-			 const struct counters *c)
+json_t *admin_stats_short(const struct counters *c)
 {
 	uint64_t full = 0, resumed = 0, offered = 0, n;
 	int kind, outcome;
@@ -138,25 +137,34 @@ json_t *admin_stats_json(const struct farm_view *view,
 			resumed += is_resumed(outcome) ? n : 0;
 			full += is_resumed(outcome) ? 0 : n;
 		}
-	return json_pack("{s:I, s:o, s:o, s:{s:I, s:I}, s:I, s:I, s:I, s:o, "
-			 "s:o, s:o, s:{s:o, s:o}}",
+	return json_pack("{s:I, s:I, s:I, s:o}",
 			 "accepted", (json_int_t)c->accepted,
-			 "handshakes", handshakes_json(c),
-			 "failures", failures_json(c),
-			 "tickets_issued",
-			 kinds[0], (json_int_t)c->tickets_issued[0],
-			 kinds[1], (json_int_t)c->tickets_issued[1],
-			 "tickets_blank", (json_int_t)c->tickets_blank,
 			 "resumed", (json_int_t)resumed,
 			 "full", (json_int_t)full,
 			 "resumption_rate",
 			 offered == 0 ? json_null()
 				      : json_real((double)resumed /
-						  (double)offered),
-			 "issuers", issuers_json(view, c),
-			 "tickets_by_key", keys_json(c),
-			 "alerts", "sent", alerts_json(c->alerts_sent),
-			 "received", alerts_json(c->alerts_received));
+						  (double)offered));
+}
+
+json_t *admin_stats_json(const struct farm_view *view,
+			 const struct counters *c)
+{
+	json_t *json = admin_stats_short(c);
+
+	json_object_update_new(json, json_pack(
+		"{s:o, s:o, s:{s:I, s:I}, s:I, s:o, s:o, s:{s:o, s:o}}",
+		"handshakes", handshakes_json(c),
+		"failures", admin_stats_failures(c),
+		"tickets_issued",
+		kinds[0], (json_int_t)c->tickets_issued[0],
+		kinds[1], (json_int_t)c->tickets_issued[1],
+		"tickets_blank", (json_int_t)c->tickets_blank,
+		"issuers", issuers_json(view, c),
+		"tickets_by_key", keys_json(c),
+		"alerts", "sent", alerts_json(c->alerts_sent),
+		"received", alerts_json(c->alerts_received)));
+	return json;
 }
 
 static bool is_live(const struct farm_view *view, const struct sampled *one)

@@ -19,6 +19,10 @@ struct farm_view {
 json_t *admin_stats_json(const struct farm_view *view,
 			 const struct counters *c);
 
+/* Of them: accepted, resumed, full and resumption_rate. */
+json_t *admin_stats_short(const struct counters *c);
+json_t *admin_stats_failures(const struct counters *c);
+
 /* The sum over the live nodes. */
 void admin_stats_sum(const struct farm_view *view, struct counters *sum);
 

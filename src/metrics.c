@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "feed.h"
 #include "generation.h"
 #include "metrics.h"
 #include "worker.h"
@@ -409,6 +410,19 @@ static void write_refused(FILE *out, const struct node *node)
 			(uint64_t)node->refused.counts[i]);
 }
 
+static void write_streams(FILE *out, struct node *node)
+{
+	struct feed_counts counts;
+
+	feed_counts(node->feed, &counts);
+	gauge(out, "stekd_streams", counts.readers,
+	      "Open event streams of the admin endpoint.");
+	total(out, "stekd_streams_refused_total", counts.refused,
+	      "Event streams refused because enough were open.");
+	total(out, "stekd_streams_dropped_total", counts.dropped,
+	      "Event streams ended because their reader was too slow.");
+}
+
 void metrics_write_counters(FILE *out, const struct node *node,
 			    const struct counters *c, uint64_t open)
 {
@@ -441,6 +455,7 @@ void metrics_write(FILE *out, struct node *node)
 	write_node(out, node);
 	write_reloads(out, node);
 	write_refused(out, node);
+	write_streams(out, node);
 	metrics_write_counters(out, node, &c, open);
 	write_keys(out, &c, &ring);
 	write_ring(out, &ring);

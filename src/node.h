@@ -21,6 +21,7 @@ struct activation;
 struct node_names;
 struct quota;
 struct sampler;
+struct feed;
 
 struct node {
 	/*
@@ -45,6 +46,7 @@ struct node {
 	struct refusals refused;	/* refused.h: by the admin endpoint */
 	struct quota *quota;		/* quota.h; NULL only without workers */
 	struct sampler *sampler;	/* sampler.h: the farm over time */
+	struct feed *feed;		/* feed.h: for those who watch it */
 	struct node_names *names;	/* node.c's; NULL at first */
 	unsigned learn_wait, learn_gap;	/* the main thread's, in turns */
 };

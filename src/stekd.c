@@ -19,6 +19,7 @@
 #include "admin.h"
 #include "deny.h"
 #include "event.h"
+#include "feed.h"
 #include "generation.h"
 #include "log.h"
 #include "node.h"
@@ -91,8 +92,11 @@ static int parse_options(int argc, char **argv, struct options *out)
 
 static void on_event(void *user, const struct stek_event *event)
 {
-	(void)user;
+	struct node *node = user;
+
 	event_log(event);
+	if (node->sampler != NULL)
+		sampler_wake(node->sampler);
 }
 
 static size_t on_beat(void *user, uint8_t *buf, size_t cap)
@@ -204,7 +208,8 @@ static int prepare(struct node *node, char *why, size_t why_len)
 	}
 	node->started_at_ms = stek_farm_now_ms(node->farm);
 	node->sampler = sampler_new(node);
-	if (node->sampler == NULL) {
+	node->feed = feed_new();
+	if (node->sampler == NULL || node->feed == NULL) {
 		snprintf(why, why_len, "out of memory");
 		return -1;
 	}
@@ -266,6 +271,7 @@ static void dismantle(struct node *node, struct admin *admin)
 	quota_free(node->quota);
 	activation_free(node->activation);
 	sampler_free(node->sampler);
+	feed_free(node->feed);
 	node_forget_names(node);
 	wolfSSL_Cleanup();
 }

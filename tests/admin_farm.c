@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "admin_farm.h"
+#include "feed.h"
 #include "generation.h"
 #include "sampler.h"
 
@@ -29,7 +30,10 @@ static bool active;
 
 static void on_event(void *user, const struct stek_event *event)
 {
-	(void)user;
+	struct node *node = user;
+
+	if (node->sampler != NULL)
+		sampler_wake(node->sampler);
 	pthread_mutex_lock(&lock);
 	active |= event->kind == STEK_EVENT_ACTIVE_KEY;
 	pthread_cond_signal(&changed);
@@ -124,7 +128,9 @@ void admin_farm_open(struct admin_farm *farm)
 	ck_assert_ptr_nonnull(farm->node.deny);
 	farm->node.started_at_ms = stek_farm_now_ms(farm->node.farm);
 	farm->node.sampler = sampler_new(&farm->node);
+	farm->node.feed = feed_new();
 	ck_assert_ptr_nonnull(farm->node.sampler);
+	ck_assert_ptr_nonnull(farm->node.feed);
 	configure(farm);
 }
 
@@ -251,6 +257,7 @@ void admin_farm_close(struct admin_farm *farm)
 	deny_free(farm->node.deny);
 	stek_farm_close(farm->node.farm);
 	sampler_free(farm->node.sampler);
+	feed_free(farm->node.feed);
 	node_forget_names(&farm->node);
 	empty(farm->dir);
 }
