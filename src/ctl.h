@@ -36,8 +36,11 @@ enum ctl_exit ctl_keygen(const char *file, bool append, bool json);
 
 struct ctl_target {
 	const char *socket;	/* used when `url` is NULL */
-	const char *url;	/* http://LOOPBACK:PORT */
+	const char *url;	/* http://LOOPBACK:PORT, or https: */
 	char token[CTL_TOKEN_MAX];	/* ""; wiped by ctl_token_wipe() */
+	const char *cert, *key, *ca;	/* of https: PEM files; `ca` NULL: the
+					   system's */
+	char passphrase[CTL_TOKEN_MAX];	/* of `key`; "": none given; wiped too */
 };
 
 struct ctl_reply {
@@ -60,6 +63,9 @@ bool ctl_url_valid(const char *url);
 int ctl_token_read(char out[CTL_TOKEN_MAX], const char *path, char *why,
 		   size_t why_len);
 void ctl_token_wipe(struct ctl_target *target);
+
+/* A file with a secret, open: 0, or -1 when not its owner alone may read it. */
+int ctl_secret_check(int fd, const char *path, char *why, size_t why_len);
 
 /*
  * One request. `body` (NULL: GET, else POST) stays the caller's. CTL_OK when
@@ -86,6 +92,24 @@ void ctl_reply_clear(struct ctl_reply *reply);
 #define CTL_TAG_LEN 96
 /* "7" or "7-DIGEST" as an entity tag of the ring; false: it is neither. */
 bool ctl_tag(char out[CTL_TAG_LEN], const char *text);
+
+/* ctl_remote.c: administration by TLS, with a client certificate. */
+
+/* True for https://HOST, with or without a port. */
+bool ctl_url_is_remote(const char *url);
+
+/* What does not go together of these options; NULL: they do. */
+const char *ctl_way_wrong(const struct ctl_target *target,
+			  const char *token_file, const char *passphrase_file);
+
+/*
+ * Reads the token, or completes a remote target: the key's file is the
+ * certificate's where none is named. Refuses files that cannot be read or, of
+ * token, key and passphrase (one line), are not their owner's alone; `why` says
+ * so. Either file may be NULL. 0 or -1.
+ */
+int ctl_way_prepare(struct ctl_target *target, const char *token_file,
+		    const char *passphrase_file, char *why, size_t why_len);
 
 /* ctl_format.c */
 

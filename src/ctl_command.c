@@ -241,6 +241,7 @@ static enum ctl_exit run(struct invocation *call, const char *name)
 {
 	const struct command *command = NULL;
 	char why[512], own[40];
+	const char *wrong;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(commands[i].name, name) == 0)
@@ -255,11 +256,12 @@ static enum ctl_exit run(struct invocation *call, const char *name)
 		return usage_error("too many operands");
 	if (!options_fit(call, name))
 		return usage_error("an option does not belong to this command");
-	if (call->token_file && !call->target.url)
-		return usage_error("--token-file goes with --url");
-	if (call->token_file &&
-	    ctl_token_read(call->target.token, call->token_file, why,
-			   sizeof(why)) != 0) {
+	wrong = ctl_way_wrong(&call->target, call->token_file,
+			      call->passphrase_file);
+	if (wrong)
+		return usage_error(wrong);
+	if (ctl_way_prepare(&call->target, call->token_file,
+			    call->passphrase_file, why, sizeof(why)) != 0) {
 		fprintf(stderr, "stekctl: %s\n", why);
 		return CTL_USAGE;
 	}

@@ -15,6 +15,9 @@
 CURLcode ctl_curl_aim(CURL *curl, const struct ctl_target *target,
 		      const char *path, char detail[CURL_ERROR_SIZE]);
 
+/* ctl_remote.c: the client certificate, for https: */
+void ctl_curl_certificate(CURL *curl, const struct ctl_target *target);
+
 /* Appends, or frees the whole list and returns NULL. */
 struct curl_slist *ctl_curl_header(struct curl_slist *list, const char *text);
 

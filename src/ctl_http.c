@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One HTTP request to the admin endpoint by libcurl: over the Unix socket, or
- * over loopback TCP with a bearer token. The token travels in a header only:
- * never on a command line, never in the environment, never in a message.
+ * One HTTP request to the admin endpoint by libcurl: over the Unix socket, over
+ * loopback TCP with a bearer token, or by TLS (ctl_remote.c). The token travels
+ * in a header only: never on a command line, never in the environment, never in
+ * a message.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +53,7 @@ out:
 	return valid;
 }
 
-static int token_check_file(int fd, const char *path, char *why, size_t why_len)
+int ctl_secret_check(int fd, const char *path, char *why, size_t why_len)
 {
 	struct stat st;
 
@@ -100,7 +101,7 @@ int ctl_token_read(char out[CTL_TOKEN_MAX], const char *path, char *why,
 		snprintf(why, why_len, "%s: %s", path, strerror(errno));
 		return -1;
 	}
-	if (token_check_file(fd, path, why, why_len) != 0)
+	if (ctl_secret_check(fd, path, why, why_len) != 0)
 		goto out;
 	len = read(fd, text, sizeof(text) - 1);
 	if (len <= 0 || (size_t)len == sizeof(text) - 1 ||
@@ -120,6 +121,7 @@ out:
 void ctl_token_wipe(struct ctl_target *target)
 {
 	explicit_bzero(target->token, sizeof(target->token));
+	explicit_bzero(target->passphrase, sizeof(target->passphrase));
 }
 
 static size_t collect(char *data, size_t size, size_t n, void *user)
@@ -197,7 +199,10 @@ void ctl_curl_explain(const struct ctl_target *target, CURLcode code,
 	const char *where = target->url ? target->url : target->socket;
 	const char *hint = "";
 
-	if (code == CURLE_COULDNT_CONNECT && target->url)
+	if (code == CURLE_COULDNT_CONNECT && target->cert)
+		hint = "; does stekd listen there, with a host with backend: "
+		       "admin?";
+	else if (code == CURLE_COULDNT_CONNECT && target->url)
 		hint = "; does stekd run with admin.listen at this address?";
 	else if (code == CURLE_COULDNT_CONNECT && access(where, F_OK) != 0)
 		hint = "; no such socket: does stekd run? --socket names "
@@ -232,6 +237,8 @@ CURLcode ctl_curl_aim(CURL *curl, const struct ctl_target *target,
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, REQUEST_TIMEOUT_MS);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+	if (target->cert)
+		ctl_curl_certificate(curl, target);
 	if (!target->url)
 		return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH,
 					target->socket);

@@ -44,7 +44,11 @@ static const char usage[] =
 	"  --socket PATH            admin socket ($STEKCTL_SOCKET, else\n"
 	"                           /run/stekd/admin.sock)\n"
 	"  --url URL                http://127.0.0.1:PORT instead, with\n"
-	"  --token-file FILE        the bearer token (mode 0600)\n"
+	"  --token-file FILE        the bearer token (mode 0600); or\n"
+	"  --url https://HOST:PORT  a host with backend: admin, with\n"
+	"  --cert FILE [--key FILE] the client certificate, its key (mode 0600),\n"
+	"  [--passphrase-file FILE] the key's passphrase (mode 0600), and\n"
+	"  [--ca FILE]              who signs for the host\n"
 	"  --json                   print the daemon's JSON\n"
 	"  --help, --version\n"
 	"\n"
@@ -60,6 +64,10 @@ enum {
 	OPT_SOCKET = 256,
 	OPT_URL,
 	OPT_TOKEN_FILE,
+	OPT_CERT,
+	OPT_KEY,
+	OPT_CA,
+	OPT_PASSPHRASE_FILE,
 	OPT_JSON,
 	OPT_FORCE,
 	OPT_ALL,
@@ -81,6 +89,10 @@ static const struct option long_options[] = {
 	{"socket", required_argument, NULL, OPT_SOCKET},
 	{"url", required_argument, NULL, OPT_URL},
 	{"token-file", required_argument, NULL, OPT_TOKEN_FILE},
+	{"cert", required_argument, NULL, OPT_CERT},
+	{"key", required_argument, NULL, OPT_KEY},
+	{"ca", required_argument, NULL, OPT_CA},
+	{"passphrase-file", required_argument, NULL, OPT_PASSPHRASE_FILE},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"force", no_argument, NULL, OPT_FORCE},
 	{"all", no_argument, NULL, OPT_ALL},
@@ -129,9 +141,22 @@ static bool take_option(struct invocation *call, int option)
 		return *optarg != '\0' && strlen(optarg) < 108;
 	case OPT_URL:
 		call->target.url = optarg;
-		return ctl_url_valid(optarg) && strlen(optarg) < 200;
+		return (ctl_url_valid(optarg) || ctl_url_is_remote(optarg)) &&
+		       strlen(optarg) < 200;
 	case OPT_TOKEN_FILE:
 		call->token_file = optarg;
+		return true;
+	case OPT_CERT:
+		call->target.cert = optarg;
+		return *optarg != '\0';
+	case OPT_KEY:
+		call->target.key = optarg;
+		return *optarg != '\0';
+	case OPT_CA:
+		call->target.ca = optarg;
+		return *optarg != '\0';
+	case OPT_PASSPHRASE_FILE:
+		call->passphrase_file = optarg;
 		return true;
 	case OPT_JSON:
 		call->json = true;
@@ -203,7 +228,8 @@ int ctl_parse(struct invocation *call, int argc, char **argv)
 			long_options[index].name, optarg,
 			option == OPT_URL ? " (expected http://127.0.0.1:PORT:"
 					    " only loopback, the token travels "
-					    "in the clear)" : "");
+					    "in the clear; or "
+					    "https://HOST:PORT)" : "");
 		return -1;
 	}
 	call->args = argv + optind + 1;

@@ -11,7 +11,7 @@
 
 struct invocation {
 	struct ctl_target target;
-	const char *token_file;
+	const char *token_file, *passphrase_file;
 	struct ctl_watch watch;
 	bool json, force, all, interval_given, count_given;
 	struct dash_options dashboard;

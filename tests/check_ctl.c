@@ -214,6 +214,17 @@ START_TEST(test_usage)
 		"keys --limit 5", "rotate --verify", "audit --dry-run",
 		"audit extra", "farm-key roll", "farm-key status extra",
 		"farm-key reload --dry-run",
+		"--url https://a.test status", "--cert /x status",
+		"--key /x status", "--ca /x status",
+		"--passphrase-file /x status",
+		"--url http://127.0.0.1:1 --cert /x status",
+		"--url https://a.test/v1 --cert /x status",
+		"--url https://u@a.test --cert /x status",
+		"--url https://u:p@a.test --cert /x status",
+		"--url https://a.test/?x --cert /x status",
+		"--url https://a.test/#x --cert /x status",
+		"--url ftp://a.test --cert /x status",
+		"--url https://a.test --cert /x --token-file /x status",
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

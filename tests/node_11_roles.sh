@@ -78,6 +78,7 @@ write_node()
 	    client_crl: {work}/clients.crl
 	    roles:
 	""" + "".join(f"      - {{ {role} }}\n" for role in roles))
+	text = text.replace("  - names: [", "  - names: [localhost, ")
 	text = text.replace("keys:\n", "keys:\n  rotate_interval_s: 1\n")
 	text = text.replace("hosts:\n", f"""  - address: "127.0.0.1:{proxied}"
 	    proxy_protocol: true
@@ -269,6 +270,48 @@ case " $smuggled " in
 *" 2"*) fall_short "a request within another was answered: $smuggled" ;;
 esac
 before=$(ctl 1 keys --json | jq .epoch)
+
+say "stekctl"
+remote()
+{
+	local name=$1
+
+	shift
+	result=0
+	"$STEKD_BUILD/stekctl" --url "https://localhost:${tls_port[1]}" \
+		--ca "$work/ca.pem" --cert "$work/$name.pem" \
+		--key "$work/$name.key" "$@" >"$work/body" 2>&1 || result=$?
+}
+# said WHAT EXIT WORDS COMMAND...
+said()
+{
+	remote "${@:4}"
+	is "stekctl $1" "$2" "$result"
+	grep -q "$3" "$work/body" || fall_short "stekctl $1: $(cat "$work/body")"
+}
+said "of a reader" 0 active reader keys
+said "that rotates as a reader" 1 "needs the role rotate" reader rotate --dry-run
+said "that rotates" 0 . ops rotate --dry-run
+said "of nobody" 1 "no role here" nobody status
+said "with a stranger's certificate" 3 unknown stranger status
+said "that trusts other CAs" 3 certificate reader --ca "$work/clients.pem" status
+openssl ec -in "$work/reader.key" -aes256 -passout pass:"open sesame" \
+	-out "$work/locked.key" 2>>"$work/log/openssl"
+cp "$work/reader.pem" "$work/locked.pem"
+echo "open sesame" >"$work/words"
+echo "open barley" >"$work/others"
+said "with a passphrase" 0 active locked --passphrase-file "$work/words" keys
+said "with a wrong one" 3 . locked --passphrase-file "$work/others" keys
+chmod 640 "$work/words"
+said "with one that others read" 2 "mode 0640" locked --passphrase-file \
+	"$work/words" keys
+chmod 644 "$work/locked.key"
+said "with a key that others read" 2 "mode 0644" locked keys
+said "without its file" 2 "No such file" locked --key "$work/none" keys
+cat "$work/reader.pem" "$work/reader.key" >"$work/both.pem"
+said "with both in one file" 0 active reader --cert "$work/both.pem" \
+	--key "$work/both.pem" keys
+rm "$work/locked.key"
 
 say "the audit names the certificate and the address"
 is "a rotation" 200 "$(ask rotator "${post[0]}" "${post[1]}" -d '{}' \
