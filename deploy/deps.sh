@@ -106,6 +106,7 @@ packages_of()
 		;;
 	test)
 		echo clang shellcheck gnutls-bin libnss3-tools python3 \
+			python3-jsonschema \
 			valgrind socat strace git faketime systemd util-linux nginx chromium \
 			prometheus
 		case $release in

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * admin_asset.c - the dashboard's files as answers, and the headers of every
- * answer by which a browser keeps other sites' pages away from it. Called by
- * admin_route.c and, for the headers, by admin.c.
+ * admin_asset.c - the dashboard's files and the OpenAPI document as answers,
+ * and the headers of every answer by which a browser keeps other sites' pages
+ * away from it. Called by admin_route.c and, for the headers, by
+ * admin_exchange.c.
  */
 #include <stdio.h>
 
@@ -10,14 +11,12 @@
 #include "asset.h"
 #include "page_policy.h"
 
-void admin_asset_show(struct node *node, const struct admin_call *call,
-		      struct admin_answer *answer)
+static void show(const struct asset *asset, const struct admin_call *call,
+		 struct admin_answer *answer)
 {
-	const struct asset *asset = asset_find(call->path);
 	const struct asset_form *form = asset_choose(asset,
 						     call->accept_encoding);
 
-	(void)node;
 	answer->status = 200;
 	answer->type = asset->type;
 	answer->etag = form->etag;
@@ -29,6 +28,20 @@ void admin_asset_show(struct node *node, const struct admin_call *call,
 		answer->status = 304;
 		answer->len = 0;
 	}
+}
+
+void admin_asset_show(struct node *node, const struct admin_call *call,
+		      struct admin_answer *answer)
+{
+	(void)node;
+	show(asset_find(call->path), call, answer);
+}
+
+void admin_openapi_show(struct node *node, const struct admin_call *call,
+			struct admin_answer *answer)
+{
+	(void)node;
+	show(&openapi[0], call, answer);
 }
 
 static void add(struct admin_headers *headers, const char *name,

@@ -22,7 +22,6 @@ static const struct {
 				  "The request is not understood" },
 	[PROBLEM_UNAUTHORIZED] = { 401, "unauthorized",
 				   "A bearer token is needed" },
-	[PROBLEM_FORBIDDEN] = { 403, "forbidden", "This is not allowed" },
 	[PROBLEM_FORBIDDEN_PEER] = { 403, "forbidden-peer",
 				     "This user may not ask" },
 	[PROBLEM_FORBIDDEN_HOST] = { 403, "forbidden-host",

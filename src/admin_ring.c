@@ -90,7 +90,7 @@ bool admin_ring_match(const struct admin_request *request,
 	bool weak;
 
 	if (text == NULL || strcmp(text, "*") == 0 ||
-	    call->run == admin_asset_show)
+	    call->run == admin_asset_show || call->run == admin_openapi_show)
 		return true;
 	weak = strncmp(text, "W/", 2) == 0;
 	text += weak ? 2 : 0;

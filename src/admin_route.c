@@ -94,6 +94,8 @@ static const struct route routes[] = {
 	  admin_farm_key_reload, admin_body_empty },
 	{ "/v1/keys", false, false, ROLE_READ, admin_show_keys, NULL },
 	{ "/v1/nodes", false, false, ROLE_READ, admin_show_nodes, NULL },
+	{ "/v1/openapi.json", false, false, ROLE_READ, admin_openapi_show,
+	  NULL },
 	{ "/v1/reload", true, false, ROLE_REVOKE,
 	  admin_reload, admin_body_empty },
 	{ "/v1/revoke", true, false, ROLE_REVOKE,
@@ -263,4 +265,15 @@ void admin_route(struct node *node, const struct admin_request *request,
 
 	if (admin_parse(request, &call, answer))
 		call.run(node, &call, answer);
+}
+
+bool admin_route_list(size_t number, struct admin_route_facts *out)
+{
+	if (number >= sizeof(routes) / sizeof(routes[0]))
+		return false;
+	out->path = routes[number].path;
+	out->method = routes[number].change ? "POST" : "GET";
+	out->open = routes[number].open;
+	out->needs = routes[number].needs;
+	return true;
 }

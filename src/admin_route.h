@@ -85,6 +85,16 @@ bool admin_parse_head(const struct admin_request *request,
 void admin_route(struct node *node, const struct admin_request *request,
 		 struct admin_answer *answer);
 
+/* The route of that number, for who checks the OpenAPI document; false: none. */
+struct admin_route_facts {
+	const char *path;
+	const char *method;	/* GET stands for HEAD too */
+	bool open;		/* also on the tokenless listener */
+	enum admin_role needs;
+};
+
+bool admin_route_list(size_t number, struct admin_route_facts *out);
+
 /* Steals `json`; NULL (no memory) becomes a 500. */
 void admin_json(struct admin_answer *answer, json_t *json);
 
@@ -147,6 +157,8 @@ void admin_headers(const struct admin_answer *answer,
 		   struct admin_headers *headers);
 void admin_asset_show(struct node *node, const struct admin_call *call,
 		      struct admin_answer *answer);
+void admin_openapi_show(struct node *node, const struct admin_call *call,
+			struct admin_answer *answer);
 
 /* admin_body.c: bodies of the two changes. */
 bool admin_body_rotate(json_t *body, struct admin_call *call,

@@ -25,6 +25,10 @@ struct asset {
 extern const struct asset assets[];
 extern const size_t assets_n;
 
+/* A table of one: the OpenAPI document. Not among those of the dashboard. */
+extern const struct asset openapi[];
+extern const size_t openapi_n;
+
 /* The file at a path, or NULL. */
 const struct asset *asset_find(const char *path);
 

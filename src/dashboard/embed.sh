@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# embed.sh FILE...: writes the files, plain and by gzip, to the standard output
-# as the table of src/asset.h. Each is served under its own name, index.html
-# also as "/". The same files give the same bytes: no name or time of a build is
-# in it. Called by make.
+# embed.sh TABLE FOLDER FILE...: writes the files, plain and by gzip, to the
+# standard output as a table of src/asset.h. Each is served under its own name in
+# that folder, index.html as the folder itself too. The same files give the same
+# bytes: no name or time of a build is in it. Called by make.
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -21,6 +21,7 @@ type_of()
 	case $1 in
 	*.html) echo 'text/html; charset=utf-8' ;;
 	*.css) echo 'text/css; charset=utf-8' ;;
+	*.json) echo 'application/json' ;;
 	*.js) echo 'text/javascript; charset=utf-8' ;;
 	*.svg) echo 'image/svg+xml' ;;
 	*.txt) echo 'text/plain; charset=utf-8' ;;
@@ -47,6 +48,9 @@ entry()
 
 echo '/* Made by src/dashboard/embed.sh. */'
 echo '#include "asset.h"'
+name_of_table=$1
+folder=$2
+shift 2
 number=0
 table=
 for file in "$@"; do
@@ -56,12 +60,12 @@ for file in "$@"; do
 	hash=$(sha256sum <"$file" | cut -c1-32)
 	array "plain_$number" <"$file"
 	gzip -9n <"$file" | array "gzip_$number"
-	table="$table$(entry "/$name" "$number" "$type" "$hash")
+	table="$table$(entry "$folder$name" "$number" "$type" "$hash")
 "
 	[ "$name" != index.html ] ||
-		table="$table$(entry / "$number" "$type" "$hash")
+		table="$table$(entry "$folder" "$number" "$type" "$hash")
 "
 	number=$((number + 1))
 done
-printf 'const struct asset assets[] = {\n%s};\n' "$table"
-echo 'const size_t assets_n = sizeof(assets) / sizeof(assets[0]);'
+printf 'const struct asset %s[] = {\n%s};\n' "$name_of_table" "$table"
+echo "const size_t ${name_of_table}_n = sizeof($name_of_table) / sizeof($name_of_table[0]);"
