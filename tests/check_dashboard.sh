@@ -7,7 +7,7 @@
 # browser goes when it was used; the token is in no process's sight.
 STEKD_BUILD=${top_builddir:?}
 . "$(dirname "$0")/lib.sh"
-need jq curl
+need jq curl python3
 
 # dashboard NAME [OPTION...]: sets file, base, once.
 dashboard()
@@ -178,4 +178,42 @@ expect 200 /v1/status -H "$auth"
 cp "$work/wrong" "$work/token"
 ctl 1 reload >/dev/null
 expect 502 /v1/status -H "$auth"
+end stale
+
+say "streams pass as they come, and end with their reader"
+mkdir "$work/up"
+run upstream python3 "$(dirname "$0")/dash_upstream.py" "$work/up"
+await_of upstream 20 "the upstream" test -s "$work/up/port"
+echo x >"$work/any"
+dashboard streams --url "http://127.0.0.1:$(cat "$work/up/port")" \
+	--token-file "$work/any"
+open_session
+echo "$auth" >"$work/auth"
+for i in 1 2 3 4; do
+	: >"$work/log/stream-$i"
+	run "stream-$i" curl -sN -H "@$work/auth" "$base/v1/stream"
+	await_of "stream-$i" 20 "the first line" grep -q first "$work/log/stream-$i"
+	! grep -q second "$work/log/stream-$i" || fall_short "a line before its time"
+done
+expect 503 /v1/stream -H "$auth"
+touch "$work/up/go"
+for i in 1 2 3 4; do
+	await_of "stream-$i" 20 "the second line" grep -q second "$work/log/stream-$i"
+done
+end stream-1
+await 20 "the upstream to be left" grep -qx 1 "$work/up/gone"
+run stream-5 curl -sN -H "@$work/auth" "$base/v1/stream"
+await_of stream-5 20 "the place of who has left" grep -q second "$work/log/stream-5"
+curl -s -D "$work/headers" -o /dev/null -H "$auth" "$base/v1/cookie"
+grep -qi '^retry-after: 7' "$work/headers" || fall_short "a header is missing"
+! grep -qi '^set-cookie\|^access-control\|^server' "$work/headers" ||
+	fall_short "a header passed: $(cat "$work/headers")"
+
+say "a session that ends takes its streams along"
+expect 403 / --data "once=$once" -H 'Origin: null'
+said streams "came a second time"
+for i in 2 3 4 5; do
+	await 20 "stream $i to end" ended "stream-$i"
+	rm -f "$work/pid/stream-$i"
+done
 say "the dashboard of a node goes to one browser"
