@@ -418,6 +418,86 @@ START_TEST(test_json)
 }
 END_TEST
 
+/* One round of the farm that was made, as it is printed. */
+static char *printed(enum report_format format)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	ck_assert_ptr_nonnull(out);
+	farm_print_round(&farm, format, out);
+	farm_print(&farm, format, out);
+	fclose(out);
+	return text;
+}
+
+static void make_round(void)
+{
+	free(farm.rounds);
+	farm.n_rounds = 1;
+	farm.rounds = calloc(1, sizeof(*farm.rounds));
+	ck_assert_ptr_nonnull(farm.rounds);
+	farm.rounds[0].nodes = farm.n;
+	farm.rounds[0].sums[TLS_V13] = farm_whole(&farm, TLS_V13);
+	farm.rounds[0].old[TLS_V13] = (struct farm_cell){
+		.tried = 4, .resumed = 3};
+	farm.rounds[0].oldest_s = 60;
+	farm.rounds[0].lost_s = 90;
+}
+
+/* CSV is a line for each cell, whatever a server calls itself. */
+START_TEST(test_csv)
+{
+	char *text;
+
+	make_farm(2, TRIES);
+	strcpy(farm.nodes[1].name, "a,\"b");
+	judge();
+	make_round();
+	text = printed(REPORT_CSV);
+	ck_assert_int_eq(strncmp(text, "version,issued_address,issued_node,"
+			"resumed_address,resumed_node,tried,resumed,failed,"
+			"rate,low,high,round,at_s\nTLSv1.2,192.0.2.1:443,n1,"
+			"192.0.2.1:443,n1,5,5,0,1.0000,0.5655,1.0000,1,0.000\n"
+			"TLSv1.2,192.0.2.1:443,n1,192.0.2.1:443,\"a,\"\"b\",",
+			219), 0);
+	free(text);
+}
+END_TEST
+
+/* The text says who it is, how sure that is, and what to check; old tickets. */
+START_TEST(test_text)
+{
+	static const char *const due[] = {
+		"TLSv1.3 15/45, old tickets 3/4 (to 60 s old) (lost from 90 s)"
+		": not good; astray: n1, n2, n3\n",
+		"resumed 15 of 45 (33.3%; 95 % interval 21.4 to 47.9 %)",
+		"TLSv1.3: 3 classes share no keys with each other, and none is "
+		"the largest\n",
+		"n2: resumes its own tickets, and shares keys with no other "
+		"class in both versions\n",
+		"its tickets elsewhere 0/20 [0.0, 16.1]",
+		"  it says: farm elsewhere, of the tickets it refused "
+		"refused_unknown\n",
+		"check (stray):\n  - its farm key",
+	};
+	char *text;
+
+	make_farm(3, TRIES);
+	for (size_t i = 0; i < 3; i++)
+		shut_both_ways(-1, i, (i + 1) % 3);
+	strcpy(farm.nodes[1].farm, "elsewhere");
+	strcpy(farm.nodes[1].refusal, "refused_unknown");
+	judge();
+	make_round();
+	text = printed(REPORT_TEXT);
+	for (size_t i = 0; i < sizeof(due) / sizeof(due[0]); i++)
+		ck_assert_msg(strstr(text, due[i]), "%s\nin\n%s", due[i], text);
+	free(text);
+}
+END_TEST
+
 /* Every state has a name and a text. */
 START_TEST(test_causes)
 {
@@ -458,6 +538,8 @@ int main(void)
 	tcase_add_test(verdict, test_one_way_pair);
 	tcase_add_test(verdict, test_failures_are_no_refusal);
 	tcase_add_test(verdict, test_json);
+	tcase_add_test(verdict, test_csv);
+	tcase_add_test(verdict, test_text);
 	suite_add_tcase(suite, verdict);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -112,6 +112,8 @@ START_TEST(test_farm_without_tickets)
 	ck_assert_uint_eq(result.cells[TLS_V12][0].tried, 3);
 	ck_assert_uint_eq(result.cells[TLS_V12][0].resumed, 0);
 	ck_assert_uint_eq(reasons_count(&result.failures, "no_ticket"), 6);
+	ck_assert_int_eq(result.findings[0].what, FARM_NO_TICKETS);
+	ck_assert(!farm_is_stray(&result, 0));
 	ck_assert_int_eq(farm_verdict(&result, 1), 1);
 	farm_clear(&result);
 }

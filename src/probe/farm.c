@@ -210,6 +210,59 @@ static bool another_round(struct run *run)
 	return !stop_asked();
 }
 
+static int by_name(const void *a, const void *b, void *arg)
+{
+	const struct farm_node *nodes = arg;
+	const struct farm_node *x = &nodes[*(const size_t *)a];
+	const struct farm_node *y = &nodes[*(const size_t *)b];
+	bool x_last = x->who.evidence == WHO_UNKNOWN;
+	bool y_last = y->who.evidence == WHO_UNKNOWN;
+
+	return x_last != y_last ? x_last - y_last
+				: strverscmp(x->name, y->name);
+}
+
+/*
+ * Nodes behind a balancer come in the order in which they answered first; who
+ * reads of them wants them by name. Then what was found is found anew.
+ */
+static int sort_nodes(struct farm_result *out)
+{
+	size_t order[FARM_NODES_MAX], place[FARM_NODES_MAX], n = out->n;
+	struct farm_node *nodes = calloc(FARM_NODES_MAX, sizeof(*nodes));
+
+	if (!nodes)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		order[i] = i;
+	qsort_r(order, n, sizeof(*order), by_name, out->nodes);
+	for (size_t i = 0; i < n; i++) {
+		nodes[i] = out->nodes[order[i]];
+		place[order[i]] = i;
+	}
+	free(out->nodes);
+	out->nodes = nodes;
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		struct farm_cell *cells = out->cells[v];
+
+		if (!cells)
+			continue;
+		out->cells[v] = grown_cells(NULL, 0, n);
+		for (size_t i = 0; out->cells[v] && i < n * n; i++)
+			out->cells[v][i] =
+				cells[order[i / n] * n + order[i % n]];
+		free(cells);
+		if (!out->cells[v])
+			return -1;
+	}
+	for (size_t i = 0; i < out->n_rounds; i++) {
+		for (size_t c = 0; c < out->rounds[i].n_changes; c++)
+			out->rounds[i].changes[c].node =
+				place[out->rounds[i].changes[c].node];
+	}
+	return farm_judge(out);
+}
+
 static int prepare(struct run *run)
 {
 	const struct farm_plan *plan = run->plan;
@@ -252,7 +305,7 @@ int farm_run(const struct farm_plan *plan, struct farm_result *out)
 		run.round++;
 	} while (another_round(&run));
 	out->stopped = stop_asked();
-	result = 0;
+	result = plan->balanced && out->n > 0 ? sort_nodes(out) : 0;
 out:
 	rounds_clear(&run);
 	for (size_t i = 0; run.purses && i < FARM_NODES_MAX; i++)

@@ -172,7 +172,7 @@ struct farm_cell farm_whole(const struct farm_result *result, int version);
 
 /*
  * True if a node is outside the largest class, or all classes are of its size;
- * also if it gives no tickets, or resumes none.
+ * also if it gives no tickets, or resumes none, where others do.
  */
 bool farm_is_stray(const struct farm_result *result, size_t node);
 

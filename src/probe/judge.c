@@ -484,10 +484,14 @@ bool farm_is_stray(const struct farm_result *result, size_t node)
 	for (int v = 0; v < TLS_VERSIONS; v++) {
 		enum farm_state state = result->nodes[node].state[v];
 
-		if (result->cells[v] &&
-		    (state == FARM_STRAY || state == FARM_AHEAD ||
-		     state == FARM_BEHIND || state == FARM_NOTHING ||
-		     state == FARM_NO_TICKETS))
+		if (!result->cells[v])
+			continue;
+		if (state == FARM_STRAY || state == FARM_AHEAD ||
+		    state == FARM_BEHIND)
+			return true;
+		/* Where no node shares with any, none has left the others. */
+		if ((state == FARM_NOTHING || state == FARM_NO_TICKETS) &&
+		    result->classes[v] > 0)
 			return true;
 	}
 	return false;

@@ -62,7 +62,8 @@ static void print_matrix(const struct farm_result *result, int version,
 {
 	struct farm_cell sum = farm_whole(result, version);
 	int first = first_width(result);
-	char rate[16], share[64];
+	double low, high;
+	char rate[16];
 
 	fprintf(out, "%s: issued at the row's node, resumed at the column's\n",
 		tls_version_name((enum tls_version)version));
@@ -87,9 +88,10 @@ static void print_matrix(const struct farm_result *result, int version,
 		fputc('\n', out);
 	}
 	rate_text(rate, sum.resumed, sum.tried);
-	fprintf(out, "resumed %u of %u (%s), failed %u; %s, 95 %% interval\n\n",
-		sum.resumed, sum.tried, rate, sum.failed,
-		share_text(share, &sum));
+	share_interval(sum.resumed, sum.tried, &low, &high);
+	fprintf(out, "resumed %u of %u (%s; 95 %% interval %.1f to %.1f %%), "
+		"failed %u\n\n", sum.resumed, sum.tried, rate, 100 * low,
+		100 * high, sum.failed);
 }
 
 /* Of each node: its tickets elsewhere, the others' there, its own. */
@@ -118,7 +120,6 @@ static void print_nodes(const struct farm_result *result, int version,
 		else
 			fprintf(out, "%zu\n", class + 1);
 	}
-	fputc('\n', out);
 }
 
 static const char *versions_text(const struct farm_result *result,
@@ -261,6 +262,7 @@ static void print_text(const struct farm_result *result, FILE *out)
 			result->failures.list[i].name,
 			(unsigned long long)result->failures.list[i].count,
 			i + 1 == result->failures.n ? "\n" : "");
+	fputs("(resumed/tried, and the 95 % interval of the rate)\n\n", out);
 	if (result->balanced)
 		print_coverage(result, out);
 	print_verdict(result, out);

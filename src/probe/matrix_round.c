@@ -100,6 +100,7 @@ static void print_line(const struct farm_result *result, FILE *out)
 	const struct farm_round *round = &result->rounds[result->n_rounds - 1];
 	time_t at = (time_t)round->time_s;
 	struct tm local;
+	size_t strays = 0;
 	char clock[16];
 
 	localtime_r(&at, &local);
@@ -115,8 +116,10 @@ static void print_line(const struct farm_result *result, FILE *out)
 	print_old(round, out);
 	fprintf(out, ": %s", round->good ? "good" : "not good");
 	for (size_t i = 0; i < result->n; i++) {
-		if (farm_is_stray(result, i))
-			fprintf(out, ", astray: %s", farm_node_name(result, i));
+		if (!farm_is_stray(result, i))
+			continue;
+		fprintf(out, "%s %s", strays++ ? "," : "; astray:",
+			farm_node_name(result, i));
 	}
 	fputc('\n', out);
 	print_changes(result, round, out);
