@@ -196,7 +196,9 @@ static void rotation_of(struct draft *draft, const char *name,
 
 	for (int i = 0; which && i < 4; i++)
 		snprintf(hex + 2 * i, 3, "%02x", which->seen.name[i]);
-	if (kept == KEY_NAME_LEN)
+	if (version->n_tickets == 0)
+		draft_open(draft, "%s: no ticket came", name);
+	else if (kept == KEY_NAME_LEN)
 		draft_found(draft, SEVERITY_MEDIUM, "%s: key %s... sealed at the "
 			    "begin and at the end of %u s (%zu tickets, %u key "
 			    "name%s)", name, hex, draft->seen->watched_s,
