@@ -151,6 +151,33 @@ static void show_issuers(const json_t *issuers, FILE *out)
 	ctl_table_clear(&table);
 }
 
+/* Each with how many tickets went out under it, the newest first. */
+static void show_keys(const json_t *keys, FILE *out)
+{
+	static const char *const headings[] = {"TICKETS UNDER", ">ISSUED", NULL};
+	char count[CTL_TEXT_LEN];
+	struct ctl_table table;
+	size_t i;
+	json_t *key;
+	int bad;
+
+	if (json_array_size(keys) == 0)
+		return;
+	bad = ctl_table_init(&table, headings);
+	json_array_foreach(keys, i, key) {
+		snprintf(count, sizeof(count), "%lld",
+			 (long long)ctl_integer(key, "issued"));
+		bad |= ctl_table_add(
+			&table,
+			(const char *[]){ctl_string(key, "key"), count});
+	}
+	if (bad == 0) {
+		fputc('\n', out);
+		ctl_table_print(&table, out);
+	}
+	ctl_table_clear(&table);
+}
+
 static const char *const windows[] = {"1m", "5m", "60m"};
 
 #define WINDOWS 3
@@ -238,10 +265,11 @@ static void show_silent(const json_t *names, const char *what, FILE *out)
 
 void ctl_show_stats(const json_t *stats, FILE *out)
 {
-	const json_t *s = json_object_get(stats, "farm");
+	const json_t *s = json_object_get(stats, "farm"), *alerts;
 
 	if (!json_is_object(s))
 		s = json_object_get(stats, "node");
+	alerts = json_object_get(s, "alerts");
 	show_totals(stats, out);
 	show_rates(stats, out);
 	show_silent(json_object_get(stats, "late"),
@@ -250,5 +278,8 @@ void ctl_show_stats(const json_t *stats, FILE *out)
 		    "no longer in the farm", out);
 	show_outcomes(s, out);
 	show_named(json_object_get(s, "failures"), "FAILURE", out);
+	show_named(json_object_get(alerts, "sent"), "ALERT SENT", out);
+	show_named(json_object_get(alerts, "received"), "ALERT RECEIVED", out);
 	show_issuers(json_object_get(s, "issuers"), out);
+	show_keys(json_object_get(s, "tickets_by_key"), out);
 }

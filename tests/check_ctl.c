@@ -65,12 +65,18 @@ START_TEST(test_keys_nodes_stats)
 		   "{\"node\":{\"resumed\":3,\"full\":1,\"resumption_rate\":1,"
 		   "\"handshakes\":{\"TLSv1.2\":{\"resumed_active\":3},"
 		   "\"TLSv1.3\":{\"none_offered\":1}},"
+		   "\"alerts\":{\"sent\":{\"unknown_ca\":4},\"received\":"
+		   "{\"close_notify\":5}},\"tickets_by_key\":[{\"key\":"
+		   "\"0123abcd\",\"issued\":6}],"
 		   "\"failures\":{\"timeout\":2}},\"farm\":null,\"nodes\":[]}");
 	ck_assert_int_eq(ctl_here("stats"), CTL_OK);
 	served();
 	ck_assert(file_has(out_path, "100.0%"));
 	ck_assert(file_has(out_path, "resumed_active        3        0"));
 	ck_assert(file_has(out_path, "timeout"));
+	ck_assert(file_has(out_path, "ALERT SENT  COUNT\nunknown_ca      4"));
+	ck_assert(file_has(out_path, "ALERT RECEIVED  COUNT\nclose_notify"));
+	ck_assert(file_has(out_path, "TICKETS UNDER  ISSUED\n0123abcd            6"));
 	ck_assert(!file_has(out_path, "RATES"));
 	ck_assert(!file_has(out_path, "late"));
 }
