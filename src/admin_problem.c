@@ -66,6 +66,7 @@ static const struct {
 				      "The denial is not in the file" },
 	[PROBLEM_UNAVAILABLE] = { 503, "unavailable",
 				  "The store does not answer" },
+	[PROBLEM_BUSY] = { 503, "busy", "The node serves no more of these" },
 	[PROBLEM_REVOKED_HERE] = { 503, "revoked-here",
 				   "Revoked on this node only" },
 	[PROBLEM_NODES_LATE] = { 504, "nodes-late",
@@ -137,7 +138,7 @@ static void write_problem(struct admin_answer *answer, enum admin_problem kind,
 		json_object_update_missing(problem, members);
 	json_decref(members);
 	answer->problem = kind;
-	if (kind == PROBLEM_UNAVAILABLE)
+	if (kind == PROBLEM_UNAVAILABLE || kind == PROBLEM_BUSY)
 		answer->retry_after_s = RETRY_S;
 	admin_document(answer, kinds[kind].status, "application/problem+json",
 		       problem);

@@ -14,7 +14,6 @@
 #include "sampler.h"
 
 #define LOOK_MS 500	/* how often it is seen that a stream must end */
-#define RETRY_S 5
 
 struct admin_stream {
 	struct node *node;
@@ -51,11 +50,11 @@ static bool join(struct node *node, uint64_t *seq, struct admin_answer *answer)
 	if (joined == FEED_OK)
 		return true;
 	if (joined == FEED_FULL)
-		admin_problem(answer, 503, NULL, "%u streams are open, and "
-			      "this node serves no more", most);
+		admin_problem_of(answer, PROBLEM_BUSY, NULL, "%u streams are "
+				 "open, and this node serves no more", most);
 	else
-		admin_problem(answer, 503, NULL, "the node is stopping");
-	answer->retry_after_s = RETRY_S;
+		admin_problem_of(answer, PROBLEM_BUSY, NULL,
+				 "the node is stopping");
 	return false;
 }
 

@@ -109,7 +109,7 @@ static inline void is_kind(enum admin_problem kind)
 	ck_assert_int_eq(kind_of_problem(), kind);
 	ck_assert_int_eq(answer.retry_after_s > 0,
 			 kind == PROBLEM_RATE_LIMITED ||
-			 kind == PROBLEM_UNAVAILABLE);
+			 kind == PROBLEM_UNAVAILABLE || kind == PROBLEM_BUSY);
 }
 
 static inline const char *text(const char *name)

@@ -28,6 +28,7 @@ UNSEEN = {
 }
 PATIENCE_S = 30
 TRIES = 8
+STREAMS = 100
 
 
 class Farm:
@@ -320,6 +321,21 @@ def files(farm):
     farm.post("/v1/reload", {})
 
 
+def streams(farm):
+    """As many as the node serves, and one more."""
+    links = []
+    for _ in range(STREAMS):
+        links.append(farm.unix.connect())
+        links[-1].request("GET", "/v1/stream")
+        answer = links[-1].getresponse()
+        if answer.status != 200:
+            farm.judge.judge(farm.unix, "GET", "/v1/stream", answer,
+                             answer.read())
+            break
+    for link in links:
+        link.close()
+
+
 def full(farm):
     """The ring takes no more keys by hand than it has room for."""
     for _ in range(70):
@@ -368,7 +384,7 @@ def missing(farm):
 def main():
     farm = Farm(sys.argv[1:])
     for part in (reading, refusals, other_users, certificates, bodies, changing,
-                 late, files, full, alone, missing):
+                 late, files, streams, full, alone, missing):
         began = time.monotonic()
         part(farm)
         print("%-12s %5d answers, %.1f s" % (
