@@ -276,6 +276,7 @@ static void note_refusal(struct node *node, struct MHD_Connection *connection,
 		{ PROBLEM_FORBIDDEN_CERTIFICATE, REFUSED_CERTIFICATE, NULL },
 		{ PROBLEM_FORBIDDEN_ROLE, REFUSED_ROLE, NULL },
 	};
+	const struct admin_grant *grant = request->grant;
 	const char *value;
 	char shown[80];
 	size_t i;
@@ -289,7 +290,10 @@ static void note_refusal(struct node *node, struct MHD_Connection *connection,
 		snprintf(shown, sizeof(shown), "%s", value ? value : "");
 		log_event(LOG_WARN, "request refused", "reason", LOG_STR,
 			  refusal_name(kinds[i].kind), "method", LOG_STR,
-			  request->method, "found", LOG_SOME, shown,
+			  request->method, "path", LOG_STR, request->path,
+			  "who", LOG_SOME, grant != NULL ? grant->who : "",
+			  "from", LOG_SOME, grant != NULL ? grant->from : "",
+			  "found", LOG_SOME, shown,
 			  "so_far", LOG_INT,
 			  (int64_t)node->refused.counts[kinds[i].kind], NULL);
 	}
@@ -311,6 +315,7 @@ static enum MHD_Result begin(const struct endpoint *endpoint,
 	exchange->len = 0;
 	exchange->over = false;
 	exchange->who[0] = '\0';
+	memset(&exchange->grant, 0, sizeof(exchange->grant));
 	if (endpoint->kind == ENDPOINT_TLS)
 		request.grant = &exchange->grant;
 	if (may_ask(endpoint, connection, &request, exchange, &answer) &&
@@ -319,8 +324,8 @@ static enum MHD_Result begin(const struct endpoint *endpoint,
 		*out = exchange;
 		return MHD_YES;
 	}
-	free(exchange);
 	note_refusal(endpoint->admin->node, connection, &request, &answer);
+	free(exchange);
 	return respond(connection, &answer);
 }
 

@@ -12,7 +12,6 @@
 #include "admin_route.h"
 #include "admin_stream.h"
 #include "asset.h"
-#include "log.h"
 #include "metrics.h"
 
 struct route {
@@ -180,10 +179,6 @@ static bool role_good(const struct route *route,
 {
 	if (grant == NULL || grant->role >= route->needs)
 		return true;
-	log_event(LOG_WARN, "request refused", "who", LOG_STR, grant->who,
-		  "from", LOG_STR, grant->from, "path", LOG_STR, route->path,
-		  "role", LOG_STR, role_name(grant->role), "needs", LOG_STR,
-		  role_name(route->needs), NULL);
 	admin_problem_of(answer, PROBLEM_FORBIDDEN_ROLE,
 			 json_pack("{s:s, s:s}", "role",
 				   role_name(grant->role), "needs",

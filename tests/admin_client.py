@@ -11,8 +11,9 @@ raw PORT TEXT          sends TEXT (with \\r and \\n written so) as it is; prints
                        the status lines of all answers
 proxied PORT FROM PATH a PROXY header that names FROM, then a POST of {}
 weak PORT              TLS 1.2 without extended_master_secret
-drain PORT PATH        asks, prints the status, reads to the end: prints "clean"
-                       if it came by close_notify
+drain PORT PATH        asks, prints the status, reads to the end: prints "ended"
+                       when a stream is whole, "clean" if the end came by
+                       close_notify
 
 METHOD POST sends {"dry_run":true} as JSON.
 """
@@ -113,9 +114,12 @@ def drain(port, path):
     sock = connect(context(), port)
     sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     print(sock.recv(65536).split()[1].decode(), flush=True)
+    tail = b""
     try:
-        while sock.recv(65536):
-            pass
+        while part := sock.recv(65536):
+            tail = (tail + part)[-7:]
+            if tail == b"\r\n0\r\n\r\n":
+                print("ended", flush=True)
         print("clean", flush=True)
     except (ssl.SSLError, OSError) as error:
         print("cut", error, flush=True)

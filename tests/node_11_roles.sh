@@ -127,6 +127,8 @@ kinds() {
 	read	GET	/v1/audit
 	read	GET	/v1/deny
 	read	GET	/v1/farm-key
+	read	GET	/v1/ring
+	read	HEAD	/v1/stream
 	read	GET	/metrics
 	read	GET	/readyz
 	read	GET	/
@@ -357,10 +359,13 @@ ctl 1 reload >>"$work/log/reload"
 after lost "403 forbidden-role"
 is "lost at a new one" 403 "$(ask lost /v1/status)"
 hold gone
+client gone drain "${tls_port[1]}" /v1/stream >"$work/log/stream" 2>&1 &
+await 20 "a stream" grep -q 200 "$work/log/stream"
 is "denied by another" 200 "$(ask revoker -X POST "${json[@]}" -d \
 	"{\"add\":\"$(fingerprint gone)\"}" /v1/deny)"
 after gone "403 forbidden-certificate"
 is "gone at a new one" 000 "$(ask gone /v1/status)"
+await 20 "the end of the stream of who is gone" grep -q ended "$work/log/stream"
 entry "cert:$(fingerprint revoker) chief" 127.0.0.1: ||
 	fall_short "no entry of the denial: $(ctl 1 audit --json)"
 jq -e --arg f "$(fingerprint gone)" '.action == "deny add" and .detail == $f' \
@@ -378,15 +383,40 @@ after reader "403 forbidden-certificate"
 is "reader, judged by the new list of CAs" 200 "$(ask reader /v1/status)"
 
 say "a node that stops"
-client reader drain "${tls_port[2]}" /v1/status >"$work/log/drain" 2>&1 &
-drainer=$!
-await 20 "the answer before the end" grep -q 200 "$work/log/drain"
+drainers=()
+for path in status stream; do
+	client reader drain "${tls_port[2]}" /v1/$path \
+		>"$work/log/drain-$path" 2>&1 &
+	drainers+=("$!")
+	await 20 "the answer before the end" grep -q 200 "$work/log/drain-$path"
+done
+# A rotation that waits for a node which says nothing: its answer still comes.
+may_rotate() { [ "$(at=2 ask ops "${post[@]}" "${json[@]}" /v1/rotate)" = 200 ]; }
+await 20 "the next rotation" may_rotate
+epoch() { ctl 2 keys --json | jq .epoch; }
+before=$(epoch)
+kill -STOP "$(pid_of node-1)"
+(at=2 ask ops -X POST -d '{}' "${json[@]}" /v1/rotate) >"$work/log/last" &
+drainers+=("$!")
+has_begun() { [ "$(epoch)" -gt "$before" ]; }
+await 20 "the rotation" has_begun
 began=$(now_ms)
 stop_node 2
+kill -CONT "$(pid_of node-1)"
 took=$(($(now_ms) - began))
-wait $drainer
-grep -q clean "$work/log/drain" || fall_short "$(cat "$work/log/drain")"
+wait "${drainers[@]}"
+grep -q ended "$work/log/drain-stream" ||
+	fall_short "the stream was cut: $(cat "$work/log/drain-stream")"
+case $(cat "$work/log/last") in
+200 | 504) ;;
+*) fall_short "the last request was cut: $(cat "$work/log/last")" ;;
+esac
+for path in status stream; do
+	grep -q clean "$work/log/drain-$path" ||
+		fall_short "$path: $(cat "$work/log/drain-$path")"
+done
 [ $took -lt 8000 ] || fall_short "the node took $took ms to stop"
 
 echo "node-11: $figure requests were answered as the role of their" \
-	"certificate, its state and their origin demand"
+	"certificate, its state and their origin demand; the last one of a" \
+	"node that stopped with $(cat "$work/log/last")"
