@@ -107,6 +107,10 @@ static void put_change(FILE *out, struct stek_sync *sync,
 		acked += change->acks[i].acknowledged;
 	put_head(out, sync, command->who, command->from,
 		 rotate ? "rotate" : "revoke");
+	if (command->note[0]) {
+		fputs(",\"note\":", out);
+		put_string(out, command->note);
+	}
 	fprintf(out, ",\"force\":%s", command->force ? "true" : "false");
 	if (!rotate && command->all)
 		fputs(",\"keys\":\"all\"", out);

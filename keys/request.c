@@ -75,9 +75,24 @@ static bool name_good(const char *request)
 	return i > 0 && i <= STEK_REQUEST_MAX;
 }
 
-static void name_command(struct stek_command *command, const char *request,
-			 const char *from)
+/* Printable ASCII, blanks too; NULL: none. */
+static bool note_good(const char *note)
 {
+	size_t i;
+
+	if (!note)
+		return true;
+	for (i = 0; note[i]; i++) {
+		if (note[i] < ' ' || note[i] > '~')
+			return false;
+	}
+	return i > 0 && i <= STEK_NOTE_MAX;
+}
+
+static void name_command(struct stek_command *command, const char *request,
+			 const char *from, const char *note)
+{
+	snprintf(command->note, sizeof(command->note), "%s", note ? note : "");
 	snprintf(command->request, sizeof(command->request), "%s",
 		 request ? request : "");
 	snprintf(command->from, sizeof(command->from), "%s", from ? from : "");
@@ -99,12 +114,13 @@ int stek_farm_rotate(struct stek_farm *farm, const struct stek_rotate *request,
 	struct stek_command *command;
 
 	memset(out, 0, sizeof(*out));
-	if (!request->who || !name_good(request->request))
+	if (!request->who || !name_good(request->request) ||
+	    !note_good(request->note))
 		return STEK_EINVAL;
 	command = command_new(STEK_COMMAND_ROTATE, request->who);
 	if (!command)
 		return STEK_ENOMEM;
-	name_command(command, request->request, request->from);
+	name_command(command, request->request, request->from, request->note);
 	command->dry_run = request->dry_run;
 	command->force = request->force;
 	expect(command, request->expect, request->epoch_only);
@@ -119,13 +135,13 @@ int stek_farm_revoke(struct stek_farm *farm, const struct stek_revoke *request,
 
 	memset(out, 0, sizeof(*out));
 	if (!request->who || !name_good(request->request) ||
-	    (!request->all && !request->n_ids) ||
+	    !note_good(request->note) || (!request->all && !request->n_ids) ||
 	    request->n_ids > STEK_RING_KEYS_MAX)
 		return STEK_EINVAL;
 	command = command_new(STEK_COMMAND_REVOKE, request->who);
 	if (!command)
 		return STEK_ENOMEM;
-	name_command(command, request->request, request->from);
+	name_command(command, request->request, request->from, request->note);
 	command->dry_run = request->dry_run;
 	expect(command, request->expect, request->epoch_only);
 	command->all = request->all;
@@ -232,7 +248,7 @@ int stek_farm_audit_note(struct stek_farm *farm, const struct stek_note *note)
 	command = command_new(STEK_COMMAND_NOTE, note->who);
 	if (!command)
 		return STEK_ENOMEM;
-	name_command(command, NULL, note->from);
+	name_command(command, NULL, note->from, NULL);
 	snprintf(command->action, sizeof(command->action), "%s",
 		 note->action);
 	snprintf(command->outcome, sizeof(command->outcome), "%s",

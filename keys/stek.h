@@ -379,6 +379,8 @@ struct stek_change {
 
 STEK_API void stek_change_clear(struct stek_change *change);
 
+#define STEK_NOTE_MAX 200
+
 struct stek_rotate {
 	bool force;		/* ignore the rate limit and lagging nodes */
 	/*
@@ -400,6 +402,8 @@ struct stek_rotate {
 	const char *request;
 	bool dry_run;		/* say what would happen, change nothing */
 	const char *from;	/* address of who asks, for the audit; or NULL */
+	/* Why, for the audit: 1 to STEK_NOTE_MAX printable ASCII, or NULL. */
+	const char *note;
 };
 
 /*
@@ -427,6 +431,7 @@ struct stek_revoke {
 	 */
 	const struct stek_version *expect;
 	bool epoch_only;
+	const char *note;	/* as in struct stek_rotate */
 };
 
 /*

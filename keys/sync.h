@@ -64,6 +64,7 @@ struct stek_command {
 	size_t n_ids;
 	char who[STEK_WHO_MAX], from[STEK_WHO_MAX];
 	char request[STEK_REQUEST_MAX + 1];	/* its name, or "" */
+	char note[STEK_NOTE_MAX + 1];		/* why, or "" */
 	bool dry_run, verify;
 	size_t limit;
 	char action[32], outcome[256], detail[256];	/* of a note */

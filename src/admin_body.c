@@ -85,15 +85,38 @@ static bool expectation(json_t *expect, struct admin_call *call,
 	return true;
 }
 
+/* Why it is changed, for the audit, whose text is ASCII. */
+static bool note(json_t *body, struct admin_call *call,
+		 struct admin_answer *answer)
+{
+	const json_t *value = json_object_get(body, "note");
+	const char *text = json_string_value(value);
+	size_t i = 0, len = json_string_length(value);
+
+	if (value == NULL)
+		return true;
+	while (i < len && text[i] >= ' ' && text[i] <= '~')
+		i++;
+	if (i < len || len == 0 || len > STEK_NOTE_MAX) {
+		admin_problem(answer, 400, NULL, "\"note\" must be 1 to %d "
+			      "printable ASCII characters", STEK_NOTE_MAX);
+		return false;
+	}
+	memcpy(call->note, text, len + 1);
+	return true;
+}
+
 bool admin_body_rotate(json_t *body, struct admin_call *call,
 		       struct admin_answer *answer)
 {
-	static const char *const known[] = { "force", "expect", "dry_run", NULL };
+	static const char *const known[] = { "force", "expect", "dry_run",
+					     "note", NULL };
 	json_t *expect = json_object_get(body, "expect");
 
 	return members_known(body, known, answer) &&
 	       flag(body, "force", &call->force, answer) &&
 	       flag(body, "dry_run", &call->dry_run, answer) &&
+	       note(body, call, answer) &&
 	       (expect == NULL || expectation(expect, call, answer));
 }
 
@@ -124,13 +147,14 @@ bool admin_body_revoke(json_t *body, struct admin_call *call,
 		       struct admin_answer *answer)
 {
 	static const char *const known[] = { "all", "keys", "expect", "dry_run",
-					     NULL };
+					     "note", NULL };
 	json_t *keys = json_object_get(body, "keys");
 	json_t *expect = json_object_get(body, "expect");
 
 	if (!members_known(body, known, answer) ||
 	    !flag(body, "all", &call->all, answer) ||
 	    !flag(body, "dry_run", &call->dry_run, answer) ||
+	    !note(body, call, answer) ||
 	    (expect != NULL && !expectation(expect, call, answer)))
 		return false;
 	if (call->all == (keys != NULL)) {

@@ -183,6 +183,7 @@ void admin_change_rotate(struct node *node, const struct admin_call *call,
 		.from = call->from,
 		.request = call->request,
 		.dry_run = call->dry_run,
+		.note = call->note[0] != '\0' ? call->note : NULL,
 	};
 	struct stek_change change;
 	int error;
@@ -274,6 +275,7 @@ void admin_change_revoke(struct node *node, const struct admin_call *call,
 		.from = call->from,
 		.request = call->request,
 		.dry_run = call->dry_run,
+		.note = call->note[0] != '\0' ? call->note : NULL,
 		.expect = call->has_expect ? &call->expect : NULL,
 		.epoch_only = call->epoch_only,
 	};

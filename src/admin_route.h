@@ -63,6 +63,7 @@ struct admin_call {
 	const char *who, *from, *request;
 	const char *path, *accept_encoding, *if_none_match;
 	bool force, all, has_expect, epoch_only, dry_run, verify;
+	char note[STEK_NOTE_MAX + 1];	/* why; "": it was not said */
 	unsigned limit;
 	struct stek_version expect;
 	uint8_t ids[ADMIN_KEYS_MAX][STEK_ID_LEN];

@@ -60,6 +60,7 @@ static void show_entry(struct ctl_table *table, const json_t *row, int *bad)
 								      : NULL,
 				 json_object_get(says, "live") ? nodes : NULL,
 				 ctl_string(says, "result"),
+				 ctl_string(says, "note"),
 				 held(stores, json_object_get(row, "stores")),
 				 fault});
 }
@@ -106,7 +107,7 @@ void ctl_show_audit(const json_t *audit, FILE *out)
 {
 	static const char *const headings[] = {
 		">SEQ", "TIME (UTC)", "NODE", "WHO", "ACTION", "EPOCH",
-		"CONFIRMED", "RESULT", "STORES", "BROKEN", NULL};
+		"CONFIRMED", "RESULT", "NOTE", "STORES", "BROKEN", NULL};
 	const json_t *stores = json_object_get(audit, "stores");
 	bool whole = json_is_true(json_object_get(audit, "whole"));
 	struct ctl_table table;

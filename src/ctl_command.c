@@ -101,6 +101,8 @@ static enum ctl_exit run_rotate(const struct invocation *call)
 		json_object_set_new(body, "force", json_true());
 	if (call->dry_run)
 		json_object_set_new(body, "dry_run", json_true());
+	if (call->note)
+		json_object_set_new(body, "note", json_string(call->note));
 	result = ask(call, "/v1/rotate", body, ctl_show_change, NULL);
 	json_decref(body);
 	return result;
@@ -129,6 +131,8 @@ static enum ctl_exit run_revoke(const struct invocation *call)
 		json_object_set_new(body, "all", json_true());
 	if (call->dry_run)
 		json_object_set_new(body, "dry_run", json_true());
+	if (call->note)
+		json_object_set_new(body, "note", json_string(call->note));
 	keys = json_array();
 	for (int i = 0; i < call->n_args; i++)
 		json_array_append_new(keys, json_string(call->args[i]));
@@ -226,7 +230,8 @@ static bool options_fit(const struct invocation *call, const char *name)
 		      strcmp(name, "revoke") == 0;
 
 	if ((call->append && strcmp(name, "keygen") != 0) ||
-	    ((call->dry_run || call->name || call->if_match[0]) &&
+	    ((call->dry_run || call->name || call->note ||
+	      call->if_match[0]) &&
 	     !change) ||
 	    ((call->verify || call->limit_given) && !audit) ||
 	    ((call->port_given || call->dashboard.no_open) &&

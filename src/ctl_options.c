@@ -27,6 +27,7 @@ static const char usage[] =
 	"           --idempotency-key NAME\n"
 	"                           a second request of that name within 24 h\n"
 	"                           gets the first answer and changes nothing\n"
+	"           --note TEXT     why, for the audit\n"
 	"           --if-epoch N    only if the ring is of that epoch (or of\n"
 	"                           the version EPOCH-DIGEST)\n"
 	"  audit [--limit N] [--verify]\n"
@@ -77,6 +78,7 @@ enum {
 	OPT_DRY_RUN,
 	OPT_IDEMPOTENCY_KEY,
 	OPT_IF_EPOCH,
+	OPT_NOTE,
 	OPT_LIMIT,
 	OPT_VERIFY,
 	OPT_PORT,
@@ -102,6 +104,7 @@ static const struct option long_options[] = {
 	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
 	{"idempotency-key", required_argument, NULL, OPT_IDEMPOTENCY_KEY},
 	{"if-epoch", required_argument, NULL, OPT_IF_EPOCH},
+	{"note", required_argument, NULL, OPT_NOTE},
 	{"limit", required_argument, NULL, OPT_LIMIT},
 	{"verify", no_argument, NULL, OPT_VERIFY},
 	{"port", required_argument, NULL, OPT_PORT},
@@ -131,6 +134,17 @@ static bool name_valid(const char *name)
 			return false;
 	}
 	return i > 0 && i <= 64;
+}
+
+static bool note_valid(const char *note)
+{
+	size_t i;
+
+	for (i = 0; note[i]; i++) {
+		if (note[i] < ' ' || note[i] > '~')
+			return false;
+	}
+	return i > 0 && i <= STEK_NOTE_MAX;
 }
 
 static bool take_option(struct invocation *call, int option)
@@ -179,6 +193,9 @@ static bool take_option(struct invocation *call, int option)
 	case OPT_IDEMPOTENCY_KEY:
 		call->name = optarg;
 		return name_valid(optarg);
+	case OPT_NOTE:
+		call->note = optarg;
+		return note_valid(optarg);
 	case OPT_IF_EPOCH:
 		return ctl_tag(call->if_match, optarg);
 	case OPT_LIMIT:

@@ -19,6 +19,7 @@ struct invocation {
 	bool append, dry_run, verify, limit_given;
 	unsigned limit;
 	const char *name;	/* --idempotency-key */
+	const char *note;	/* --note */
 	char if_match[CTL_TAG_LEN];	/* of --if-epoch; "": none */
 	char **args;		/* the command's operands */
 	int n_args;

@@ -6,6 +6,9 @@
  */
 #include "admin_ask.h"
 
+#define NOTE50 "the key of node-3 was seen in a core dump of today"
+#define NOTE200 NOTE50 NOTE50 NOTE50 NOTE50
+
 struct refusal {
 	const char *method, *path, *type, *body;
 	unsigned status;
@@ -65,6 +68,12 @@ static const struct refusal refusals[] = {
 	{ "PUT", "/v1/ring", NULL, NULL, 405 },
 	{ "POST", "/v1/revoke", NULL, "{\"key\":\"" ID32 "\"}", 400 },
 	{ "POST", "/v1/rotate", NULL, "{\"dry_run\":1}", 400 },
+	{ "POST", "/v1/rotate", NULL, "{\"note\":7}", 400 },
+	{ "POST", "/v1/rotate", NULL, "{\"note\":\"\"}", 400 },
+	{ "POST", "/v1/rotate", NULL, "{\"note\":\"a\\nb\"}", 400 },
+	{ "POST", "/v1/rotate", NULL, "{\"note\":\"a\\u00e9\"}", 400 },
+	{ "POST", "/v1/rotate", NULL, "{\"note\":\"" NOTE200 "x\"}", 400 },
+	{ "POST", "/v1/revoke", NULL, "{\"all\":true,\"note\":[]}", 400 },
 	{ "POST", "/v1/revoke", NULL, "{\"dry_run\":true}", 400 },
 	{ "POST", "/v1/revoke", NULL, "{\"all\":true,\"dry_run\":\"no\"}",
 	  400 },
@@ -181,6 +190,31 @@ START_TEST(test_named_and_dry)
 }
 END_TEST
 
+/* The note of the i-th entry of the audit that was just read; or NULL. */
+static const char *note_of(size_t i)
+{
+	const json_t *row = json_array_get(json_object_get(json, "entries"), i);
+
+	return json_string_value(json_object_get(json_object_get(row, "entry"),
+						 "note"));
+}
+
+/* Why it was changed stands in the audit, the longest text too. */
+START_TEST(test_note)
+{
+	ck_assert_uint_eq(ask("POST", "/v1/rotate",
+			      "{\"note\":\"" NOTE200 "\"}"), 200);
+	ck_assert_uint_eq(ask("POST", "/v1/revoke",
+			      "{\"all\":true,\"note\":\"say \\\"leak\\\"\"}"),
+			  200);
+	ck_assert_uint_eq(ask("POST", "/v1/rotate", "{\"force\":true}"), 200);
+	ck_assert_uint_eq(ask("GET", "/v1/audit", NULL), 200);
+	ck_assert_str_eq(note_of(0), NOTE200);
+	ck_assert_str_eq(note_of(1), "say \"leak\"");
+	ck_assert_ptr_null(note_of(2));
+}
+END_TEST
+
 /* Reloaded farm keys are audited with who and from. */
 START_TEST(test_farm_key_reload)
 {
@@ -262,6 +296,7 @@ int main(void)
 	tcase_add_test(tcase, test_route_refuses_big_body);
 	tcase_add_test(tcase, test_queries_refused);
 	tcase_add_test(tcase, test_named_and_dry);
+	tcase_add_test(tcase, test_note);
 	tcase_add_test(tcase, test_farm_key_reload);
 	tcase_add_test(tcase, test_kinds_are_distinct);
 	tcase_add_test(tcase, test_instances_differ);

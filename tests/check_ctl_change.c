@@ -72,6 +72,23 @@ START_TEST(test_if_epoch)
 }
 END_TEST
 
+/* Why is told with both changes; a text that the audit cannot hold is wrong. */
+START_TEST(test_note)
+{
+	serve_unix("200 OK", "", "{}");
+	ck_assert_int_eq(ctl_here("rotate --note=leak"), CTL_OK);
+	served();
+	ck_assert_ptr_nonnull(strstr(server.request, "{\"note\":\"leak\"}"));
+	serve_unix("200 OK", "", "{\"revoked\":3}");
+	ck_assert_int_eq(ctl_here("revoke --all --note=leak"), CTL_OK);
+	served();
+	ck_assert_ptr_nonnull(strstr(server.request, "\"note\":\"leak\""));
+	ck_assert_int_eq(ctl_here("rotate --note="), CTL_USAGE);
+	ck_assert_int_eq(ctl_here("rotate --note=\xc3\xa9"), CTL_USAGE);
+	ck_assert_int_eq(ctl_here("keys --note=leak"), CTL_USAGE);
+}
+END_TEST
+
 START_TEST(test_revoke)
 {
 	serve_unix("200 OK", "", "{\"revoked\":3,\"key\":\"00aa\"}");
@@ -99,6 +116,7 @@ int main(void)
 	tcase_add_test(tcase, test_rotate);
 	tcase_add_test(tcase, test_rotate_refused);
 	tcase_add_test(tcase, test_if_epoch);
+	tcase_add_test(tcase, test_note);
 	tcase_add_test(tcase, test_revoke);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

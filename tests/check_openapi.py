@@ -195,6 +195,8 @@ def bodies(farm):
             {"expect": dict(expect, epoch="1")},
             {"expect": dict(expect, digest=keys["digest"][1:])},
             {"expect": dict(expect, digest=keys["digest"].upper() + "A")},
+            {"note": "it leaked"}, {"note": ""}, {"note": "x" * 201},
+            {"note": "cl\u00e9"}, {"note": 7}, {"all": True, "note": "y"},
             {"add": "ab" * 32}, {"add": "AB:" * 31 + "AB"}, {"add": "ab" * 31},
             {"add": "ab" * 32, "remove": "ab" * 32}, {"remove": "ab" * 32},
             {"add": 7}, {"add": "xy" * 32}]
@@ -243,7 +245,8 @@ def changing(farm):
         farm.post(path, body, "422 idempotency-key-reused",
                   headers={"Idempotency-Key": "first"})
     epoch = '"%d"' % farm.get("/v1/keys")[0]["epoch"]
-    farm.post("/v1/rotate", {"force": True}, headers={"If-Match": epoch})
+    farm.post("/v1/rotate", {"force": True, "note": "a drill"},
+              headers={"If-Match": epoch})
     farm.post("/v1/revoke", {"keys": ["0" * 32]}, "404 no-such-key")
     key = farm.get("/v1/keys")[0]["keys"][0]["id"]
     farm.post("/v1/revoke", {"keys": [key], "dry_run": True})
