@@ -108,7 +108,9 @@ packages_of()
 		echo clang shellcheck gnutls-bin libnss3-tools python3 \
 			python3-jsonschema \
 			valgrind socat strace git faketime systemd util-linux nginx chromium \
-			prometheus
+			prometheus nodejs
+		# Other makers' nodejs has npm in it and takes no npm beside it.
+		command -v npm >/dev/null || echo npm
 		case $release in
 		12) echo libclang-rt-14-dev ;;
 		13) echo libclang-rt-19-dev ;;

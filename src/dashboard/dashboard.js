@@ -1,79 +1,206 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//
-// The dashboard asks for the admin token, keeps it in memory alone, and shows
-// how often clients resume.
-const form = document.getElementById("ask");
-const field = document.getElementById("token");
-const state = document.getElementById("state");
-const table = document.getElementById("stats");
+// dashboard.js - the page: gets the token, holds the stream, and lets the views
+// show each line of it. Everything comes from the node that served the page.
+import {Api} from './api.js';
+import {AgesView, TimesView} from './bars.js';
+import {RevokeDialog, RotateDialog} from './change.js';
+import {byId, setText} from './dom.js';
+import {clock, duration, setUtc} from './format.js';
+import {Link} from './link.js';
+import {Model} from './model.js';
+import {RateView} from './rate.js';
+import {RingView} from './ring.js';
+import {showAttention, showHeader, showTiles} from './summary.js';
+import {showAudit, showHeat, showNodes, showRefusals,
+	showStores} from './tables.js';
+import {handedOver, session, withoutToken} from './token.js';
 
-async function ask(method, path, token) {
-	return fetch(path, {
-		method,
-		headers: { Authorization: `Bearer ${token}` },
-		cache: "no-store",
-		credentials: "omit",
-		redirect: "error",
-	});
+const api = new Api();
+const model = new Model();
+const now = () => model.now(Date.now());
+let utc = false;
+let state = {name: 'locked'};
+let lastAt = null;
+let views = null;
+
+function say(text) { setText(byId('said'), text); }
+
+const page = {api, now, say, line: () => model.line};
+const dialogs = [new RotateDialog(page), new RevokeDialog(page)];
+
+function makeViews() {
+	return {ring: new RingView(), rate: new RateView(),
+		ages: new AgesView(), times: new TimesView()};
 }
 
-// What stekctl dashboard printed is good for one exchange; stekd knows no such
-// path, and takes its token as it is.
-async function exchange(token) {
-	const answer = await ask("POST", "/session", token);
+const oldMs = () => state.name === 'live' ? null : Date.now() - lastAt;
 
-	return answer.ok ? (await answer.json()).token : token;
+// What changes with the clock, and with the link.
+function showState() {
+	linkText();
+	showAttention(model.line, oldMs());
+	showTiles(model.line, now());
+	setText(byId('clock'), clock(now()));
 }
 
-function row(name, counts) {
-	const line = document.createElement("tr");
+function show() {
+	const line = model.line;
 
-	for (const text of [name, counts.resumed, counts.full]) {
-		const cell = document.createElement("td");
-
-		cell.textContent = text;
-		line.append(cell);
-	}
-	return line;
-}
-
-async function show(token) {
-	const answer = await ask("GET", "/v1/stats", token);
-	const document_ = await answer.json();
-
-	if (!answer.ok) {
-		state.textContent = `${document_.title}: ${document_.detail}`;
+	if (!line)
 		return;
-	}
-	state.textContent = "";
-	form.hidden = true;
-	table.hidden = false;
-	table.tBodies[0].replaceChildren(row("this node", document_.node),
-		...(document_.farm ? [row("the farm", document_.farm)] : []));
+	views ??= makeViews();
+	showHeader(line);
+	showState();
+	views.ring.show(line, now(), utc);
+	views.rate.show(model, now(), utc);
+	showNodes(line, now());
+	showRefusals(line);
+	showHeat(line);
+	views.ages.show(line.ages);
+	views.times.show(line.times);
+	showStores(line, now());
+	showAudit(line, now());
 }
 
-async function start(make) {
-	try {
-		await show(await make());
-	} catch (error) {
-		state.textContent = `stekd cannot be asked: ${error.message}`;
-	}
-}
+// ---- the link ------------------------------------------------------------------
 
-form.addEventListener("submit", (event) => {
-	const given = field.value;
+const link = new Link(api, {
+	onLine(line) {
+		model.take(line, Date.now());
+		lastAt = Date.now();
+		if (byId('board').hidden)
+			unlocked();
+		show();
+		for (const dialog of dialogs)
+			dialog.seen(line);
+	},
+	onState(name, details) {
+		const before = state.name;
 
-	event.preventDefault();
-	field.value = "";
-	start(() => exchange(given));
+		state = {name, ...details};
+		// A first try that follows a loss is still a loss to who looks on.
+		document.body.dataset.link = name === 'connecting' &&
+			model.line ? 'lost' : name;
+		byId('link-now').hidden = name !== 'lost';
+		if (name === 'refused')
+			refused(details.problem);
+		if (name === 'live' && before === 'lost')
+			say('The connection is back.');
+		if (name === 'lost' && before === 'live')
+			say('The connection to the node is lost. What is shown is old.');
+		linkText();
+		if (model.line && name === 'lost')
+			showState();
+	},
 });
 
-const session = document.querySelector("meta[name=stekd-session]");
-const given = session.content;
+function linkText() {
+	const old = lastAt === null ? ''
+		: `, data ${duration(Date.now() - lastAt)} old`;
+	const texts = {
+		locked: () => 'Locked',
+		connecting: () => 'Connecting …',
+		live: () => 'Live',
+		refused: () => 'Refused',
+		lost: () => `Connection lost${old}; ` +
+			(state.againAt > Date.now()
+				? `again in ${duration(state.againAt - Date.now() + 999)}`
+				: 'trying again'),
+	};
 
-session.remove();
-if (given) {
-	// A reload asks for the page, and does not send the form again.
-	history.replaceState(null, "", "/");
-	start(async () => given);
+	setText(byId('link-text'), texts[state.name]());
+}
+
+byId('link-now').addEventListener('click', () => link.hurry());
+
+// ---- the token -----------------------------------------------------------------
+
+function unlocked() {
+	byId('unlock').hidden = true;
+	byId('board').hidden = false;
+	byId('tools').hidden = false;
+	byId('token').value = '';
+}
+
+function locked(why) {
+	link.close();
+	api.setToken(null);
+	for (const dialog of dialogs)
+		dialog.dialog.close();
+	byId('unlock').hidden = false;
+	byId('token-ask').hidden = withoutToken();
+	byId('board').hidden = true;
+	byId('tools').hidden = true;
+	setText(byId('token-error'), why);
+	byId('token').focus();
+}
+
+function refused(problem) {
+	locked(problem.status === 401 && !withoutToken()
+		? 'The node does not take this token. A reload may have given it ' +
+			'another; the file is named by admin.token_file.'
+		: `The node refuses: ${problem.message} (${problem.status}).`);
+}
+
+async function unlock(token) {
+	try {
+		api.setToken(await session(token));
+	} catch (problem) {
+		locked(problem.message);
+		return;
+	}
+	setText(byId('token-error'), '');
+	link.open();
+}
+
+byId('token-form').addEventListener('submit', (event) => {
+	event.preventDefault();
+	unlock(byId('token').value.trim());
+});
+
+byId('lock').addEventListener('click', () => {
+	locked('');
+	state = {name: 'locked'};
+	document.body.dataset.link = 'locked';
+	linkText();
+});
+
+// ---- what the header does --------------------------------------------------------
+
+byId('utc').addEventListener('click', () => {
+	utc = !utc;
+	setUtc(utc);
+	byId('utc').setAttribute('aria-pressed', String(utc));
+	foot();
+	show();
+});
+byId('rotate').addEventListener('click', () => dialogs[0].open());
+byId('revoke').addEventListener('click', () => dialogs[1].open());
+
+function foot() {
+	const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+	setText(byId('foot'), utc ? 'Times are in UTC.'
+		: `Times are in this browser's zone${zone ? `, ${zone}` : ''}.`);
+}
+
+setInterval(() => {
+	linkText();
+	if (!model.line || byId('board').hidden)
+		return;
+	showState();
+	views.ring.tick(now());
+}, 1000);
+
+foot();
+if (withoutToken()) {
+	api.setToken(null);
+	link.open();
+} else {
+	const token = handedOver();
+
+	if (token)
+		unlock(token);
+	else
+		byId('token').focus();
 }
