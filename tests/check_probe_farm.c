@@ -306,6 +306,32 @@ START_TEST(test_sparse)
 }
 END_TEST
 
+/*
+ * One direction was measured well and made a member; that the members refuse its
+ * tickets is only seen by the sum of cells that say nothing each.
+ */
+START_TEST(test_expelled)
+{
+	make_farm(8, 1);
+	for (int v = 0; v < TLS_VERSIONS; v++) {
+		for (size_t i = 0; i < 8; i++)
+			*cell(v, 0, i) = *cell(v, i, i) = (struct farm_cell){
+				.tried = TRIES, .resumed = TRIES};
+		for (size_t i = 1; i < 8; i++)
+			*cell(v, i, 0) = (struct farm_cell){0};
+	}
+	for (size_t i = 0; i < 8; i++) {
+		if (i != 3)
+			shut(-1, 3, i);
+	}
+	judge();
+	for (int v = 0; v < TLS_VERSIONS; v++)
+		ck_assert_uint_eq(farm.classes[v], 2);
+	ck_assert_int_eq(only_finding()->what, FARM_AHEAD);
+	ck_assert_uint_eq(only_finding()->row, 3);
+}
+END_TEST
+
 /* A loss here and there splits nothing: the pair is named, as that. */
 START_TEST(test_losses)
 {
@@ -533,6 +559,7 @@ int main(void)
 	tcase_add_loop_test(verdict, test_out_of_order, 0, 3);
 	tcase_add_test(verdict, test_undecided);
 	tcase_add_test(verdict, test_sparse);
+	tcase_add_test(verdict, test_expelled);
 	tcase_add_test(verdict, test_losses);
 	tcase_add_loop_test(verdict, test_noise, 0, 50);
 	tcase_add_test(verdict, test_one_way_pair);

@@ -69,7 +69,7 @@ static size_t unknown(struct run *run)
 	return node != FARM_NO_CLASS ? node : add(run, &nobody, "unknown");
 }
 
-/* The one group that fits; if several do, it is not known which. */
+/* A group that fits, and whether there are many. */
 static size_t find_group(struct run *run, const struct who *who, bool *many)
 {
 	size_t found = FARM_NO_CLASS;
@@ -78,7 +78,7 @@ static size_t find_group(struct run *run, const struct who *who, bool *many)
 	for (size_t i = 0; i < run->out->n; i++) {
 		if (!who_same_group(&run->out->nodes[i].who, who))
 			continue;
-		*many = found != FARM_NO_CLASS;
+		*many = *many || found != FARM_NO_CLASS;
 		found = i;
 	}
 	return found;
@@ -97,7 +97,18 @@ static bool key_known(const struct farm_result *out, const struct who *who)
 	return false;
 }
 
-static size_t group_of(struct run *run, struct who *who)
+/* A resumed handshake brings no certificate: the row's group, if its key. */
+static size_t of_many(struct run *run, const struct who *who, size_t row)
+{
+	if (run->conn->resumed && row != FARM_NO_CLASS &&
+	    who_same_group(&run->out->nodes[row].who, who)) {
+		run->told = false;
+		return row;
+	}
+	return unknown(run);
+}
+
+static size_t group_of(struct run *run, struct who *who, size_t row)
 {
 	struct farm_result *out = run->out;
 	char name[PAGE_NAME_LEN];
@@ -110,7 +121,7 @@ static size_t group_of(struct run *run, struct who *who)
 		return unknown(run);
 	group = find_group(run, who, &many);
 	if (many)
-		return unknown(run);
+		return of_many(run, who, row);
 	if (group != FARM_NO_CLASS) {
 		if (who->has_cert)
 			out->nodes[group].who = *who;
@@ -130,6 +141,7 @@ size_t balanced_node(struct run *run, size_t row)
 	struct who who;
 	size_t node;
 
+	run->told = true;
 	who_read(&who, conn, run->plan->node_header);
 	if (who.name[0]) {
 		run->named = true;
@@ -143,8 +155,9 @@ size_t balanced_node(struct run *run, size_t row)
 		   (!who.has_key || run->keys_off)) {
 		/* It has opened that group's key. */
 		node = row;
+		run->told = false;
 	} else {
-		node = group_of(run, &who);
+		node = group_of(run, &who, row);
 	}
 	return node != FARM_NO_CLASS ? node : find_unknown(out);
 }
@@ -206,13 +219,13 @@ static size_t choose_row(struct run *run, bool *done)
 }
 
 /* True if a node more, of an equal share, would probably have been seen. */
-static bool seen_all(struct run *run, unsigned connections)
+static bool seen_all(struct run *run, unsigned told)
 {
 	size_t known = 0;
 
 	for (size_t i = 0; i < run->out->n; i++)
 		known += is_here(run, i);
-	return known > 0 && pow(1 - 1 / ((double)known + 1), connections) <=
+	return known > 0 && pow(1 - 1 / ((double)known + 1), told) <=
 				    MISSED_MOST;
 }
 
@@ -239,7 +252,7 @@ static int file_answer(struct run *run, size_t row)
 	if (node == FARM_NO_CLASS)
 		return -1;
 	about = &run->out->nodes[node];
-	run_note(run, node);
+	run_note(run, node, run->told);
 	if (!run->conn->resumed) {
 		about->full[v]++;
 		about->tickets[v] += (unsigned)run->conn->n_tickets;
@@ -266,7 +279,7 @@ static int file_answer(struct run *run, size_t row)
 int balanced_measure(struct run *run)
 {
 	bool keys_off = run->keys_off;
-	unsigned failures = 0;
+	unsigned failures = 0, told = 0;
 	int status = 0;
 
 	for (unsigned i = 0; i < run->plan->most && status == 0 &&
@@ -276,7 +289,7 @@ int balanced_measure(struct run *run)
 		bool done;
 		size_t row = choose_row(run, &done);
 
-		if (done && seen_all(run, i))
+		if (done && seen_all(run, told))
 			break;
 		/*
 		 * A balancer that takes turns, and tickets that come with each
@@ -290,6 +303,7 @@ int balanced_measure(struct run *run)
 		if (run_converse(run, &run->plan->nodes[0], offer)) {
 			failures = 0;
 			status = file_answer(run, row);
+			told += run->told;
 		} else {
 			failures++;
 			file_failure(run, row);

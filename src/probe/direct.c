@@ -16,7 +16,7 @@ static bool converse(struct run *run, size_t node, SSL_SESSION *offer)
 
 	about->reached = about->reached || run->conn->reached;
 	if (good)
-		run_note(run, node);
+		run_note(run, node, true);
 	who_read(&who, run->conn, run->plan->node_header);
 	if (who.name[0] && about->name[0] && strcmp(who.name, about->name) != 0)
 		about->several = true;

@@ -37,14 +37,14 @@ bool run_converse(struct run *run, const struct address *address,
 	return false;
 }
 
-void run_note(struct run *run, size_t node)
+void run_note(struct run *run, size_t node, bool told)
 {
 	struct farm_node *about = &run->out->nodes[node];
 	const struct conn *conn = run->conn;
 	const struct page *page = &conn->page;
 	enum tls_version v = run->version;
 
-	about->answered++;
+	about->answered += told;
 	about->answers[v]++;
 	if (conn->n_tickets > 0)
 		about->has_key[v] = tls_ticket_name(
@@ -291,8 +291,8 @@ static int prepare(struct run *run)
 int farm_run(const struct farm_plan *plan, struct farm_result *out)
 {
 	struct run run = {
-		.plan = plan, .out = out, .stride = 1, .random = 88172645463325252,
-		.begun_us = conn_now_us(),
+		.plan = plan, .out = out, .stride = 1,
+		.random = 88172645463325252, .begun_us = conn_now_us(),
 	};
 	int result = -1;
 

@@ -22,35 +22,35 @@ struct farm_plan {
 	unsigned tries;			/* per cell */
 	bool versions[TLS_VERSIONS];
 	unsigned expect;		/* basis points, of each cell */
-	const char *node_header;	/* whose value names the node; or NULL */
+	const char *node_header;	/* names the node; or NULL */
 	bool balanced;			/* one address, many nodes */
 	unsigned most;			/* balanced: connections of a version */
-	unsigned every_s;		/* from the begin of a round to the next */
+	unsigned every_s;		/* from one begin to the next */
 	unsigned rounds;		/* 0: until for_s is over */
 	unsigned for_s;
-	enum report_format format;	/* of what is printed after each round */
+	enum report_format format;	/* of what each round prints */
 	FILE *progress;			/* or NULL: nothing is */
 };
 
 struct farm_cell {
-	unsigned tried;			/* 0: one of the two was not reachable */
+	unsigned tried;			/* 0: one of the two is not there */
 	unsigned resumed;
 	unsigned failed;		/* of those tried, no answer at all */
-	unsigned none;			/* of those tried, had no ticket to offer */
+	unsigned none;			/* of those tried, no ticket was there */
 };
 
 /* How a node, or a pair of them, is found; the worst come last. */
 enum farm_state {
 	FARM_SHARES,		/* with the largest class */
 	FARM_UNKNOWN,		/* no node: whose node could not be told */
-	FARM_ABSENT,		/* has answered in an earlier round, not in this */
+	FARM_ABSENT,		/* has answered before, and not now */
 	FARM_UNDECIDED,		/* too few tries */
 	FARM_SEVERAL,		/* several nodes answer at one address */
 	FARM_LOSES,		/* a pair that shares, but not always */
 	FARM_ONE_WAY,		/* a pair of one class, of which one refuses */
 	FARM_BEHIND,		/* the others open its tickets, it not theirs */
 	FARM_AHEAD,		/* it opens the others' tickets, they not its */
-	FARM_STRAY,		/* opens its own, and shares with no other class */
+	FARM_STRAY,		/* opens its own, and no other class's */
 	FARM_NOTHING,		/* opens not even its own */
 	FARM_NO_TICKETS,	/* gives none */
 	FARM_FAILING,		/* handshakes fail */
@@ -62,13 +62,13 @@ struct farm_node {
 	char name[PAGE_NAME_LEN];	/* "": its address is used */
 	const char *address;
 	struct who who;			/* by what it is known */
-	char farm[PAGE_NAME_LEN];	/* the farm's name, from the page; or "" */
+	char farm[PAGE_NAME_LEN];	/* its name, from the page; or "" */
 	char refusal[PAGE_NAME_LEN];	/* why it refused last, from the page */
 	bool reached;			/* TCP, at least once */
-	bool several;			/* another name has answered there, too */
+	bool several;			/* another name answers there, too */
 	bool down[TLS_VERSIONS];	/* given up for this version */
 	char failure[REASON_LEN];	/* why */
-	uint64_t answered;		/* connections, of all rounds */
+	uint64_t answered;		/* known to be its, of all rounds */
 	unsigned answers[TLS_VERSIONS];	/* of this round */
 	unsigned full[TLS_VERSIONS];	/* handshakes that did not resume */
 	unsigned tickets[TLS_VERSIONS];	/* that it gave in these */
@@ -85,7 +85,7 @@ struct farm_finding {
 	bool pair;
 	bool versions[TLS_VERSIONS];
 	size_t row, column;
-	struct farm_cell own;		/* its tickets at itself, or the pair's */
+	struct farm_cell own;		/* its tickets at itself; the pair's */
 	struct farm_cell given;		/* its tickets at the other nodes */
 	struct farm_cell taken;		/* the other nodes' tickets at it */
 };
@@ -105,7 +105,7 @@ struct farm_round {
 	struct farm_cell sums[TLS_VERSIONS];
 	struct farm_cell old[TLS_VERSIONS];	/* tickets of earlier rounds */
 	int64_t oldest_s;		/* that resumed; -1: none did */
-	int64_t lost_s;			/* the youngest that did not; -1: none */
+	int64_t lost_s;			/* the youngest that did not; or -1 */
 	size_t nodes, strays;
 	size_t n_changes;
 	struct farm_change *changes;

@@ -9,8 +9,8 @@ static const struct farm_cause causes[FARM_STATES] = {
 	[FARM_SHARES] = {"shares", "shares keys with the farm", {0}},
 	[FARM_UNKNOWN] = {"unknown", "whose node could not be told",
 		{"does each node name itself (--node-header, stekd's page)"}},
-	[FARM_ABSENT] = {"absent", "has answered in an earlier round, and not "
-		"in this one",
+	[FARM_ABSENT] = {"absent", "has answered in an earlier round or "
+		"another version, and not in this one",
 		{"has the load balancer taken it out (its health checks)",
 		 "is it running"}},
 	[FARM_UNDECIDED] = {"undecided", "too little was measured to tell",

@@ -40,6 +40,7 @@ struct run {
 	/* balanced.c: */
 	struct purse *purses;		/* by node */
 	uint64_t random;
+	bool told;			/* who has answered, not only inferred */
 	bool named;			/* a node has told its name */
 	bool keys_off;			/* key names tell nothing here */
 };
@@ -48,8 +49,11 @@ struct run {
 bool run_converse(struct run *run, const struct address *address,
 		  SSL_SESSION *offer);
 
-/* What the page says about the node that answered, and its ticket. */
-void run_note(struct run *run, size_t node);
+/*
+ * What the page says about the node that answered, and its ticket. `told`: that
+ * it was this node is known from the answer.
+ */
+void run_note(struct run *run, size_t node, bool told);
 
 /* One node more, of zero cells; FARM_NO_CLASS: no memory, or too many. */
 size_t run_add_node(struct run *run);
@@ -65,7 +69,7 @@ int balanced_measure(struct run *run);
 /* balanced.c: the node that has answered run->conn; `row` gave the ticket. */
 size_t balanced_node(struct run *run, size_t row);
 
-/* rounds.c: puts a copy aside for later rounds, one of each node and version. */
+/* rounds.c: puts a copy aside for later rounds, one a node and version. */
 void rounds_keep(struct run *run, size_t node, SSL_SESSION *ticket);
 
 /* Offers the kept ones, and notes the round. 0, or -1 without memory. */

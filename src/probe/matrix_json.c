@@ -92,7 +92,8 @@ static json_t *node_json(const struct farm_result *result, size_t node)
 			 "address", result->nodes[node].address, "node",
 			 farm_node_name(result, node), "evidence",
 			 who_evidence_name(about->who.evidence), "answered",
-			 (json_int_t)about->answered, "reached", (int)about->reached, "several", (int)about->several,
+			 (json_int_t)about->answered, "reached",
+			 (int)about->reached, "several", (int)about->several,
 			 "farm", about->farm, "refusal", about->refusal,
 			 "failure", about->failure, "state", state, "class",
 			 class);
@@ -123,7 +124,8 @@ static json_t *finding_json(const struct farm_result *result,
 						  (enum tls_version)v)));
 	}
 	json_object_set_new(object, "versions", versions);
-	json_object_set_new(object, "node", json_string(farm_node_name(result, finding->column)));
+	json_object_set_new(object, "node", json_string(
+		farm_node_name(result, finding->column)));
 	if (finding->pair) {
 		json_object_set_new(object, "issuer", json_string(
 			farm_node_name(result, finding->row)));

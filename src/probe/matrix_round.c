@@ -42,8 +42,8 @@ static void csv_cell(const struct farm_result *result, int version, size_t i,
 	fprintf(out, ",%u,%u,%u,", cell->tried, cell->resumed, cell->failed);
 	share_interval(cell->resumed, cell->tried, &low, &high);
 	if (cell->tried)
-		fprintf(out, "%.4f,%.4f,%.4f", (double)cell->resumed / cell->tried,
-			low, high);
+		fprintf(out, "%.4f,%.4f,%.4f",
+			(double)cell->resumed / cell->tried, low, high);
 	else
 		fputs(",,", out);
 	fprintf(out, ",%zu,%.3f\n", result->n_rounds, round->at_s);

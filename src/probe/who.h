@@ -13,7 +13,7 @@ enum who_evidence {
 	WHO_ADDRESS,		/* it has one of its own */
 	WHO_HEADER,		/* --node-header */
 	WHO_PAGE,		/* stekd's page */
-	WHO_KEY,		/* certificate and ticket key: maybe several nodes */
+	WHO_KEY,		/* certificate and key: maybe several nodes */
 	WHO_UNKNOWN,
 };
 
