@@ -15,6 +15,7 @@
 
 /* ---- drafts ----------------------------------------------------------------- */
 
+__attribute__((format(printf, 3, 0)))
 static void say(struct draft *draft, enum audit_outcome outcome,
 		const char *form, va_list list)
 {
