@@ -19,6 +19,11 @@
 #include "pki.h"
 
 #define NAME "www.example.com"
+#define BLANK_NAME " " NAME
+#define NO_PORT NAME ":"
+#define LETTER_PORT NAME ":80x"
+#define TWO_PORTS NAME ":443:443"
+#define USER_NAME NAME "@evil.test"
 
 static char names[] = "dns:ops.test\0";
 static char ops[] = "dns:ops.test";
@@ -163,12 +168,13 @@ END_TEST
 START_TEST(test_named)
 {
 	static const char *const good[] = {
-		NAME, "WWW.example.com", NAME ":443", NAME ":1",
+		NAME, "WWW.example.com", "www.example.com:443",
+		"www.example.com:1",
 	};
 	static const char *const bad[] = {
 		"", ":443", "www.example.com.", "relay.example.com",
-		"evil.test", NAME ":", NAME ":80x", NAME ":443:443",
-		NAME "@evil.test", "127.0.0.1", "[::1]:443", " " NAME,
+		"evil.test", NO_PORT, LETTER_PORT, TWO_PORTS,
+		USER_NAME, "127.0.0.1", "[::1]:443", BLANK_NAME,
 	};
 	char big[300];
 	size_t i;
