@@ -110,6 +110,32 @@ static json_t *store_json(struct node *node, const struct stek_status *status)
 			 "stores", admin_show_stores(node, status));
 }
 
+static json_t *version_json(uint32_t version)
+{
+	return json_sprintf("%u.%u.%u", version / 1000000,
+			    version / 1000 % 1000, version % 1000);
+}
+
+/* What a node tells of itself; of an older release nobody knows it. */
+static json_t *facts_json(const struct counters_facts *facts)
+{
+	json_t *reasons = json_array();
+	int i;
+
+	if (!facts->known)
+		return json_pack("{s:n, s:n, s:n, s:o}", "version", "open",
+				 "ready", "reasons", reasons);
+	for (i = 0; i < TROUBLES; i++)
+		if (facts->trouble & 1u << i)
+			json_array_append_new(reasons,
+				json_string(trouble_name(i)));
+	return json_pack("{s:o, s:I, s:b, s:o}",
+			 "version", version_json(facts->version),
+			 "open", (json_int_t)facts->open,
+			 "ready", (facts->trouble & TROUBLE_NOT_READY) == 0,
+			 "reasons", reasons);
+}
+
 static json_t *node_json(const struct farm_view *view,
 			 const struct sampled *one,
 			 const struct stek_version *ours)
@@ -132,6 +158,7 @@ static json_t *node_json(const struct farm_view *view,
 		"clock_offset_ms", member->clock_offset_ms,
 		"started_at_ms", (json_int_t)member->started_at_ms,
 		"rates", admin_rates_json(view->farm, one)));
+	json_object_update_new(json, facts_json(&one->counters.facts));
 	return json;
 }
 

@@ -87,8 +87,7 @@ void admin_judge(const struct admin_facts *facts,
 	judge_clock(&facts->status, not_ready, degraded);
 }
 
-void admin_ready(struct node *node, struct admin_reasons *not_ready,
-		 struct admin_reasons *degraded)
+static struct admin_facts collect(struct node *node)
 {
 	struct admin_facts facts = { .draining = node->draining };
 	struct stek_ring_info ring;
@@ -97,5 +96,40 @@ void admin_ready(struct node *node, struct admin_reasons *not_ready,
 	facts.n_keys = ring.n_keys;
 	facts.can_seal = stek_farm_can_seal(node->farm);
 	stek_farm_status(node->farm, &facts.status);
+	return facts;
+}
+
+void admin_ready(struct node *node, struct admin_reasons *not_ready,
+		 struct admin_reasons *degraded)
+{
+	struct admin_facts facts = collect(node);
+
 	admin_judge(&facts, not_ready, degraded);
+}
+
+unsigned admin_trouble(const struct admin_facts *facts)
+{
+	const struct stek_status *status = &facts->status;
+	bool clock = status->clock_known &&
+		(fabs(status->clock_offset_ms) > STEK_CLOCK_CAP_MS ||
+		 fabs(status->clock_error_ms) > STEK_CLOCK_ERROR_MAX_MS);
+	bool store = status->store != STEK_STORE_OK;
+	size_t i;
+
+	for (i = 0; i < status->n_stores; i++)
+		store |= status->stores[i].state != STEK_STORE_OK;
+	return (unsigned)facts->draining << TROUBLE_DRAINING |
+	       (unsigned)clock << TROUBLE_CLOCK |
+	       (unsigned)(facts->n_keys == 0) << TROUBLE_NO_RING |
+	       (unsigned)!facts->can_seal << TROUBLE_NO_KEY |
+	       (unsigned)store << TROUBLE_STORE |
+	       (unsigned)(status->lagging > 0) << TROUBLE_LAGGING |
+	       (unsigned)status->same_name << TROUBLE_NAME;
+}
+
+void admin_note(struct node *node)
+{
+	struct admin_facts facts = collect(node);
+
+	node->trouble = admin_trouble(&facts);
 }

@@ -129,6 +129,10 @@ void admin_judge(const struct admin_facts *facts,
 void admin_ready(struct node *node, struct admin_reasons *not_ready,
 		 struct admin_reasons *degraded);
 
+/* The same in bits, for the heartbeat; and kept there until told again. */
+unsigned admin_trouble(const struct admin_facts *facts);
+void admin_note(struct node *node);
+
 /* admin_json.c: values as the documents show them. */
 /* "304 Not Modified" and the like: a status and headers alone. */
 void admin_empty(struct admin_answer *answer, unsigned status);

@@ -62,6 +62,21 @@ const char *failure_name(enum failure failure)
 	return names[failure];
 }
 
+const char *trouble_name(enum trouble trouble)
+{
+	static const char *const names[TROUBLES] = {
+		[TROUBLE_DRAINING] = "draining",
+		[TROUBLE_CLOCK] = "clock off",
+		[TROUBLE_NO_RING] = "no ring",
+		[TROUBLE_NO_KEY] = "no key may seal",
+		[TROUBLE_STORE] = "store not reached",
+		[TROUBLE_LAGGING] = "live nodes lag",
+		[TROUBLE_NAME] = "name used twice",
+	};
+
+	return (size_t)trouble < TROUBLES ? names[trouble] : "unknown";
+}
+
 static size_t bucket_of(const double *bounds_s, size_t n, double value_s)
 {
 	size_t i = 0;

@@ -7,6 +7,7 @@
 #define STEKD_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -84,6 +85,33 @@ struct histogram_time { counter bucket[TIME_BUCKETS + 1]; counter sum_us; };
 
 enum timeout { TIMEOUT_IDLE, TIMEOUT_TOTAL, TIMEOUTS };
 
+/*
+ * What is wrong with a node; with the first two it should get no new
+ * connections. Other nodes know them by their number: new ones come last.
+ */
+enum trouble {
+	TROUBLE_DRAINING,
+	TROUBLE_CLOCK,		/* further off than farm time makes good */
+	TROUBLE_NO_RING,
+	TROUBLE_NO_KEY,		/* none may seal */
+	TROUBLE_STORE,		/* one or all are not reached */
+	TROUBLE_LAGGING,	/* live nodes do not take the ring */
+	TROUBLE_NAME,		/* another process has its name */
+	TROUBLES
+};
+
+#define TROUBLE_NOT_READY (1u << TROUBLE_DRAINING | 1u << TROUBLE_CLOCK)
+
+const char *trouble_name(enum trouble trouble);
+
+/* What a node tells of itself beside its counters; never summed. */
+struct counters_facts {
+	bool known;		/* false: the node is of an older release */
+	uint32_t trouble;	/* bits by enum trouble */
+	uint32_t version;	/* major, minor, patch: three digits each */
+	uint64_t open;		/* connections */
+};
+
 struct counters {
 	counter accepted;
 	counter closed;
@@ -105,6 +133,7 @@ struct counters {
 	_Atomic uint32_t key_id[KEYS_MAX];
 	counter key_issued[KEYS_MAX];
 	counter keys_seen;
+	struct counters_facts facts;
 };
 
 static inline void count_by(counter *c, uint64_t n)

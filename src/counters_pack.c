@@ -22,6 +22,9 @@
 /* One more run: the newest keys, the newest first, each with its count. */
 #define KEYS_RUN RUNS
 #define PACK_RUNS (RUNS + 1)
+/* And then, if they are known, the facts. */
+#define FACTS_RUN PACK_RUNS
+#define PACK_FACTS 3
 
 struct writer {
 	uint8_t *buf;
@@ -117,6 +120,15 @@ static uint8_t keys_newest(const struct counters *c, struct key keys[PACK_KEYS])
 	return n;
 }
 
+static void put_facts(struct writer *w, const struct counters_facts *facts)
+{
+	if (!facts->known)
+		return;
+	put_value(w, facts->open);
+	put_value(w, facts->trouble);
+	put_value(w, facts->version);
+}
+
 /* The first `n` issuers by name, and all that are not among them as the rest. */
 static size_t pack(const struct counters *c, const struct issuer *issuers,
 		   size_t n, uint64_t unnamed, uint8_t *buf, size_t cap)
@@ -129,12 +141,14 @@ static size_t pack(const struct counters *c, const struct issuer *issuers,
 
 	counters__runs_read(c, runs);
 	put(&w, PACK_VERSION);
-	put(&w, PACK_RUNS);
+	put(&w, PACK_RUNS + (c->facts.known ? 1 : 0));
 	for (size_t run = 0; run < RUNS; run++) {
 		lengths[run] = length_of(&runs[run]);
 		put(&w, lengths[run]);
 	}
 	put(&w, (uint8_t)(2 * n_keys));
+	if (c->facts.known)
+		put(&w, PACK_FACTS);
 	for (size_t run = 0; run < RUNS; run++)
 		for (size_t i = 0; i < lengths[run]; i++)
 			put_value(&w, counters__value(&runs[run].first[i]) +
@@ -143,6 +157,7 @@ static size_t pack(const struct counters *c, const struct issuer *issuers,
 		put_value(&w, keys[i].id);
 		put_value(&w, keys[i].issued);
 	}
+	put_facts(&w, &c->facts);
 	put(&w, (uint8_t)n);
 	for (size_t i = 0; i < n; i++) {
 		put_u32(&w, issuers[i].id);
@@ -225,6 +240,23 @@ static bool unpack_keys(struct counters *c, uint8_t n, struct cursor *data)
 	return counters__value(&c->keys_seen) == n_keys;
 }
 
+/* A later build may tell more; what it tells beyond 32 bits is not for us. */
+static void unpack_facts(struct counters *c, uint8_t n, struct cursor *data)
+{
+	uint64_t facts[UINT8_MAX];
+
+	for (size_t i = 0; i < n && !data->failed; i++)
+		facts[i] = take_value(data);
+	if (n < PACK_FACTS || data->failed)
+		return;
+	c->facts = (struct counters_facts){
+		.known = true,
+		.open = facts[0],
+		.trouble = (uint32_t)facts[1],
+		.version = (uint32_t)facts[2],
+	};
+}
+
 static bool unpack(struct counters *c, struct cursor *data)
 {
 	uint8_t version = cursor_u8(data);
@@ -236,7 +268,9 @@ static bool unpack(struct counters *c, struct cursor *data)
 		return false;
 	counters__runs(c, runs);
 	for (size_t run = 0; run < n; run++) {
-		if (run != KEYS_RUN)
+		if (run == FACTS_RUN)
+			unpack_facts(c, lengths[run], data);
+		else if (run != KEYS_RUN)
 			unpack_run(run < RUNS ? &runs[run] : NULL,
 				   lengths[run], data);
 		else if (!unpack_keys(c, lengths[run], data))

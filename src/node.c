@@ -44,6 +44,30 @@ void node_counters(const struct node *node, struct counters *sum)
 		counters_sum(sum, worker_counters(node->workers[i]));
 }
 
+/* "1.2.3" is 001002003; what follows, say "-rc1", is left out. */
+static uint32_t version_number(const char *text)
+{
+	unsigned major = 0, minor = 0, patch = 0;
+
+	if (sscanf(text, "%3u.%3u.%3u", &major, &minor, &patch) < 2)
+		return 0;
+	return (major * 1000 + minor) * 1000 + patch;
+}
+
+void node_facts(const struct node *node, struct counters_facts *out)
+{
+	size_t i;
+
+	*out = (struct counters_facts){
+		.known = true,
+		.trouble = node->trouble |
+			   (unsigned)node->draining << TROUBLE_DRAINING,
+		.version = version_number(stek_version_string()),
+	};
+	for (i = 0; i < node->n_workers; i++)
+		out->open += worker_connections(node->workers[i]);
+}
+
 uint64_t node_handshakes(const struct node *node)
 {
 	uint64_t sum = 0;

@@ -43,6 +43,7 @@ struct node {
 	size_t n_workers;
 	int64_t started_at_ms;		/* farm time */
 	_Atomic bool draining;
+	_Atomic unsigned trouble;	/* admin_note()'s; bits of enum trouble */
 	struct refusals refused;	/* refused.h: by the admin endpoint */
 	struct quota *quota;		/* quota.h; NULL only without workers */
 	struct sampler *sampler;	/* sampler.h: the farm over time */
@@ -53,6 +54,9 @@ struct node {
 
 /* Sum over the workers. */
 void node_counters(const struct node *node, struct counters *sum);
+
+/* What the node tells of itself beside its counters. */
+void node_facts(const struct node *node, struct counters_facts *out);
 
 /* Completed handshakes of all workers. */
 uint64_t node_handshakes(const struct node *node);

@@ -219,6 +219,7 @@ static void take_self(struct farm_sample *farm, struct node *node,
 	one->member.version = status.version;
 	one->listed = one->counted = true;
 	node_counters(node, &one->counters);
+	node_facts(node, &one->counters.facts);
 	/* Farm time may be set; a process is at least a moment old. */
 	one->beat_ms = now_ms;
 	rate(farm, one, now_ms - (up_ms > 1 ? up_ms : 1));

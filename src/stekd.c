@@ -17,6 +17,7 @@
 
 #include "activation.h"
 #include "admin.h"
+#include "admin_route.h"
 #include "deny.h"
 #include "event.h"
 #include "feed.h"
@@ -104,6 +105,7 @@ static size_t on_beat(void *user, uint8_t *buf, size_t cap)
 	struct counters sum;
 
 	node_counters(user, &sum);
+	node_facts(user, &sum.facts);
 	return counters_pack(&sum, buf, cap);
 }
 
@@ -330,6 +332,7 @@ static void serve(struct node *node, const sigset_t *signals)
 			continue;
 		learnt_ms = mono_ms();
 		node_learn_names(node);
+		admin_note(node);
 	}
 	log_event(LOG_INFO, "stopping", "signal", LOG_STR,
 		  got == SIGTERM ? "SIGTERM" : "SIGINT", NULL);

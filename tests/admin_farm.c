@@ -45,6 +45,7 @@ static size_t on_beat(void *user, uint8_t *buf, size_t cap)
 	struct counters sum;
 
 	node_counters(user, &sum);
+	node_facts(user, &sum.facts);
 	return counters_pack(&sum, buf, cap);
 }
 

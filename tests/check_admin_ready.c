@@ -28,6 +28,9 @@ static void judge(size_t n_not_ready, size_t n_degraded)
 	admin_judge(&facts, &not_ready, &degraded);
 	ck_assert_uint_eq(not_ready.n, n_not_ready);
 	ck_assert_uint_eq(degraded.n, n_degraded);
+	/* The other nodes are told the same. */
+	ck_assert_int_eq((admin_trouble(&facts) & TROUBLE_NOT_READY) != 0,
+			 n_not_ready != 0);
 }
 
 /* Nothing is wrong: nothing is said. */
@@ -135,6 +138,37 @@ START_TEST(test_judge_without_ring)
 }
 END_TEST
 
+/* Each trouble has its bit, and only that. */
+START_TEST(test_trouble)
+{
+	ck_assert_uint_eq(admin_trouble(&facts), 0);
+	facts.draining = true;
+	ck_assert_uint_eq(admin_trouble(&facts), 1u << TROUBLE_DRAINING);
+	setup();
+	facts.status.clock_error_ms = -6001;
+	ck_assert_uint_eq(admin_trouble(&facts), 1u << TROUBLE_CLOCK);
+	setup();
+	facts.n_keys = 0;
+	ck_assert_uint_eq(admin_trouble(&facts), 1u << TROUBLE_NO_RING);
+	setup();
+	facts.can_seal = false;
+	ck_assert_uint_eq(admin_trouble(&facts), 1u << TROUBLE_NO_KEY);
+	setup();
+	facts.status.stores[1].state = STEK_STORE_REFUSED;
+	ck_assert_uint_eq(admin_trouble(&facts), 1u << TROUBLE_STORE);
+	setup();
+	facts.status.lagging = 2;
+	ck_assert_uint_eq(admin_trouble(&facts), 1u << TROUBLE_LAGGING);
+	setup();
+	facts.status.same_name = true;
+	ck_assert_uint_eq(admin_trouble(&facts), 1u << TROUBLE_NAME);
+	for (int i = 0; i < TROUBLES; i++)
+		for (int j = 0; j < i; j++)
+			ck_assert_str_ne(trouble_name(i), trouble_name(j));
+	ck_assert_str_eq(trouble_name(TROUBLES), "unknown");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("admin_ready");
@@ -144,6 +178,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, test_judge_finds_nothing);
+	tcase_add_test(tcase, test_trouble);
 	tcase_add_test(tcase, test_judge_clock_offset);
 	tcase_add_test(tcase, test_judge_clock_error);
 	tcase_add_test(tcase, test_judge_clock_spread);

@@ -258,6 +258,8 @@ START_TEST(test_pack_of_the_greatest_fits)
 
 	fill(&a, UINT64_C(1) << 48, ISSUERS_MAX);
 	add_keys(&a, 1, 9, UINT64_C(1) << 48);
+	a.facts = (struct counters_facts){ true, UINT32_MAX, UINT32_MAX,
+					   UINT64_C(1) << 48 };
 	n = counters_pack(&a, packed, sizeof(packed));
 	ck_assert_uint_gt(n, 0);
 	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
@@ -415,10 +417,12 @@ END_TEST
 /* A build that knows more reasons, or counts more besides, is read. */
 START_TEST(test_unpack_reads_a_newer_build)
 {
-	size_t failures = HEAD_LEN + 2 + 2 * STEK_OUTCOMES;
+	/* With facts there is one run more. */
+	size_t failures = HEAD_LEN + 1 + 2 + 2 * STEK_OUTCOMES;
 	size_t n;
 
 	fill(&a, 0, 0);
+	a.facts.known = true;
 	memset(a.age.bucket, 0, sizeof(a.age));
 	memset(a.time_full.bucket, 0, sizeof(a.time_full));
 	memset(a.time_resumed.bucket, 0, sizeof(a.time_resumed));
@@ -427,7 +431,7 @@ START_TEST(test_unpack_reads_a_newer_build)
 	insert(&n, failures + FAILURES, 2, 1);
 	packed[FAILURES_RUN] += 2;
 	insert(&n, n - 1, 3, 9);
-	insert(&n, HEAD_LEN, 1, 3);
+	insert(&n, HEAD_LEN + 1, 1, 3);
 	packed[1]++;
 	ck_assert_int_eq(counters_unpack(&b, packed, n), 0);
 	ck_assert_uint_eq(b.failures[FAIL_OTHER], a.failures[FAIL_OTHER] + 2);
@@ -498,6 +502,49 @@ START_TEST(test_unpack_refuses_odd_numbers)
 }
 END_TEST
 
+/* What a node tells of itself travels beside, and is never summed. */
+START_TEST(test_facts)
+{
+	size_t len, n = 1;
+	uint8_t longer[STEK_PAYLOAD_MAX];
+
+	a.accepted = 5;
+	len = counters_pack(&a, packed, sizeof(packed));
+	ck_assert_int_eq(counters_unpack(&b, packed, len), 0);
+	ck_assert(!b.facts.known);
+	a.facts = (struct counters_facts){ true, 1u << TROUBLE_CLOCK,
+					   1002003, 70000 };
+	len = counters_pack(&a, packed, sizeof(packed));
+	ck_assert_int_eq(counters_unpack(&b, packed, len), 0);
+	ck_assert(b.facts.known);
+	ck_assert_uint_eq(b.facts.trouble, 1u << TROUBLE_CLOCK);
+	ck_assert_uint_eq(b.facts.version, 1002003);
+	ck_assert_uint_eq(b.facts.open, 70000);
+	ck_assert_uint_eq(b.accepted, 5);
+	counters_sum(&sum, &b);
+	ck_assert(!sum.facts.known);
+	while (n < len)
+		ck_assert_int_eq(counters_unpack(&b, packed, n++), -1);
+	/* A later build tells one thing more, behind the others. */
+	n = 2 + packed[1];
+	ck_assert_uint_eq(packed[n - 1], 3);
+	memcpy(longer, packed, len - 1);
+	longer[n - 1] = 4;
+	longer[len - 1] = 9;
+	longer[len] = 0;
+	ck_assert_int_eq(counters_unpack(&b, longer, len + 1), 0);
+	ck_assert(b.facts.known);
+	ck_assert_uint_eq(b.facts.open, 70000);
+	/* Less than these three are none. */
+	a.facts = (struct counters_facts){ true, 1, 2, 3 };
+	len = counters_pack(&a, packed, sizeof(packed));
+	packed[n - 1] = 2;
+	packed[len - 2] = 0;
+	ck_assert_int_eq(counters_unpack(&b, packed, len - 1), 0);
+	ck_assert(!b.facts.known);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("counters");
@@ -528,6 +575,7 @@ int main(void)
 	tcase_add_test(packing, test_unpack_reads_an_older_build);
 	tcase_add_test(packing, test_unpack_leaves_another_histogram_out);
 	tcase_add_test(packing, test_unpack_refuses_odd_numbers);
+	tcase_add_test(packing, test_facts);
 	suite_add_tcase(suite, packing);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -243,6 +243,10 @@ static void has_all(const struct reader *r)
 	ck_assert_uint_eq(json_array_size(at(r, "times.full.counts")),
 			  json_array_size(at(r, "times.bounds_s")) + 1);
 	ck_assert_str_eq(string(r, "nodes.0.state"), "live");
+	ck_assert_str_eq(string(r, "nodes.0.version"), stek_version_string());
+	ck_assert(json_is_true(at(r, "nodes.0.ready")));
+	ck_assert_int_eq(integer(r, "nodes.0.open"), 0);
+	ck_assert_uint_eq(json_array_size(at(r, "nodes.0.reasons")), 0);
 	ck_assert_str_eq(string(r, "heat.nodes.0"), "node-1");
 	ck_assert_str_eq(string(r, "heat.nodes.1"), "other");
 }
