@@ -18,7 +18,7 @@
 #define BLOCK (16 * 1024)
 #define STREAMS_MAX 4
 
-/* Where the page has its session's token; stekd leaves it empty. */
+/* Where the page has its session's token, or "ask"; stekd leaves it empty. */
 #define MARK "<meta name=\"stekd-session\" content=\""
 
 /* One request while its body comes in. */
@@ -238,37 +238,57 @@ enum ctl_exit dash_page_there(struct dash *dash, char *why, size_t why_len)
 	return page != NULL ? CTL_OK : CTL_REFUSED;
 }
 
-/* The page with the session in it, for the form of the file we wrote. */
+/* The page with this in the place of its session's token. */
+static enum MHD_Result fill_page(struct dash *dash,
+				 struct MHD_Connection *connection,
+				 const char *content)
+{
+	enum MHD_Result result = MHD_NO;
+	size_t len, content_len = strlen(content);
+	char *page, *whole, *at;
+	char why[512];
+
+	page = fetch_page(dash, &len, why, sizeof(why));
+	if (page == NULL)
+		return dash_problem(connection, 502, "Bad Gateway", why);
+	at = strstr(page, MARK) + strlen(MARK);
+	whole = malloc(len + content_len + 1);
+	if (whole != NULL) {
+		snprintf(whole, len + content_len + 1, "%.*s%s%s",
+			 (int)(at - page), page, content, at);
+		result = dash_say(connection, 200, "text/html; charset=utf-8",
+				  whole, len + content_len);
+		explicit_bzero(whole, len + content_len);
+	}
+	free(whole);
+	free(page);
+	return result;
+}
+
+/* For the form of the file we wrote: the page with the session in it. */
 static enum MHD_Result give_page(struct dash *dash,
 				 struct MHD_Connection *connection,
 				 const struct exchange *exchange)
 {
-	char token[DASH_TOKEN_LEN + 1], why[512];
+	char token[DASH_TOKEN_LEN + 1];
 	enum MHD_Result result;
-	char *page, *whole, *at;
-	size_t len;
 
 	if (strncmp(exchange->body, "once=", 5) != 0 ||
 	    !dash_session_exchange(dash->session, exchange->body + 5, token,
 				   dash_now_ms()))
 		return dash_refuse_once(dash, connection);
-	page = fetch_page(dash, &len, why, sizeof(why));
-	if (page == NULL)
-		return dash_problem(connection, 502, "Bad Gateway", why);
-	at = strstr(page, MARK) + strlen(MARK);
-	whole = malloc(len + DASH_TOKEN_LEN + 1);
-	result = MHD_NO;
-	if (whole != NULL) {
-		snprintf(whole, len + DASH_TOKEN_LEN + 1, "%.*s%s%s",
-			 (int)(at - page), page, token, at);
-		result = dash_say(connection, 200, "text/html; charset=utf-8",
-			     whole, len + DASH_TOKEN_LEN);
-		explicit_bzero(whole, len + DASH_TOKEN_LEN);
-	}
+	result = fill_page(dash, connection, token);
 	explicit_bzero(token, sizeof(token));
-	free(whole);
-	free(page);
 	return result;
+}
+
+/* Whoever comes without the file's form is to be asked for the token. */
+static bool is_page(const char *method, const char *uri)
+{
+	size_t len = strcspn(uri, "?");
+
+	return strcmp(method, "GET") == 0 &&
+	       (len == 1 || (len == 11 && strncmp(uri, "/index.html", 11) == 0));
 }
 
 /* The session for a page into which the user typed the one-time token. */
@@ -358,6 +378,8 @@ static enum MHD_Result finish(struct dash *dash,
 			       "the body is too long");
 	exchange->body[exchange->len] = '\0';
 	deadline_pause(dash_deadline(connection));
+	if (exchange->verdict == DASH_FILE && is_page(method, exchange->uri))
+		return fill_page(dash, connection, "ask");
 	if (exchange->verdict == DASH_FILE || exchange->verdict == DASH_FORWARD)
 		return forward(dash, connection, method, exchange);
 	return exchange->verdict == DASH_FORM

@@ -84,7 +84,11 @@ start_node 1
 
 say "one session by the socket"
 dashboard by-socket --socket "${admin_socket[1]}"
+expect 200 /index.html
 expect 200 /
+grep -q 'name="stekd-session" content="ask"' "$work/body" ||
+	fall_short "the page is not told to ask for the token"
+expect 200 / -I
 expect 200 /dashboard.js
 expect 401 /v1/status
 expect 401 /metrics

@@ -250,6 +250,13 @@ start_site()
 	read -r site_port _ <"$work/site/ports"
 }
 
+# A stream of the node is open.
+is_watched()
+{
+	[ "$(curl -s "http://127.0.0.1:${metrics_port[1]}/metrics" |
+		sed -n 's/^stekd_streams //p')" = 1 ]
+}
+
 # The file opens the dashboard in a browser, which then shows the node.
 by_the_file()
 {
@@ -257,6 +264,7 @@ by_the_file()
 	browse the-file "file://$file"
 	await_of the-file 60 "the browser to use the file" \
 		test ! -e "${file%/*}"
+	await_of the-file 60 "the page to read the node" is_watched
 	printf '%s\n' "$once" >>"$work/secrets"
 	no_token_in_sight
 	end the-file
