@@ -314,6 +314,27 @@ cat "$work/reader.pem" "$work/reader.key" >"$work/both.pem"
 said "with both in one file" 0 active reader --cert "$work/both.pem" \
 	--key "$work/both.pem" keys
 rm "$work/locked.key"
+run dashboard "$STEKD_BUILD/stekctl" --ca "$work/ca.pem" \
+	--url "https://localhost:${tls_port[1]}" --cert "$work/rotator.pem" \
+	--key "$work/rotator.key" --json dashboard --no-open
+has_page() { jq -e .port "$work/log/dashboard"; }
+await_of dashboard 20 "the dashboard's port" has_page
+page=$(jq -r .url "$work/log/dashboard")
+session=$(curl -s -X POST "${page}session" -H "Authorization: Bearer $(grep -oE \
+	'[0-9a-f]{64}' "$(jq -r .file "$work/log/dashboard")" | head -n 1)" |
+	jq -r .token)
+# by_page PATH [curl arguments]
+by_page()
+{
+	curl -s -o "$work/body" -w '%{http_code}' --noproxy '*' "${@:2}" \
+		-H "Authorization: Bearer $session" "${page%/}$1"
+}
+is "reading by the dashboard" 200 "$(by_page /v1/status)"
+is "rotating by the dashboard" 200 \
+	"$(by_page /v1/rotate "${post[@]}" "${json[@]}")"
+is "revoking by the dashboard as one who rotates" 403 \
+	"$(by_page /v1/revoke "${post[@]}" "${json[@]}")"
+end dashboard
 
 say "the audit names the certificate and the address"
 is "a rotation" 200 "$(ask rotator "${post[0]}" "${post[1]}" -d '{}' \
