@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * fuzz_admin.c - requests to the admin endpoint. The input is "METHOD PATH
- * TYPE\n" and the body. What parses is one of the known calls with values in
- * their ranges; what does not is a problem with a status and a document. The
- * header values that decide who may ask are tried with the same bytes.
+ * TYPE\n" and the body; TYPE is tried as an entity tag too. What parses is one
+ * of the known calls with values in their ranges; what does not is a problem
+ * with a status and a document. The header values that decide who may ask are
+ * tried with the same bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "admin_auth.h"
 #include "admin_route.h"
+#include "asset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -46,7 +48,26 @@ static void must_be_call(const struct admin_request *request,
 	     (call->run == admin_change_revoke ||
 	      call->run == admin_change_rotate ||
 	      call->run == admin_deny_change ||
+	      call->run == admin_reload ||
 	      call->run == admin_farm_key_reload));
+}
+
+/* What If-Match is taken for is exactly what we would write for it. */
+static void must_be_tag(const struct admin_request *request,
+			const struct admin_call *call)
+{
+	char tag[ADMIN_TAG_LEN];
+
+	if (request->if_match == NULL || strcmp(request->if_match, "*") == 0)
+		return;
+	must(call->has_expect || call->run == admin_asset_show ||
+	     call->run == admin_openapi_show);
+	if (!call->has_expect)
+		return;
+	admin_ring_tag(tag, &call->expect);
+	if (call->epoch_only)
+		strcpy(strchr(tag, '-'), "\"");
+	must(strcmp(tag, request->if_match) == 0);
 }
 
 static void ask(struct admin_request *request)
@@ -57,6 +78,7 @@ static void ask(struct admin_request *request)
 	if (admin_parse(request, &call, &answer)) {
 		must(answer.body == NULL);
 		must_be_call(request, &call);
+		must_be_tag(request, &call);
 		return;
 	}
 	must_be_problem(&answer);
@@ -74,6 +96,8 @@ static void knock(const char *text)
 	if (auth_origin_good(text, NULL, 8081))
 		must(strncmp(text, "http://", 7) == 0);
 	must(!auth_origin_good(text, NULL, 0));
+	if (asset_known(&(struct asset_form){ .etag = "\"7\"" }, text))
+		must(strchr(text, '*') != NULL || strstr(text, "\"7\""));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -94,6 +118,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		request.body = (const char *)newline + 1;
 		request.body_len = len - head_len - 1;
 	}
+	ask(&request);
+	request.if_match = request.if_none_match = request.content_type;
+	request.content_type = NULL;
 	ask(&request);
 	request.open_only = true;
 	ask(&request);
