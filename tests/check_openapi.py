@@ -138,6 +138,40 @@ def refusals(farm):
         farm.get("/v1/audit?" + query, "400 bad-request")
 
 
+def malformed(farm):
+    """What is no good HTTP is refused by the library, as the document says."""
+    said = farm.judge.document.root["info"]["description"]
+    long = b"a" * 40000
+    for status, request in (
+            (400, b"GET /v1/status HTTP/1.1\r\n\r\n"),
+            (400, b"GET /v1/status HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n"),
+            (400, b"POST /v1/rotate HTTP/1.1\r\nHost: x\r\n"
+                  b"Content-Length: abc\r\n\r\n"),
+            (414, b"GET /" + long + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+            (431, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + long + b"\r\n\r\n"),
+            (505, b"GET / HTTP/2.7\r\nHost: x\r\n\r\n")):
+        link = farm.unix.connect()
+        link.connect()
+        answer = b""
+        try:
+            link.sock.sendall(request)
+        except BrokenPipeError:
+            pass                # it has seen enough
+        try:
+            while True:
+                data = link.sock.recv(65536)
+                if not data:
+                    break
+                answer += data
+        except ConnectionResetError:
+            pass                # it does not read what it refuses
+        link.close()
+        if not answer.startswith(b"HTTP/1.1 %d " % status):
+            farm.judge.fault(request[:40], "is not %d: %r" % (status, answer))
+        if str(status) not in said:
+            farm.judge.fault("info", "does not tell of %d" % status)
+
+
 def other_users(farm):
     """A user that is neither root nor stekd's is refused by the socket."""
     if os.geteuid() != 0:
@@ -386,8 +420,8 @@ def missing(farm):
 
 def main():
     farm = Farm(sys.argv[1:])
-    for part in (reading, refusals, other_users, certificates, bodies, changing,
-                 late, files, streams, full, alone, missing):
+    for part in (reading, refusals, malformed, other_users, certificates,
+                 bodies, changing, late, files, streams, full, alone, missing):
         began = time.monotonic()
         part(farm)
         print("%-12s %5d answers, %.1f s" % (

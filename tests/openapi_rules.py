@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The OpenAPI document by itself, and against what the program knows of its API.
+"""The OpenAPI document by itself, and against what the program knows of it.
 
 Document: a reader of one document, with validators for what it describes.
 main(): openapi_rules.py DOCUMENT META_SCHEMA HELPER_API prints each fault and
