@@ -115,8 +115,9 @@ export class ChangeDialog {
 				{'Idempotency-Key': this.#name, ...this.headers()}));
 		} catch (error) {
 			this.#failed(error);
+		} finally {
+			this.#busy = false;
 		}
-		this.#busy = false;
 	}
 
 	// The audit is ASCII, so that it can be shown anywhere.
@@ -144,8 +145,10 @@ export class ChangeDialog {
 		this.#phase('ask');
 		this.part('progress').hidden = this.#acks.size === 0;
 		setText(this.part('error'), this.#advice(error));
-		if (SPENT.includes(error.status))
+		if (SPENT.includes(error.status)) {
 			this.#name = requestName();
+			this.preview();
+		}
 		setText(this.part('go'), error.status === 0 ? 'Ask again'
 			: this.verb);
 		if (!this.dialog.open)
@@ -159,6 +162,8 @@ export class ChangeDialog {
 			return `No answer: ${error.message}. Whether it was done is ` +
 				'not known. Asking again is safe: it is the same ' +
 				'request, and is done once at most.';
+		if (error.status === 412)
+			return `${said(error)} Look again: this is the ring as it is now.`;
 		return said(error);
 	}
 
@@ -229,9 +234,7 @@ export class RotateDialog extends ChangeDialog {
 	constructor(page) { super('rotate-dialog', '/v1/rotate', page); }
 
 	reset() {
-		const {epoch, digest} = this.page.line().ring;
-
-		this.#expect = {epoch, digest};
+		this.#expect = this.page.line().ring;
 		this.part('force').checked = false;
 		setText(this.part('go'), this.verb);
 	}
@@ -240,7 +243,7 @@ export class RotateDialog extends ChangeDialog {
 
 	wrong() { return null; }
 
-	// The ring that was looked at when the dialog opened.
+	// The ring that was looked at last: the dry run's, once it has answered.
 	headers() {
 		return {'If-Match': `"${this.#expect.epoch}-${this.#expect.digest}"`};
 	}
@@ -248,6 +251,7 @@ export class RotateDialog extends ChangeDialog {
 	describe(answer) {
 		const now = this.page.now();
 
+		this.#expect = answer;
 		return [
 			el('p', {}, `The ring is at epoch ${answer.epoch}. The new ` +
 				'key would be active at ' +

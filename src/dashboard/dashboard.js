@@ -102,7 +102,9 @@ function linkText() {
 		connecting: () => 'Connecting …',
 		live: () => 'Live',
 		refused: () => 'Refused',
-		lost: () => `Connection lost${old}; ` +
+		lost: () => (model.line ? 'Connection lost'
+			: `No connection: ${state.problem?.message ?? 'it ended'}`) +
+			`${old}; ` +
 			(state.againAt > Date.now()
 				? `again in ${duration(state.againAt - Date.now() + 999)}`
 				: 'trying again'),
@@ -119,6 +121,7 @@ function unlocked() {
 	byId('unlock').hidden = true;
 	byId('board').hidden = false;
 	byId('tools').hidden = false;
+	byId('lock').hidden = withoutToken();
 	byId('token').value = '';
 }
 

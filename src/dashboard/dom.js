@@ -8,10 +8,7 @@ function fill(node, attributes, children) {
 	for (const [name, value] of Object.entries(attributes ?? {})) {
 		if (value === null || value === undefined || value === false)
 			continue;
-		if (name.startsWith('on'))
-			node.addEventListener(name.slice(2), value);
-		else
-			node.setAttribute(name, value === true ? '' : value);
+		node.setAttribute(name, value === true ? '' : value);
 	}
 	node.append(...children.flat().filter((child) => child !== null));
 	return node;
@@ -35,14 +32,42 @@ export function setText(node, text) {
 		node.textContent = text;
 }
 
-// The same for a whole subtree, by what it would look like.
+function sameKind(old, fresh) {
+	return old.nodeType === Node.ELEMENT_NODE && old.tagName === fresh.tagName &&
+		old.childNodes.length === fresh.childNodes.length;
+}
+
+// Makes `old` look as `fresh`, and leaves every node alone that does already.
+function become(old, fresh) {
+	for (const {name} of [...old.attributes])
+		if (!fresh.hasAttribute(name))
+			old.removeAttribute(name);
+	for (const {name, value} of fresh.attributes)
+		if (old.getAttribute(name) !== value)
+			old.setAttribute(name, value);
+	[...fresh.childNodes].forEach((child, i) => {
+		const there = old.childNodes[i];
+
+		if (there.isEqualNode(child))
+			return;
+		if (sameKind(there, child))
+			become(there, child);
+		else
+			there.replaceWith(child);
+	});
+}
+
+// The same for all that is in `parent`.
 export function setChildren(parent, ...children) {
-	const fresh = document.createElement(parent.tagName);
+	const fresh = parent.cloneNode(false);
 
 	fresh.append(...children.flat().filter((child) => child !== null));
-	if (fresh.innerHTML === parent.innerHTML)
+	if (parent.isEqualNode(fresh))
 		return;
-	parent.replaceChildren(...fresh.childNodes);
+	if (sameKind(parent, fresh))
+		become(parent, fresh);
+	else
+		parent.replaceChildren(...fresh.childNodes);
 }
 
 // A table as rows of cells; narrow screens show each row as a card, which

@@ -72,6 +72,7 @@ export function showAttention(line, oldMs) {
 	box.classList.toggle('bad', grave);
 	box.classList.toggle('warn', !grave && list.length > 0);
 	box.classList.toggle('good', list.length === 0);
+	document.title = `${list.length === 0 ? '' : '(!) '}${line.farm} – stekd`;
 	setText(byId('attention-h'), list.length === 0 ? 'All is well'
 		: `${plural(list.length, 'thing')} to look at`);
 	setChildren(byId('attention-list'), list.map((one) =>
@@ -82,5 +83,4 @@ export function showHeader(line) {
 	setText(byId('farm'), line.farm);
 	setText(byId('seen-from'), `as ${line.node} sees it, ` +
 		`version ${line.version}`);
-	document.title = `${line.farm} – stekd`;
 }

@@ -1,37 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// revoke.js - the node that serves the dashboard freezes and thaws, which the
-// page must say and survive; then all keys are revoked by the button, which
-// asks for more than a click. Prints a line of figures.
+// revoke.js - all keys are revoked by the button of the dashboard, which asks for
+// more than a click. Prints a line of figures. See measure_4_dashboard.sh.
 import assert from 'node:assert/strict';
 
 import {LOOKS, View, figures, inBrowser, token} from './browser.js';
 
 const NOTE = 'drill: the key of node-2 is taken as leaked';
-
-const freeze = (on) => process.kill(Number(process.env.DASHBOARD_NODE_PID),
-	on ? 'SIGSTOP' : 'SIGCONT');
-
-async function loseAndFind(views) {
-	freeze(true);
-	try {
-		for (const view of views) {
-			await view.until('the loss to be said', () =>
-				document.body.dataset.link === 'lost' &&
-				/lost/.test(document.getElementById('said').textContent) &&
-				/is \d+ s old/.test(document.getElementById(
-					'attention-list').textContent));
-			await view.lookAt('4-lost');
-		}
-	} finally {
-		freeze(false);
-	}
-	for (const view of views) {
-		await view.until('the connection', () =>
-			document.body.dataset.link === 'live' &&
-			/back/.test(document.getElementById('said').textContent));
-		await view.board();
-	}
-}
 
 // Without the farm's name nothing goes out.
 async function refuseTheHasty(view) {
@@ -110,7 +84,6 @@ await inBrowser(async (browser) => {
 		await view.board();
 		views.push(view);
 	}
-	await loseAndFind(views);
 	const ids = await idsOf(views[0]);
 	const revoked = await revokeAll(views[0]);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // rotate.js - unlocks the dashboard in four looks, rotates by the button of one
-// of them, then by the keyboard alone in another, and asserts what each shows
-// before, during and after. Prints a line of figures. See measure_4_dashboard.sh.
+// of them, then by the keyboard alone in another, then with an answer that is
+// lost, and asserts what each shows before, during and after. Prints a line of figures. See measure_4_dashboard.sh.
 import assert from 'node:assert/strict';
 
 import {LOOKS, View, figures, inBrowser, token} from './browser.js';
@@ -70,6 +70,48 @@ async function rotateByButton(view) {
 	return key;
 }
 
+// The answer is lost on its way: asked again, nothing is done twice.
+async function rotateTwice(view) {
+	let lost = 0;
+
+	await view.page.route('**/v1/rotate', async (route) => {
+		const answer = await route.fetch();
+		const dry = route.request().postDataJSON().dry_run;
+
+		if (dry || lost++ > 0)
+			await route.fulfill({response: answer});
+		else
+			await route.abort();
+	});
+	await view.page.click('#rotate');
+	// The last rotation may be less than the least interval ago.
+	await view.page.check('#rotate-dialog [data-part=force]');
+	await view.page.click('#rotate-dialog [data-part=go]');
+	await view.until('the offer to ask again', () => document.querySelector(
+		'#rotate-dialog [data-part=go]').textContent === 'Ask again');
+	view.expected(/ERR_FAILED/);
+	assert.match(await view.text('#rotate-dialog [data-part=error]'),
+		/same request/);
+	await view.page.click('#rotate-dialog [data-part=go]');
+	const key = await acknowledged(view);
+
+	assert.match(await view.text('#rotate-dialog [data-part=progress] p'),
+		/had been done already/);
+	await view.page.click('#rotate-dialog [data-part=cancel]');
+	await view.page.unroute('**/v1/rotate');
+	return key;
+}
+
+// The ring was changed since the dialog showed it: nothing is done, and the
+// next try is for the ring as it is.
+async function refuseTheLate(view) {
+	await view.page.click('#rotate-dialog [data-part=go]');
+	await view.until('the refusal', () => document.querySelector(
+		'#rotate-dialog [data-part=error]').textContent.includes('412'));
+	view.expected(/412/);
+	await view.page.click('#rotate-dialog [data-part=cancel]');
+}
+
 const focused = (view) => view.page.evaluate(() =>
 	document.activeElement.dataset.part ?? document.activeElement.id);
 
@@ -120,7 +162,7 @@ await inBrowser(async (browser) => {
 
 	for (const look of LOOKS)
 		views.push(await View.open(browser, look));
-	const [wide, , narrow, small] = views;
+	const [wide, dark, narrow, small] = views;
 
 	await unlockByForm(narrow);
 	for (const view of views.filter((one) => one !== narrow))
@@ -133,8 +175,10 @@ await inBrowser(async (browser) => {
 	for (const view of views)
 		await view.lookAt('1-before');
 
+	await narrow.page.click('#rotate');
 	const key = await rotateByButton(wide);
 
+	await refuseTheLate(narrow);
 	for (const view of views)
 		await shownAt(view, before + 1, key, 'pending');
 	for (const view of views)
@@ -150,6 +194,10 @@ await inBrowser(async (browser) => {
 
 	for (const view of views)
 		await shownAt(view, before + 2, second, 'pending');
+	const third = await rotateTwice(dark);
+
+	for (const view of views)
+		await shownAt(view, before + 3, third, 'pending');
 	assert.equal(await wide.text('#rates tbody td'), '100 %');
-	console.log(JSON.stringify({before, key, second, ...figures}));
+	console.log(JSON.stringify({before, ...figures}));
 });
