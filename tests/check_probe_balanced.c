@@ -17,6 +17,7 @@ enum telling { BY_PAGE, BY_HEADER, BY_NOTHING };
 static struct balancer {
 	enum telling telling;
 	bool fresh_keys;	/* no two tickets under one key */
+	bool one_ticket;	/* for each handshake */
 	unsigned without;	/* of the turns from here on, none to the last */
 	unsigned rotate_at;	/* at this turn all get the other keys */
 	unsigned turns;
@@ -82,6 +83,8 @@ static void *take_turns(void *arg)
 		set_keys(server->ctx);
 		ssl = SSL_new(server->ctx);
 		SSL_set_fd(ssl, fd);
+		if (balancer.one_ticket)
+			SSL_set_num_tickets(ssl, 1);
 		if (SSL_accept(ssl) == 1)
 			tell(server, ssl);
 		SSL_free(ssl);
@@ -151,25 +154,26 @@ static size_t named(const struct farm_result *result, const char *name)
 /* Nodes that name themselves: all found, all cells tried, one of them astray. */
 START_TEST(test_named_nodes)
 {
-	static const char *const names[] = {"n1", "n2", "n3", "n4"};
+	static const char *const names[] = {"n1", "n2", "n3", "n4", "n5"};
 	struct farm_coverage coverage;
 	struct farm_result result;
 
 	/* They answer first in another order than that of their names. */
-	for (size_t i = 0; i < 4; i++)
-		start(names[3 - i], i == 2, GOOD);
-	balance(_i ? BY_HEADER : BY_PAGE);
-	result = run_balanced(_i ? "x-NODE" : NULL);
-	ck_assert_uint_eq(result.n, 4);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 5; i++)
+		start(names[4 - i], i == 3, GOOD);
+	balancer.one_ticket = _i == 2;
+	balance(_i == 1 ? BY_HEADER : BY_PAGE);
+	result = run_balanced(_i == 1 ? "x-NODE" : NULL);
+	ck_assert_uint_eq(result.n, 5);
+	for (size_t i = 0; i < 5; i++) {
 		ck_assert_str_eq(farm_node_name(&result, i), names[i]);
 		ck_assert_int_eq(result.nodes[named(&result, names[i])].who.evidence,
-				 _i ? WHO_HEADER : WHO_PAGE);
+				 _i == 1 ? WHO_HEADER : WHO_PAGE);
 		ck_assert(farm_is_stray(&result, named(&result, names[i])) ==
 			  (i == 1));
 	}
 	for (int v = 0; v < TLS_VERSIONS; v++) {
-		for (size_t i = 0; i < 16; i++)
+		for (size_t i = 0; i < 25; i++)
 			ck_assert_uint_ge(result.cells[v][i].tried, 5);
 		ck_assert_uint_eq(result.classes[v], 2);
 	}
@@ -177,11 +181,11 @@ START_TEST(test_named_nodes)
 	ck_assert_int_eq(result.findings[0].what, FARM_STRAY);
 	ck_assert_int_eq(farm_verdict(&result, SHARE_WHOLE), 1);
 	farm_coverage(&result, &coverage);
-	ck_assert_uint_eq(coverage.nodes, 4);
-	ck_assert_uint_ge(coverage.connections, 160);
+	ck_assert_uint_eq(coverage.nodes, 5);
+	ck_assert_uint_ge(coverage.connections, 250);
 	ck_assert(coverage.missed < 1e-9);
 	/* Not for long in step with a balancer that takes turns. */
-	ck_assert_uint_le(coverage.connections, 500);
+	ck_assert_uint_le(coverage.connections, 700);
 	farm_clear(&result);
 }
 END_TEST
@@ -245,6 +249,8 @@ START_TEST(test_groups_by_certificate)
 {
 	X509 *first = certificate;
 	EVP_PKEY *first_key = key;
+	struct farm_coverage coverage;
+	unsigned resumed = 0;
 	struct farm_result result;
 
 	start("n1", 0, GOOD);
@@ -256,10 +262,15 @@ START_TEST(test_groups_by_certificate)
 	ck_assert_str_eq(farm_node_name(&result, 0), "key-61616161");
 	ck_assert_int_eq(strncmp(farm_node_name(&result, 1),
 				 "key-61616161-cert-", 18), 0);
-	for (int v = 0; v < TLS_VERSIONS; v++)
+	for (int v = 0; v < TLS_VERSIONS; v++) {
 		ck_assert_uint_eq(result.classes[v], 1);
+		resumed += farm_whole(&result, v).resumed;
+	}
 	ck_assert_uint_eq(result.n_findings, 0);
 	ck_assert_int_eq(farm_verdict(&result, SHARE_WHOLE), 0);
+	/* Who resumes shows no certificate: only full handshakes tell. */
+	farm_coverage(&result, &coverage);
+	ck_assert_uint_eq(coverage.connections, balancer.turns - resumed);
 	farm_clear(&result);
 	X509_free(first);
 	EVP_PKEY_free(first_key);
@@ -457,7 +468,7 @@ int main(void)
 	suite_add_tcase(suite, pure);
 	tcase_set_timeout(run, 60);
 	tcase_add_checked_fixture(run, set_up_balancer, tear_down_balancer);
-	tcase_add_loop_test(run, test_named_nodes, 0, 2);
+	tcase_add_loop_test(run, test_named_nodes, 0, 3);
 	tcase_add_test(run, test_named_nodes_that_share);
 	tcase_add_test(run, test_groups_by_key);
 	tcase_add_test(run, test_one_group);

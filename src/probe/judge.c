@@ -34,8 +34,6 @@ static bool shares(const struct farm_cell *there, const struct farm_cell *back)
 	enum opens a = opens(there), b = opens(back);
 	struct farm_cell both = *there;
 
-	if (a == SHUT || b == SHUT)
-		return false;
 	if (a == OPENS && b == OPENS)
 		return true;
 	cell_add(&both, back);
