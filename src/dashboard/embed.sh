@@ -68,4 +68,4 @@ for file in "$@"; do
 	number=$((number + 1))
 done
 printf 'const struct asset %s[] = {\n%s};\n' "$name_of_table" "$table"
-echo "const size_t ${name_of_table}_n = sizeof($name_of_table) / sizeof($name_of_table[0]);"
+echo "const size_t ${name_of_table}_n = sizeof($name_of_table) / sizeof(${name_of_table}[0]);"
