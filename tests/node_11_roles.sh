@@ -336,25 +336,6 @@ is "revoking by the dashboard as one who rotates" 403 \
 	"$(by_page /v1/revoke "${post[@]}" "${json[@]}")"
 end dashboard
 
-say "stekctl dashboard, with the rights of its certificate"
-: >"$work/log/dashboard"
-run dashboard "$STEKD_BUILD/stekctl" --url "https://localhost:${tls_port[1]}" \
-	--ca "$work/ca.pem" --cert "$work/reader.pem" --key "$work/reader.key" \
-	--json dashboard --no-open
-await_of dashboard 20 "the dashboard" grep -q '^{.*}$' "$work/log/dashboard"
-dash=$(head -n 1 "$work/log/dashboard" | jq -r '.url | rtrimstr("/")')
-sed -n 's/.*name="once" value="\([0-9a-f]*\)".*/once=\1/p' \
-	"$(head -n 1 "$work/log/dashboard" | jq -r .file)" | tr -d '\n' >"$work/form"
-curl -s --data "@$work/form" "$dash/" | sed -n \
-	's/.*name="stekd-session" content="\([0-9a-f]*\)".*/Authorization: Bearer \1/p' \
-	>"$work/session"
-through() { curl -s -o "$work/body" -w '%{http_code}' -H "@$work/session" \
-	"${@:2}" "$dash$1"; }
-is "reading through it" 200 "$(through /v1/status)"
-is "rotating through it" 403 "$(through /v1/rotate -d '{}' "${json[@]}")"
-grep -q forbidden-role "$work/body" || fall_short "not for the role: $(cat "$work/body")"
-end dashboard INT
-
 say "the audit names the certificate and the address"
 is "a rotation" 200 "$(ask rotator "${post[0]}" "${post[1]}" -d '{}' \
 	"${json[@]}" /v1/rotate)"
