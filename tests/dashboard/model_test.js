@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // model_test.js - what the dashboard makes of the stream, without a browser.
 import assert from 'node:assert/strict';
+import {webcrypto} from 'node:crypto';
 import test from 'node:test';
 
 import {Lines, requestName} from './dashboard/api.js';
 import {pauseMs} from './dashboard/link.js';
 import {Model, attention, grouped, phases, quantile, shares,
 	speeds} from './dashboard/model.js';
+
+// Browsers have it by this name, and so have later releases of node than 18.
+globalThis.crypto ??= webcrypto;
 
 const bucket = (n, resumed, refused, none) => ({
 	n, at_ms: n * 10000,
