@@ -22,6 +22,24 @@ export const LOOKS = [
 	{width: 360, height: 780, colorScheme: 'dark'},
 ];
 export const token = () => readFileSync(tokenFile, 'utf8').trim();
+
+// Until the node would rotate again: the last time may be less than the least
+// interval ago, which a browser would call an error.
+export async function allowed() {
+	const until = Date.now() + 60000;
+	let answer;
+
+	do {
+		answer = await fetch(new URL('v1/rotate', url), {
+			method: 'POST', body: '{"dry_run":true}',
+			headers: {'Authorization': `Bearer ${token()}`,
+				'Content-Type': 'application/json'},
+		});
+		await answer.arrayBuffer();
+	} while (answer.status === 429 && Date.now() < until);
+	assert.equal(answer.status, 200, 'the node would rotate');
+}
+
 export const figures = {shots: 0, audits: 0, requests: 0};
 
 // One page in one look, and all that it asked for and complained of.

@@ -4,7 +4,7 @@
 // lost, and asserts what each shows before, during and after. Prints a line of figures. See measure_4_dashboard.sh.
 import assert from 'node:assert/strict';
 
-import {LOOKS, View, figures, inBrowser, token} from './browser.js';
+import {LOOKS, View, allowed, figures, inBrowser, token} from './browser.js';
 
 // The farm's names for what the page must show.
 const NODES = ['node-1', 'node-2', 'node-3'];
@@ -83,9 +83,8 @@ async function rotateTwice(view) {
 		else
 			await route.abort();
 	});
+	await allowed();
 	await view.page.click('#rotate');
-	// The last rotation may be less than the least interval ago.
-	await view.page.check('#rotate-dialog [data-part=force]');
 	await view.page.click('#rotate-dialog [data-part=go]');
 	await view.until('the offer to ask again', () => document.querySelector(
 		'#rotate-dialog [data-part=go]').textContent === 'Ask again');
@@ -105,6 +104,7 @@ async function rotateTwice(view) {
 // The ring was changed since the dialog showed it: nothing is done, and the
 // next try is for the ring as it is.
 async function refuseTheLate(view) {
+	await allowed();
 	await view.page.click('#rotate-dialog [data-part=go]');
 	await view.until('the refusal', () => document.querySelector(
 		'#rotate-dialog [data-part=error]').textContent.includes('412'));
