@@ -81,7 +81,7 @@ export function fillTable(table, columns, rows, empty) {
 			'role': head ? 'rowheader' : 'cell',
 			'scope': head ? 'row' : null,
 			'data-label': name,
-			'class': number ? 'number' : null,
+			'class': number ? 'number' : content ? null : 'blank',
 		}, content ?? '–');
 	};
 	const body = rows.map((row) => el('tr', {role: 'row'}, row.map(cell)));
