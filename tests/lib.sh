@@ -52,7 +52,7 @@ need()
 # shellcheck disable=SC2317 # called by the EXIT trap
 lib_end()
 {
-	local code=$1 file
+	local code=$1 file tries
 
 	if [ "$code" != 0 ] && [ "$code" != 77 ]; then
 		for file in "$work"/log/*; do
@@ -64,7 +64,11 @@ lib_end()
 	for file in "$work"/pid/*; do
 		[ -f "$file" ] && end "${file##*/}"
 	done
-	rm -rf "$work"
+	# A browser's children may write for a moment after it has ended.
+	tries=0
+	until rm -rf "$work" 2>/dev/null || [ $((tries += 1)) -ge 200 ]; do
+		pause
+	done
 	exit "$code"
 }
 trap 'lib_end $?' EXIT

@@ -175,6 +175,7 @@ export async function inBrowser(work) {
 		await work(browser);
 	} finally {
 		await browser.close();
-		rmSync(home, {recursive: true, force: true});
+		rmSync(home, {recursive: true, force: true, maxRetries: 20,
+			retryDelay: 100});
 	}
 }
