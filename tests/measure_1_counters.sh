@@ -169,12 +169,10 @@ coproc counter {
 
 # ---- what lasts ----------------------------------------------------------------
 
-short_until=$(($(now_ms) + short_s * 1000 + 1000))
 client hang 20 1234
-for v in 12 13; do
-	client full old$v $v 40 12 $host
-	client full www$v $v 600 12 $host
-done
+for v in 12 13; do client full old$v $v 40 12 $host; done
+short_until=$(($(now_ms) + short_s * 1000 + 1000))
+for v in 12 13; do client full www$v $v 600 12 $host; done
 for v in 12 13; do
 	client offer www$v $v 1850 12 $host resumed_active
 	client offer www$v $v 200 21 $host refused_unknown other-key
