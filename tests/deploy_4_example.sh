@@ -95,6 +95,13 @@ ctl 1 --json rotate >"$work/rotate" || fall_short "$(cat "$work/rotate")"
 key=$(jq -r .key "$work/rotate")
 turned() { ctl 1 --json keys | jq -e --arg id "$key" 'any(.keys[]; .id == $id and .state == "active")'; }
 await 30 "the new key to seal" turned
+# Its clock and the node's may differ by a little.
+turned_too()
+{
+	[ "$(outcome "$own" -tls1_3 -sess_in "$work/node.tls1_3")" = \
+		resumed_retired ]
+}
+await 10 "the new key to seal at the example" turned_too
 for version in tls1_2 tls1_3; do
 	[ "$(outcome "$own" -$version -sess_in "$work/node.$version")" = \
 		resumed_retired ] || fall_short "$version: stekd's old ticket"
