@@ -13,11 +13,16 @@ exposure_max=20 # in tenths
 
 # ---- what systemd says of them ---------------------------------------------------
 
+# Where the units' user may read it: the build may stand where only root may.
+program=$work/bin/stekd
+mkdir "$work/bin"
+cp "$STEKD_BUILD/stekd" "$program"
+chmod 0755 "$work/bin" "$program"
 mkdir "$work/units"
 cp "$STEKD_BUILD/stekd.service" "$STEKD_BUILD/stekd-keeper.service" \
 	"$units/stekd.socket" "$work/units/"
 # The programs are not installed here.
-sed -i "s,^ExecStart=[^ ]*,ExecStart=$STEKD_BUILD/stekd," "$work"/units/*.service
+sed -i "s,^ExecStart=[^ ]*,ExecStart=$program," "$work"/units/*.service
 for unit in "$work"/units/*; do
 	systemd-analyze verify --man=no "$unit" >"$work/log/verify" 2>&1 ||
 		fall_short "systemd-analyze verify ${unit##*/}"
@@ -99,13 +104,13 @@ start_unit()
 		--bounding-set "-all${caps:+,$caps}" \
 		--inh-caps "-all${caps:+,$caps}" \
 		--ambient-caps "-all${caps:+,$caps}" --no-new-privs \
-		"$STEKD_BUILD/stekd" -c "$work/$name.yaml"
+		"$program" -c "$work/$name.yaml"
 }
 
 # Of the process that strace follows, from the program's own start on.
 calls_of()
 {
-	sed -n '\,execve("'"$STEKD_BUILD"'/stekd",,$p' "$work/$1.calls" |
+	sed -n '\,execve("'"$program"'",,$p' "$work/$1.calls" |
 		sed -n 's/^[0-9]* *\([a-z][a-z_0-9]*\)(.*/\1/p' | sort -u
 }
 
