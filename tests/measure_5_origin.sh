@@ -204,6 +204,12 @@ attack()
 
 	browse "$page" "http://$host:$site_port/page-$page"
 	await_of "$page" 90 "the report of $page" test -s "$report"
+	# A console names each frame that was not shown.
+	for door in node dash; do
+		await_of "$page" 20 "word that ${!door} was not framed" grep -q \
+			"${!door}/.*frame-ancestors\|frame.*${!door}/" \
+			"$work/log/$page"
+	done
 	end "$page"
 	for door in node dash; do
 		jq -e --arg door "$door" \
@@ -213,12 +219,6 @@ attack()
 			"$(jq -c '.[] | select(.got != "")' "$report")"
 		page_tries=$((page_tries + 12 + $(jq --arg door "$door" \
 			'[.[] | select(.target == $door)] | length' "$report")))
-	done
-	# A console names each frame that was not shown.
-	for door in node dash; do
-		grep -q "${!door}/.*frame-ancestors\|frame.*${!door}/" \
-			"$work/log/$page" ||
-			fall_short "nothing says that ${!door} was not framed"
 	done
 	unchanged "$page"
 	# At the server that guards nothing all of that succeeded.
