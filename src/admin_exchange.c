@@ -299,6 +299,18 @@ static void note_refusal(struct node *node, struct MHD_Connection *connection,
 	}
 }
 
+static bool let_in(const struct endpoint *endpoint,
+		   struct MHD_Connection *connection,
+		   const struct admin_request *request,
+		   struct exchange *exchange, struct admin_answer *answer)
+{
+	if (may_ask(endpoint, connection, request, exchange, answer) &&
+	    admin_parse_head(request, answer))
+		return true;
+	note_refusal(endpoint->admin->node, connection, request, answer);
+	return false;
+}
+
 /* The headers are there. Refuses early, or makes room for the body. */
 static enum MHD_Result begin(const struct endpoint *endpoint,
 			     struct MHD_Connection *connection,
@@ -318,13 +330,11 @@ static enum MHD_Result begin(const struct endpoint *endpoint,
 	memset(&exchange->grant, 0, sizeof(exchange->grant));
 	if (endpoint->kind == ENDPOINT_TLS)
 		request.grant = &exchange->grant;
-	if (may_ask(endpoint, connection, &request, exchange, &answer) &&
-	    admin_parse_head(&request, &answer) &&
+	if (let_in(endpoint, connection, &request, exchange, &answer) &&
 	    length_good(connection, &answer)) {
 		*out = exchange;
 		return MHD_YES;
 	}
-	note_refusal(endpoint->admin->node, connection, &request, &answer);
 	free(exchange);
 	return respond(connection, &answer);
 }
@@ -375,7 +385,7 @@ static enum MHD_Result flow(const struct endpoint *endpoint,
 static enum MHD_Result finish(const struct endpoint *endpoint,
 			      struct MHD_Connection *connection,
 			      const char *method, const char *path,
-			      const struct exchange *exchange)
+			      struct exchange *exchange)
 {
 	struct admin_request request = describe(endpoint, connection, method,
 						path);
@@ -387,6 +397,9 @@ static enum MHD_Result finish(const struct endpoint *endpoint,
 		request.who = exchange->grant.who;
 		request.from = exchange->grant.from;
 	}
+	/* Again: who was denied while the body came must not undo it. */
+	if (!let_in(endpoint, connection, &request, exchange, &answer))
+		return respond(connection, &answer);
 	request.body = exchange->body;
 	request.body_len = exchange->over ? ADMIN_BODY_MAX + 1 : exchange->len;
 	deadline_pause(deadline_of(connection));

@@ -7,6 +7,9 @@ resume VERSION METHOD PATH FIRST SECOND  a ticket of the node at port FIRST is
                        offered at SECOND; prints "resumed|full STATUS"
 keep PORT PATH...      one connection; for each line of input the next PATH is
                        asked on it; prints the status and the problem's type
+late PORT PATH BODY    a POST whose headers are taken ("100") before a line of
+                       input is awaited and the body sent; prints the status
+                       and the problem's type
 raw PORT TEXT          sends TEXT (with \\r and \\n written so) as it is; prints
                        the status lines of all answers
 proxied PORT FROM PATH a PROXY header that names FROM, then a POST of {}
@@ -82,6 +85,19 @@ def keep(port, *paths):
         print(status, problem.get("type", "-"), flush=True)
 
 
+def late(port, path, body):
+    sock = connect(context(), port)
+    sock.sendall((f"POST {path} HTTP/1.1\r\nHost: {host}\r\n"
+                  "Content-Type: application/json\r\nExpect: 100-continue\r\n"
+                  f"Content-Length: {len(body)}\r\n\r\n").encode())
+    print(sock.recv(65536).split()[1].decode(), flush=True)
+    sys.stdin.readline()
+    sock.sendall(body.encode())
+    answer = http.client.HTTPResponse(sock, method="POST")
+    answer.begin()
+    print(answer.status, json.loads(answer.read()).get("type", "-"))
+
+
 def raw(port, text):
     sock = connect(context(), port)
     sock.sendall(text.replace("\\r", "\r").replace("\\n", "\n").encode())
@@ -126,5 +142,5 @@ def drain(port, path):
 
 
 ca, cert, key, host, command = sys.argv[1:6]
-{"resume": resume, "keep": keep, "raw": raw, "proxied": proxied,
+{"resume": resume, "keep": keep, "late": late, "raw": raw, "proxied": proxied,
  "weak": weak, "drain": drain}[command](*sys.argv[6:])

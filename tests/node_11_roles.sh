@@ -382,9 +382,20 @@ is "lost at a new one" 403 "$(ask lost /v1/status)"
 hold gone
 client gone drain "${tls_port[1]}" /v1/stream >"$work/log/stream" 2>&1 &
 await 20 "a stream" grep -q 200 "$work/log/stream"
+mkfifo "$work/go-late"
+client gone late "${tls_port[1]}" /v1/deny \
+	"{\"remove\":\"$(fingerprint gone)\"}" \
+	<"$work/go-late" >"$work/log/late" 2>&1 &
+late=$!
+exec {late_fd}>"$work/go-late"
+await 20 "leave to send a body" grep -q '^100' "$work/log/late"
 is "denied by another" 200 "$(ask revoker -X POST "${json[@]}" -d \
 	"{\"add\":\"$(fingerprint gone)\"}" /v1/deny)"
 after gone "403 forbidden-certificate"
+echo >&"$late_fd"
+wait "$late"
+is "gone, whose body came after the denial" "403 forbidden-certificate" \
+	"$(sed -n 's/ urn:stekd:problem:/ /; 2p' "$work/log/late")"
 is "gone at a new one" 000 "$(ask gone /v1/status)"
 await 20 "the end of the stream of who is gone" grep -q ended "$work/log/stream"
 entry "cert:$(fingerprint revoker) chief" 127.0.0.1: ||
