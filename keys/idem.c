@@ -239,29 +239,6 @@ static int look(struct stek_sync *sync, struct stek_command *command,
 	return found ? answer_from(command, &entry, word, answered) : 0;
 }
 
-/*
- * The place of the store that is entered after `before` (NULL: first): all
- * nodes go by the same order, so that of two only one enters the first.
- */
-static struct stek_link *next_place(struct stek_sync *sync,
-				    const struct stek_link *before)
-{
-	struct stek_link *next = NULL;
-	size_t i;
-
-	for (i = 0; i < sync->n_links; i++) {
-		struct stek_link *link = &sync->links[i];
-
-		if (before && memcmp(link->place, before->place,
-				     STEK_PLACE_LEN) <= 0)
-			continue;
-		if (!next || memcmp(link->place, next->place,
-				    STEK_PLACE_LEN) < 0)
-			next = link;
-	}
-	return next;
-}
-
 /* Looks, and enters the request where it is not; STEK_ECONFLICT: again. */
 static int enter(struct stek_sync *sync, struct stek_command *command,
 		 const char *word, const char *json, bool *answered)
@@ -272,7 +249,7 @@ static int enter(struct stek_sync *sync, struct stek_command *command,
 	int err = look(sync, command, word, json, tails, answered);
 	size_t i;
 
-	while (!err && !*answered && (link = next_place(sync, link))) {
+	while (!err && !*answered && (link = stek__link_next(sync, link))) {
 		struct stek_blob *tail = &tails[link - sync->links];
 		char *last;
 

@@ -77,6 +77,29 @@ void stek__link_holds(struct stek_sync *sync, struct stek_link *link,
 	stek__link_refresh(sync);
 }
 
+static bool is_before(const struct stek_link *a, const struct stek_link *b)
+{
+	int places = memcmp(a->place, b->place, STEK_PLACE_LEN);
+
+	return places ? places < 0 : a < b;
+}
+
+struct stek_link *stek__link_next(struct stek_sync *sync,
+				  const struct stek_link *before)
+{
+	struct stek_link *next = NULL;
+	size_t i;
+
+	for (i = 0; i < sync->n_links; i++) {
+		struct stek_link *link = &sync->links[i];
+
+		if ((!before || is_before(before, link)) &&
+		    (!next || is_before(link, next)))
+			next = link;
+	}
+	return next;
+}
+
 void stek__link_unknown(struct stek_sync *sync, struct stek_link *link)
 {
 	link->known = false;

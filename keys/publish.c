@@ -105,23 +105,36 @@ static bool takes(const struct stek_sync *sync, const struct stek_link *link,
 	return link == merged || link->empty || stek__link_in_sync(sync, link);
 }
 
+/*
+ * Of two changes that expect one ring each could find a store that takes it.
+ * All nodes write in one order, so the first store that holds another decides.
+ */
+static bool is_expecting(const struct stek_sync *sync)
+{
+	return sync->current && sync->current->has_expect &&
+	       sync->current->phase == STEK_PHASE_PUBLISH;
+}
+
 static int write_all(struct stek_sync *sync, struct stek_link *merged,
 		     const struct stek_version *version,
 		     const struct stek_blob *doc)
 {
 	int err, result = STEK_ECONFLICT;
+	struct stek_link *link = NULL;
 	bool accepted = false;
-	size_t i;
 
-	for (i = 0; i < sync->n_links; i++) {
-		if (!takes(sync, &sync->links[i], merged))
+	while ((link = stek__link_next(sync, link))) {
+		if (!takes(sync, link, merged))
 			continue;
-		err = write_one(sync, &sync->links[i], version, doc);
+		err = write_one(sync, link, version, doc);
 		accepted = accepted || !err;
-		if (err == STEK_ECONFLICT)
-			stek__merge_again_soon(sync, &sync->links[i]);
 		if (err)
 			result = err;
+		if (err != STEK_ECONFLICT)
+			continue;
+		stek__merge_again_soon(sync, link);
+		if (!accepted && is_expecting(sync))
+			break;
 	}
 	return accepted ? 0 : result;
 }

@@ -253,6 +253,12 @@ void stek__link_answered(struct stek_sync *sync, struct stek_link *link,
 /* It holds this version; NULL: nothing. */
 void stek__link_holds(struct stek_sync *sync, struct stek_link *link,
 		      const struct stek_version *version);
+/*
+ * The one whose place comes after that of `before` (NULL: the first), or NULL.
+ * All nodes go by this order, so that of two only one is the first anywhere.
+ */
+struct stek_link *stek__link_next(struct stek_sync *sync,
+				  const struct stek_link *before);
 void stek__link_unknown(struct stek_sync *sync, struct stek_link *link);
 bool stek__link_in_sync(const struct stek_sync *sync,
 			const struct stek_link *link);

@@ -148,6 +148,54 @@ START_TEST(test_overtaken_unexpected)
 }
 END_TEST
 
+/* Somebody else writes first, into the store that all nodes write first. */
+static void somebody_is_first(struct sim_node *node)
+{
+	const struct stek_link *links = node->farm->sync->links;
+	struct sim_node first = *node;
+
+	if (memcmp(links[0].place, links[1].place, STEK_PLACE_LEN) > 0)
+		first.store = node->second;
+	somebody_writes(&first);
+}
+
+/* Of two stores each could take one of two changes of the same ring. */
+START_TEST(test_two_stores)
+{
+	struct stek_version version;
+	struct stek_command *command;
+	uint8_t id[STEK_ID_LEN];
+	size_t i, n_keys;
+
+	for (i = 0; i < sim->n; i++) {
+		sim_close(sim, i);
+		sim->nodes[i].store = &sim->stores[_i];
+		sim->nodes[i].second = &sim->stores[1 - _i];
+		sim_open(sim, i);
+	}
+	sim_run(sim, 60 * SEC);
+	sim_assert_same(sim);
+	version = sim_ring(sim, 0)->version;
+	n_keys = sim_ring(sim, 0)->n_keys;
+	memcpy(id, sim_sealing(sim, 0)->id, STEK_ID_LEN);
+	sim->nodes[0].before_publish = somebody_is_first;
+	command = revoke_if(0, true, NULL, &version);
+	ck_assert_int_eq(ended(command), STEK_ECONFLICT);
+	sim_run(sim, 5 * SEC);
+	sim_assert_same(sim);
+	assert_state(id, STEK_ACTIVE);
+	version = sim_ring(sim, 0)->version;
+	sim->nodes[0].before_publish = somebody_is_first;
+	ck_assert_int_eq(ended(sim_rotate(sim, 0, true, &version)),
+			 STEK_ECONFLICT);
+	sim_run(sim, 5 * SEC);
+	ck_assert_uint_eq(sim_ring(sim, 1)->n_keys, n_keys);
+	version = sim_ring(sim, 0)->version;
+	ck_assert_int_eq(ended(revoke_if(0, true, NULL, &version)), 0);
+	sim_assert_same(sim);
+}
+END_TEST
+
 /* By the epoch alone: the digest does not matter, the epoch does. */
 START_TEST(test_epoch_only)
 {
@@ -322,6 +370,7 @@ int main(void)
 	tcase_add_test(farm, test_revoke_overtaken);
 	tcase_add_test(farm, test_rotate_overtaken);
 	tcase_add_test(farm, test_overtaken_unexpected);
+	tcase_add_loop_test(farm, test_two_stores, 0, 2);
 	tcase_add_test(farm, test_epoch_only);
 	tcase_add_test(farm, test_revoke_without_store);
 	tcase_add_test(farm, test_nothing_to_do);
