@@ -93,22 +93,42 @@ static enum MHD_Result pass(struct MHD_Connection *connection,
 	return result;
 }
 
-/* The headers that stekd looks at; `lines` points into `text`. */
-static void carry(struct MHD_Connection *connection, char text[8][512],
-		  const char *lines[9])
+#define HEADER_MAX 400
+#define CARRIED 6
+
+static const char *const carried[CARRIED] = {
+	"Accept", "Accept-Encoding", "Content-Type", "Idempotency-Key",
+	"If-Match", "If-None-Match",
+};
+
+/* A condition that did not pass would be one that nobody has made. */
+static bool can_carry(struct MHD_Connection *connection)
 {
-	static const char *const names[] = {
-		"Accept", "Accept-Encoding", "Content-Type", "Idempotency-Key",
-		"If-Match", "If-None-Match",
-	};
+	const char *value;
+	size_t i;
+
+	for (i = 0; i < CARRIED; i++) {
+		value = dash_header(connection, carried[i]);
+		if (value != NULL && strlen(value) > HEADER_MAX)
+			return false;
+	}
+	return true;
+}
+
+/* The headers that stekd looks at; `lines` points into `text`. */
+static void carry(struct MHD_Connection *connection, char text[CARRIED][512],
+		  const char *lines[CARRIED + 1])
+{
 	size_t i, n = 0;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *value = dash_header(connection, names[i]);
+	for (i = 0; i < CARRIED; i++) {
+		const char *value = dash_header(connection, carried[i]);
 
-		if (value == NULL || strlen(value) > 400)
+		if (value == NULL)
 			continue;
-		snprintf(text[n], 512, "%s: %s", names[i], value);
+		/* libcurl leaves out an empty one, but for this form. */
+		snprintf(text[n], 512, "%s%s%s", carried[i],
+			 value[0] != '\0' ? ": " : ";", value);
 		lines[n] = text[n];
 		n++;
 	}
@@ -123,8 +143,8 @@ static struct dash_answer *ask_stekd(struct dash *dash,
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 		connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	char text[8][512];
-	const char *lines[9];
+	char text[CARRIED][512];
+	const char *lines[CARRIED + 1];
 	const struct dash_request request = {
 		.method = method,
 		.uri = exchange->uri,
@@ -366,6 +386,10 @@ static enum MHD_Result begin(struct dash *dash,
 	if (length != NULL && strtoull(length, NULL, 10) > BODY_MAX)
 		return dash_problem(connection, 413, "Content Too Large",
 			       "the body is too long");
+	if (!can_carry(connection))
+		return dash_problem(connection, 431,
+				    "Request Header Fields Too Large",
+				    "a header is too long");
 	return MHD_YES;
 }
 

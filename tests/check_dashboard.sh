@@ -116,6 +116,14 @@ expect 413 /v1/rotate -H "$auth" -H 'Transfer-Encoding: chunked' \
 before=$(epoch)
 expect 200 /v1/rotate -H "$auth" -H 'Content-Type: application/json' -d '{}'
 [ "$(epoch)" -gt "$before" ] || fall_short "the rotation did nothing"
+try=(-H "$auth" -H 'Content-Type: application/json'
+	-d '{"all":true,"dry_run":true}')
+expect 200 /v1/revoke "${try[@]}"
+expect 412 /v1/revoke "${try[@]}" -H 'If-Match: "0"'
+# A condition that does not come through must not be left out.
+expect 400 /v1/revoke "${try[@]}" -H 'If-Match;'
+expect 400 /v1/revoke "${try[@]}" -H 'Idempotency-Key;'
+expect 431 /v1/revoke "${try[@]}" -H "If-Match: \"$(printf '1%.0s' {1..500})\""
 ctl 1 --json audit --limit 1 | jq -e '.entries[-1].entry.who == "uid:'"$(id -u)"'"' \
 	>/dev/null || fall_short "the audit does not name this user"
 
