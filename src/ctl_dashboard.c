@@ -155,11 +155,23 @@ static enum ctl_exit report(const struct dash *dash, enum dash_state state)
 	}
 }
 
+/* A request that ended as late as now has told us, whom nothing waits for. */
+static void forget_signal(void)
+{
+	const struct timespec at_once = { 0 };
+	sigset_t signal;
+
+	sigemptyset(&signal);
+	sigaddset(&signal, SIGUSR1);
+	(void)sigtimedwait(&signal, NULL, &at_once);
+}
+
 static void stop(struct dash *dash)
 {
 	atomic_store(&dash->stop, true);
 	if (dash->daemon != NULL)
 		MHD_stop_daemon(dash->daemon);
+	forget_signal();
 	deadlines_free(dash->deadlines);
 	dash_session_free(dash->session);
 	explicit_bzero(dash->once, sizeof(dash->once));

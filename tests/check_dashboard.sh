@@ -164,6 +164,26 @@ fi
 end by-tcp INT
 [ ! -e "${file%/*}" ] || fall_short "the file is left"
 
+say "told to end while the one-time token is on its way"
+: >"$work/log/halfway"
+"$STEKD_BUILD/stekctl" --socket "${admin_socket[1]}" --json dashboard \
+	--no-open >>"$work/log/halfway" 2>&1 </dev/null &
+halfway=$!
+echo "$halfway $(birth "$halfway")" >"$work/pid/halfway"
+await_of halfway 20 "its port" grep -q '^{.*}$' "$work/log/halfway"
+port=$(jq -r .port "$work/log/halfway")
+exec {half}<>"/dev/tcp/127.0.0.1/$port"
+printf '%s\r\n' "POST /session HTTP/1.1" "Host: 127.0.0.1:$port" \
+	"Content-Length: 5" "Expect: 100-continue" "" >&"$half"
+read -r -t 20 line <&"$half" || :
+[[ $line == *" 100 "* ]] || fall_short "no leave to send the body: $line"
+kill -TERM "$halfway"
+got=0
+wait "$halfway" || got=$?
+[ $got = 0 ] || fall_short "it ended with $got"
+exec {half}>&-
+rm -f "$work/pid/halfway"
+
 # refused STATUS [stekctl options]: it does not even start.
 refused()
 {
