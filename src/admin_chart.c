@@ -10,7 +10,7 @@
 #include "admin_chart.h"
 #include "admin_route.h"
 
-#define BUCKETS_NEWEST 4	/* of an update: more than a reader may miss */
+#define BUCKETS_NEWEST 4	/* their time: more than a reader may miss */
 #define STRANGERS_MAX 256	/* issuers that are no node of the last hour */
 
 static json_t *bucket_json(const struct farm_view *view, int64_t number,
@@ -56,11 +56,11 @@ json_t *admin_chart_history(const struct farm_view *view, bool whole,
 	int64_t number = history->first;
 	size_t i;
 
-	if (!whole && number < history->last - BUCKETS_NEWEST + 1)
-		number = history->last - BUCKETS_NEWEST + 1;
 	for (; number <= history->last; number++)
-		json_array_append_new(buckets,
-				      bucket_json(view, number, farm_ms));
+		if (whole || history_is_new(history, number, BUCKETS_NEWEST))
+			json_array_append_new(buckets,
+					      bucket_json(view, number,
+							  farm_ms));
 	for (i = 0; i < history->n_marks; i++)
 		json_array_append_new(marks, mark_json(&history->marks[i]));
 	return json_pack("{s:i, s:o, s:o}", "bucket_ms", HISTORY_BUCKET_MS,

@@ -8,7 +8,7 @@
 
 #include "admin_stats.h"
 
-/* Buckets, all or the newest, and marks; `farm_ms`: farm time of the sample. */
+/* Buckets, all or what changed last, and marks; `farm_ms`: of the sample. */
 json_t *admin_chart_history(const struct farm_view *view, bool whole,
 			    int64_t farm_ms);
 

@@ -20,6 +20,17 @@ const struct rates_point *history_bucket(const struct history *history,
 	return &history->buckets[number % HISTORY_BUCKETS];
 }
 
+bool history_is_new(const struct history *history, int64_t number, int n)
+{
+	return history->changed[number % HISTORY_BUCKETS] > history->last - n;
+}
+
+static void empty(struct history *history, int64_t number)
+{
+	memset(slot(history, number), 0, sizeof(history->buckets[0]));
+	history->changed[number % HISTORY_BUCKETS] = history->last;
+}
+
 void history_turn(struct history *history, int64_t now_ms)
 {
 	int64_t number = now_ms / HISTORY_BUCKET_MS;
@@ -27,14 +38,15 @@ void history_turn(struct history *history, int64_t now_ms)
 	if (!history->begun) {
 		history->begun = true;
 		history->first = history->last = number;
-		memset(slot(history, number), 0, sizeof(history->buckets[0]));
+		empty(history, number);
 		return;
 	}
 	if (number - history->last > HISTORY_BUCKETS)
 		history->last = number - HISTORY_BUCKETS;
-	while (history->last < number)
-		memset(slot(history, ++history->last), 0,
-		       sizeof(history->buckets[0]));
+	while (history->last < number) {
+		history->last++;
+		empty(history, history->last);
+	}
 	if (history->first <= history->last - HISTORY_BUCKETS)
 		history->first = history->last - HISTORY_BUCKETS + 1;
 }
@@ -76,13 +88,16 @@ void history_gain(struct history *history, const struct rates_gain *gain)
 		first = history->last - HISTORY_BUCKETS + 1;
 	if (first < 0)
 		first = 0;
-	while (history->first > first)
-		memset(slot(history, --history->first), 0,
-		       sizeof(history->buckets[0]));
-	for (; first <= last; first++)
+	while (history->first > first) {
+		history->first--;
+		empty(history, history->first);
+	}
+	for (; first <= last; first++) {
 		add_part(slot(history, first), gain,
 			 first * HISTORY_BUCKET_MS,
 			 (first + 1) * HISTORY_BUCKET_MS);
+		history->changed[first % HISTORY_BUCKETS] = history->last;
+	}
 }
 
 static bool known(const struct history *history,

@@ -27,6 +27,7 @@ struct history {
 	bool begun;
 	int64_t first, last;	/* numbers of buckets: time / HISTORY_BUCKET_MS */
 	struct rates_point buckets[HISTORY_BUCKETS];	/* number modulo */
+	int64_t changed[HISTORY_BUCKETS];	/* `last` when they were */
 	size_t n_marks;
 	struct history_mark marks[HISTORY_MARKS];	/* by time */
 };
@@ -42,5 +43,11 @@ void history_keys(struct history *history, const struct stek_ring_info *ring);
 
 const struct rates_point *history_bucket(const struct history *history,
 					 int64_t number);
+
+/*
+ * Did it change while one of the newest `n` buckets filled? A late heartbeat
+ * changes old ones.
+ */
+bool history_is_new(const struct history *history, int64_t number, int n);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin_chart.h"
 #include "admin_farm.h"
 #include "sampler.h"
 
@@ -195,6 +196,60 @@ START_TEST(test_history_of_the_farm)
 }
 END_TEST
 
+/* What a reader knows of the farm's hour after one line more, by bucket. */
+static void merge(json_t *known, bool whole)
+{
+	const struct farm_view view = { .node = &farm.node, .farm = held };
+	json_t *line = admin_chart_history(&view, whole, held->now_ms), *one;
+	char name[32];
+	size_t i;
+
+	json_array_foreach(json_object_get(line, "buckets"), i, one) {
+		snprintf(name, sizeof(name), "%lld", (long long)
+			 json_integer_value(json_object_get(one, "n")));
+		json_object_set(known, name,
+				json_object_get(one, "connections"));
+	}
+	json_decref(line);
+}
+
+/*
+ * Heartbeats that nobody could read for minutes tell of these minutes when they
+ * come: also who has watched all along learns that.
+ */
+START_TEST(test_watched_history)
+{
+	json_t *watched = json_object(), *whole = json_object();
+	int64_t at_ms;
+
+	beat(0, "b", 0, 500);
+	take(1, 0, 0);
+	merge(watched, true);
+	for (at_ms = 1000; at_ms < 200000; at_ms += 1000) {
+		take(0, STEK_EUNAVAILABLE, at_ms);
+		merge(watched, false);
+	}
+	beat(0, "b", 0, 2500);
+	take(1, 0, at_ms);
+	merge(watched, false);
+	merge(whole, true);
+	ck_assert_int_eq(json_integer_value(json_object_get(whole, "105")),
+			 100);
+	ck_assert(json_equal(watched, whole));
+	/* It is told for a while, for readers who miss lines, and no longer. */
+	json_object_clear(watched);
+	take(1, 0, at_ms + 20000);
+	merge(watched, false);
+	ck_assert_uint_gt(json_object_size(watched), 20);
+	json_object_clear(watched);
+	take(1, 0, at_ms + 50000);
+	merge(watched, false);
+	ck_assert_uint_le(json_object_size(watched), 6);
+	json_decref(watched);
+	json_decref(whole);
+}
+END_TEST
+
 /* Another process of this node's name is not this node. */
 START_TEST(test_twin)
 {
@@ -231,6 +286,7 @@ int main(void)
 	tcase_add_test(tcase, test_rates_by_heartbeat);
 	tcase_add_test(tcase, test_new_node);
 	tcase_add_test(tcase, test_history_of_the_farm);
+	tcase_add_test(tcase, test_watched_history);
 	tcase_add_test(tcase, test_twin);
 	tcase_add_test(tcase, test_gaps);
 	suite_add_tcase(suite, tcase);
