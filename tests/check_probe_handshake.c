@@ -47,6 +47,34 @@ START_TEST(test_run_resumes)
 }
 END_TEST
 
+/* A line for each message of both connections, of seven fields. */
+START_TEST(test_csv)
+{
+	struct handshake_plan plan =
+		plan_for(&start("n1", 0, GOOD)->address);
+	struct handshake_result result = run(&plan);
+	size_t len = 0, lines = 0, commas = 0;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &len);
+
+	ck_assert_ptr_nonnull(out);
+	handshake_print_csv(&result, out);
+	fclose(out);
+	for (size_t i = 0; i < len; i++) {
+		lines += text[i] == '\n';
+		commas += text[i] == ',';
+	}
+	ck_assert_uint_eq(lines, 1 + result.first.flight.n +
+					 result.second.flight.n);
+	ck_assert_uint_eq(commas, 6 * lines);
+	ck_assert_ptr_nonnull(strstr(text, "\nfirst,1,client,ClientHello,"));
+	ck_assert_ptr_nonnull(strstr(text, "\nsecond,1,client,ClientHello,"));
+	ck_assert_ptr_nonnull(strstr(text, ",server,NewSessionTicket,"));
+	free(text);
+	handshake_clear(&result);
+}
+END_TEST
+
 /* Without tickets it is good, but not what --expect wants. */
 START_TEST(test_run_without_tickets)
 {
@@ -220,7 +248,7 @@ START_TEST(test_options)
 		"handshake", "handshake a", "handshake a:1 b:2",
 		"handshake a:1 --tries 3", "handshake a:1 --concurrency 2",
 		"handshake a:1 --cert x", "handshake a:1 --key x",
-		"handshake a:1 --csv", "handshake a:1 --timeout 0",
+		"handshake a:1 --timeout 0",
 		"farm a:1 --suites x", "load --connect a:1 --cert x",
 	};
 	struct options options;
@@ -285,7 +313,7 @@ int main(void)
 	int failed;
 
 	tcase = add(suite, "run", (const TTest *const[]){
-		test_run_resumes, test_run_without_tickets,
+		test_run_resumes, test_csv, test_run_without_tickets,
 		test_run_reads_before_it_judges,
 		test_run_closed_after_the_handshake,
 		test_run_finds_what_does_not_fit, test_run_versions,

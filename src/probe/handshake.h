@@ -41,11 +41,12 @@ void trial_run(struct trials *out, const struct handshake_plan *plan,
 /* plain.c: true if the server speaks HTTP without TLS. */
 bool plain_http(const struct address *address, unsigned timeout_s);
 
-/* show.c, show_json.c */
+/* show.c, show_json.c, show_csv.c */
 void handshake_print(const struct handshake_plan *plan,
 		     const struct handshake_result *result, FILE *out);
 void handshake_print_json(const struct handshake_plan *plan,
 			  const struct handshake_result *result, FILE *out);
+void handshake_print_csv(const struct handshake_result *result, FILE *out);
 
 /* trial.c: the option that the trial changed, for people. */
 const char *trial_aspect_name(enum aspect aspect);

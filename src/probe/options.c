@@ -319,10 +319,6 @@ static int finish_handshake(struct options *out, FILE *err)
 		fputs("stekprobe: --cert and --key go together\n", err);
 		return -1;
 	}
-	if (out->format == REPORT_CSV) {
-		fputs("stekprobe: --csv: handshake has text and --json\n", err);
-		return -1;
-	}
 	offer->tls = out->tls;
 	memcpy(offer->versions, out->versions, sizeof(offer->versions));
 	return 0;

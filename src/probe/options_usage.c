@@ -25,7 +25,7 @@ const char options_usage[] =
 	"  --groups LIST          for the key exchange, say X25519:P-256\n"
 	"  --send-proxy           start with a PROXY protocol v2 header (LOCAL)\n"
 	"  --expect PERCENT       exit 1 when fewer resume (farm: 100)\n"
-	"  --json | --csv         for programs (handshake: --json)\n"
+	"  --json | --csv         for programs\n"
 	"  --html FILE            a page with charts besides, in FILE\n"
 	"  --help, --version\n"
 	"farm:\n"

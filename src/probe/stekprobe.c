@@ -139,6 +139,8 @@ static int run_handshake(const struct options *options, FILE *json)
 	if (handshake_run(&plan, &result, stderr) == 0) {
 		if (options->format == REPORT_JSON)
 			handshake_print_json(&plan, &result, stdout);
+		else if (options->format == REPORT_CSV)
+			handshake_print_csv(&result, stdout);
 		else
 			handshake_print(&plan, &result, stdout);
 		if (json)
