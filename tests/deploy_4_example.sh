@@ -26,6 +26,14 @@ gcc -Wall -Wextra -Werror -o https https.c \
 		--define-variable=prefix="$at" --cflags --libs stek) ||
 	fall_short "the example does not build"
 
+# Not the port that is left of one modulo 65536, and none that nobody chose.
+for bad in 0 65979 https; do
+	code=0
+	LD_LIBRARY_PATH=$at/lib "$work/own/https" "$bad" - - - - - - - \
+		2>>"$work/log/usage" || code=$?
+	[ $code = 2 ] || fall_short "the example takes '$bad' for a port"
+done
+
 # start_example NAME GROUP: sets `port`.
 start_example()
 {

@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 	WOLFSSL_CTX *ctx;
 	int fd = socket(AF_INET, SOCK_STREAM, 0), client, one = 1;
 
-	if (argc != 9)
+	if (argc != 9 || atoi(argv[1]) < 1 || atoi(argv[1]) > UINT16_MAX)
 		errx(2, "usage: https PORT CERTIFICATE KEY FARM NODE FARM_KEY "
 		     "STORE_URL GROUP");
 	sigaction(SIGTERM, &action, NULL);
