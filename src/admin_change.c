@@ -221,7 +221,8 @@ static void revoke_failed(struct admin_answer *answer,
 	case STEK_EABSENT:
 		if (call->has_expect) {
 			json_decref(members);
-			admin_problem(answer, 503, NULL, "nothing is revoked: "
+			admin_problem(answer, 503, NULL, "nothing is revoked, "
+				      "unless the store's answer was lost: "
 				      "only the store knows the ring: %s",
 				      change->detail);
 			return;

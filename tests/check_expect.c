@@ -267,12 +267,15 @@ END_TEST
 START_TEST(test_lost_answer)
 {
 	struct stek_version version = sim_ring(sim, 0)->version;
+	uint8_t id[STEK_ID_LEN];
 
+	memcpy(id, sim_sealing(sim, 0)->id, STEK_ID_LEN);
 	sim->nodes[0].lose_answer = true;
 	ck_assert_int_eq(ended(revoke_if(0, true, NULL, &version)),
 			 STEK_EUNAVAILABLE);
 	sim_run(sim, 10 * SEC);
 	sim_assert_same(sim);
+	assert_state(id, STEK_REVOKED);
 	ck_assert_ptr_nonnull(sim_sealing(sim, 0));
 }
 END_TEST
