@@ -21,7 +21,7 @@ page()
 		--json >"$work/$name.json" 2>"$work/log/probe" ||
 		[ "$name" = farm ] || fall_short "stekprobe $1"
 	HOME=$work/home timeout 90 chromium --headless --no-sandbox \
-		--disable-gpu --disable-quic --no-first-run \
+		--disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run \
 		--disable-background-networking --disable-component-update \
 		--disable-sync --user-data-dir="$work/chromium" \
 		--proxy-server=127.0.0.1:9 --enable-logging=stderr \
