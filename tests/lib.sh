@@ -278,6 +278,15 @@ is_ready()
 	[ "$(curl -sf "http://127.0.0.1:${metrics_port[$1]}/readyz")" = ready ]
 }
 
+# Sets `period_s`, for `keys_yaml`: no key changes on schedule in the next 20
+# minutes. Of periods that are six hours long each ends at six o'clock.
+quiet_period()
+{
+	for period_s in 21600 20000 18500; do
+		[ $((period_s - $(date +%s) % period_s)) -lt 1200 ] || break
+	done
+}
+
 stop_node() { end "node-$1" "${2:-TERM}"; }
 
 # ctl N COMMAND...: stekctl at node N.
