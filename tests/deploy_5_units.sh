@@ -100,7 +100,8 @@ start_unit()
 	run "$name" env "CREDENTIALS_DIRECTORY=$work/credentials" \
 		prlimit --memlock=$memlock:$memlock --core=0:0 \
 		strace -f -q -o "$work/$name.calls" \
-		setpriv --reuid "$uid" --regid "$gid" --clear-groups \
+		setpriv --pdeathsig KILL --reuid "$uid" --regid "$gid" \
+		--clear-groups \
 		--bounding-set "-all${caps:+,$caps}" \
 		--inh-caps "-all${caps:+,$caps}" \
 		--ambient-caps "-all${caps:+,$caps}" --no-new-privs \
