@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * sampler.c - asks the store for all heartbeats every ten seconds, every second
- * while somebody watches, and keeps what they tell. Started and stopped by
- * admin.c, read by admin_stats.c and admin_feed.c.
+ * sampler.c - asks the store for all heartbeats, and keeps what they tell: every
+ * second while somebody watches, every ten for an hour after somebody asked, and
+ * every ten minutes or so when nobody wants to know, for an idle node sends its
+ * store no more than its heartbeats. Started and stopped by admin.c, read by
+ * admin_stats.c and admin_feed.c.
  */
 #include "sampler.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define READ_TIMEOUT_MS 1000
 #define FORGET_MS 3600000
+#define ASKED_MS 3600000	/* so long an answer makes further ones likely */
 #define GAP_MS 10000
+#define GAP_IDLE_MS 600000
+#define IDLE_SPREAD_MS 300000	/* so that nodes do not ask together */
 #define GAP_WATCHED_MS 1000
 #define GAP_UNSETTLED_MS 250	/* acknowledgements are coming in */
 #define GAP_LEAST_MS 100
@@ -24,6 +30,7 @@
 
 struct sampler {
 	struct node *node;
+	_Atomic int64_t asked_ms;	/* CLOCK_MONOTONIC: by a client; 0: never */
 	pthread_mutex_t lock;	/* of `farm` */
 	struct farm_sample farm;
 
@@ -63,6 +70,18 @@ int64_t sampler_gap_ms(size_t n_nodes, bool watched, bool settled)
 	if (!watched)
 		return GAP_MS * times;
 	return (settled ? GAP_WATCHED_MS : GAP_UNSETTLED_MS) * times;
+}
+
+int64_t sampler_idle_gap_ms(uint32_t node_id)
+{
+	return GAP_IDLE_MS + node_id % IDLE_SPREAD_MS;
+}
+
+static bool was_asked(const struct sampler *sampler, int64_t now_ms)
+{
+	int64_t asked_ms = atomic_load(&sampler->asked_ms);
+
+	return asked_ms != 0 && now_ms - asked_ms < ASKED_MS;
 }
 
 struct sampler *sampler_new(struct node *node)
@@ -251,12 +270,28 @@ void sampler_take(struct sampler *sampler, const struct stek_member *members,
 	}
 	farm->now_ms = now_ms;
 	forget(farm, now_ms);
-	farm->late_ms = sampler_gap_ms(farm->n, false, true) + LATE_MS;
+	farm->late_ms = LATE_MS + (was_asked(sampler, now_ms)
+		? sampler_gap_ms(farm->n, false, true)
+		: sampler_idle_gap_ms(stek_farm_node_id(node->farm)));
 	history_keys(&farm->history, &ring);
 	pthread_mutex_unlock(&sampler->lock);
 }
 
-void sampler_refresh(struct sampler *sampler)
+/* Without the store: only this node, whose figures are at hand. */
+static void look_at_self(struct sampler *sampler)
+{
+	struct farm_sample *farm = &sampler->farm;
+	int64_t now_ms = mono_ms();
+
+	pthread_mutex_lock(&sampler->lock);
+	if (now_ms > farm->now_ms)
+		farm->now_ms = now_ms;
+	history_turn(&farm->history, farm->now_ms);
+	take_self(farm, sampler->node, farm->now_ms);
+	pthread_mutex_unlock(&sampler->lock);
+}
+
+static void refresh(struct sampler *sampler)
 {
 	struct stek_member *members = NULL;
 	size_t n = 0;
@@ -265,6 +300,12 @@ void sampler_refresh(struct sampler *sampler)
 
 	sampler_take(sampler, members, error == 0 ? n : 0, error, mono_ms());
 	free(members);
+}
+
+void sampler_refresh(struct sampler *sampler)
+{
+	atomic_store(&sampler->asked_ms, mono_ms());
+	refresh(sampler);
 }
 
 const struct farm_sample *sampler_hold(struct sampler *sampler)
@@ -345,13 +386,20 @@ static bool wait_turn(struct sampler *sampler, int64_t last_ms, size_t n,
 static void *run(void *arg)
 {
 	struct sampler *sampler = arg;
-	int64_t last_ms;
+	int64_t last_ms, read_ms = 0, gap_ms;
 	bool watched = false, calm;
 	size_t n;
 
+	gap_ms = sampler_idle_gap_ms(stek_farm_node_id(sampler->node->farm));
 	do {
 		last_ms = mono_ms();
-		sampler_refresh(sampler);
+		if (watched || was_asked(sampler, last_ms) || read_ms == 0 ||
+		    last_ms - read_ms >= gap_ms) {
+			refresh(sampler);
+			read_ms = last_ms;
+		} else {
+			look_at_self(sampler);
+		}
 		calm = settled(sampler, &n);
 		if (watched)
 			sampler->on_sample(sampler->user);
@@ -388,6 +436,8 @@ static void turn(struct sampler *sampler, bool wake, int more)
 	pthread_mutex_lock(&sampler->turn);
 	sampler->woken |= wake;
 	sampler->watching += (unsigned)more;
+	if (more != 0)
+		atomic_store(&sampler->asked_ms, mono_ms());
 	pthread_cond_signal(&sampler->turned);
 	pthread_mutex_unlock(&sampler->turn);
 }

@@ -62,7 +62,10 @@ void sampler_watch(struct sampler *sampler, bool more);
 /* Something changed; those who watch are told. Never blocks for long. */
 void sampler_wake(struct sampler *sampler);
 
-/* Asks the store, for at most a second, and takes the answer. */
+/*
+ * Asks the store, for at most a second, and takes the answer. Called for a
+ * client: for an hour from then on the store is asked every ten seconds.
+ */
 void sampler_refresh(struct sampler *sampler);
 
 /* Takes an answer (or an error) of the store, got at this monotonic time. */
@@ -84,5 +87,8 @@ enum sampled_state sampled_state(const struct farm_sample *farm,
  * asks for everybody, so large farms ask less often.
  */
 int64_t sampler_gap_ms(size_t n_nodes, bool watched, bool settled);
+
+/* The same while nobody wants to know: 10 to 15 minutes, by the node's id. */
+int64_t sampler_idle_gap_ms(uint32_t node_id);
 
 #endif

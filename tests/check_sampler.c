@@ -265,6 +265,11 @@ END_TEST
 START_TEST(test_gaps)
 {
 	ck_assert_int_eq(sampler_gap_ms(0, false, true), 10000);
+	for (uint32_t id = 0; id < 1000000000; id += 99999989) {
+		ck_assert_int_ge(sampler_idle_gap_ms(id), 600000);
+		ck_assert_int_lt(sampler_idle_gap_ms(id), 900000);
+	}
+	ck_assert_int_ne(sampler_idle_gap_ms(1), sampler_idle_gap_ms(2));
 	ck_assert_int_eq(sampler_gap_ms(64, false, false), 10000);
 	ck_assert_int_eq(sampler_gap_ms(65, false, true), 20000);
 	ck_assert_int_eq(sampler_gap_ms(3, true, true), 1000);
