@@ -22,9 +22,9 @@ until_stats()
 {
 	local i
 
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		stats "$1" && jq -e "$2" "$work/stats-$1" >/dev/null && return
-		sleep 0.1
+		pause
 	done
 	fact "$@"
 }
@@ -45,10 +45,10 @@ same_farm()
 {
 	local i n
 
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		for n in 1 2; do stats $n && farm_of $n >"$work/farm-$n"; done
 		cmp -s "$work/farm-1" "$work/farm-2" && return
-		sleep 0.1
+		pause
 	done
 	diff "$work/farm-1" "$work/farm-2"
 	fall_short "the nodes differ about the farm: $1"
@@ -79,9 +79,9 @@ load()
 	probe load --connect "$both" --sni www.example.test \
 		--ca "$work/ca.pem" --connections "$1" --json >"$work/load" ||
 		{ cat "$work/load"; fall_short "the load"; }
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		agree && return
-		sleep 0.1
+		pause
 	done
 	fall_short "the farm does not have $total handshakes"
 }
