@@ -116,16 +116,10 @@ bool admin_ring_match(const struct admin_request *request,
  */
 static json_t *key_json(const struct stek_key_info *key)
 {
-	return json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:s, s:o}",
-			 "id", admin_hex(key->id, STEK_ID_LEN),
-			 "reason", stek_reason_name(key->reason),
-			 "activate_at_ms", (json_int_t)key->activate_at_ms,
-			 "seal_until_ms", (json_int_t)key->seal_until_ms,
-			 "expire_at_ms", (json_int_t)key->expire_at_ms,
-			 "made_at_ms", (json_int_t)key->made_at_ms,
-			 "made_by", key->made_by,
-			 "revoked_at_ms",
-			 admin_time_or_null(key->revoked_at_ms));
+	json_t *json = admin_show_key(key);
+
+	json_object_del(json, "state");
+	return json;
 }
 
 void admin_ring_show(struct node *node, const struct admin_call *call,
