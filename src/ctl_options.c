@@ -147,8 +147,35 @@ static bool note_valid(const char *note)
 	return i > 0 && i <= STEK_NOTE_MAX;
 }
 
+/* What an option without a value sets, or NULL: it takes one. */
+static bool *flag_of(struct invocation *call, int option)
+{
+	switch (option) {
+	case OPT_JSON:
+		return &call->json;
+	case OPT_FORCE:
+		return &call->force;
+	case OPT_ALL:
+		return &call->all;
+	case OPT_APPEND:
+		return &call->append;
+	case OPT_DRY_RUN:
+		return &call->dry_run;
+	case OPT_VERIFY:
+		return &call->verify;
+	case OPT_NO_OPEN:
+		return &call->dashboard.no_open;
+	default:
+		return NULL;
+	}
+}
+
 static bool take_option(struct invocation *call, int option)
 {
+	bool *flag = flag_of(call, option);
+
+	if (flag != NULL)
+		return *flag = true;
 	switch (option) {
 	case OPT_SOCKET:
 		call->target.socket = optarg;
@@ -172,24 +199,6 @@ static bool take_option(struct invocation *call, int option)
 	case OPT_PASSPHRASE_FILE:
 		call->passphrase_file = optarg;
 		return true;
-	case OPT_JSON:
-		call->json = true;
-		return true;
-	case OPT_FORCE:
-		call->force = true;
-		return true;
-	case OPT_ALL:
-		call->all = true;
-		return true;
-	case OPT_APPEND:
-		call->append = true;
-		return true;
-	case OPT_DRY_RUN:
-		call->dry_run = true;
-		return true;
-	case OPT_VERIFY:
-		call->verify = true;
-		return true;
 	case OPT_IDEMPOTENCY_KEY:
 		call->name = optarg;
 		return name_valid(optarg);
@@ -206,9 +215,6 @@ static bool take_option(struct invocation *call, int option)
 		call->port_given = true;
 		return take_number(optarg, &call->dashboard.port) &&
 		       call->dashboard.port <= 65535;
-	case OPT_NO_OPEN:
-		call->dashboard.no_open = true;
-		return true;
 	case OPT_INTERVAL:
 		call->interval_given = true;
 		return take_number(optarg, &call->watch.interval_s);
