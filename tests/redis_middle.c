@@ -94,10 +94,10 @@ static void flip(struct redis_middle *m, char *data, size_t len, size_t passed)
 
 	for (i = 0; i < len; i++) {
 		version = is_version(m, data[i]);
-		if (passed + i < at || version || m->flipped)
+		if (passed + i < at || version || atomic_load(&m->struck))
 			continue;
 		data[i] ^= 4;
-		m->flipped = true;
+		atomic_store(&m->struck, true);
 	}
 }
 
@@ -116,6 +116,7 @@ static bool pass(struct redis_middle *m, int client, char *data, size_t len)
 	if (!hit || fault == MIDDLE_NONE || fault == MIDDLE_FLIP)
 		return all_sent(client, data, len);
 	/* Up to the byte; of what comes after it nothing. */
+	atomic_store(&m->struck, true);
 	if (at > passed && !all_sent(client, data, at - passed))
 		return false;
 	if (fault == MIDDLE_RESET)
@@ -157,7 +158,7 @@ static void *run(void *arg)
 		server = client < 0 ? -1 : dial(m->to_port);
 		atomic_store(&m->passed, 0);
 		m->head = m->left = 0;
-		m->flipped = false;
+		atomic_store(&m->struck, false);
 		if (server >= 0)
 			relay(m, client, server);
 		if (server >= 0)

@@ -28,9 +28,9 @@ struct redis_middle {
 	_Atomic enum middle_fault fault;
 	atomic_size_t at;		/* of the server's bytes, per connection */
 	atomic_size_t passed;		/* of them, on the last connection */
+	atomic_bool struck;		/* the fault was met, on it too */
 	size_t head, left;		/* the thread's: bytes of the record's
 					   header so far, and of its body to come */
-	bool flipped;
 };
 
 void redis_middle_start(struct redis_middle *middle, int to_port);
