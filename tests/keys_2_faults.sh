@@ -15,30 +15,23 @@
 # holds a node, and 2 s longer, no client goes there; that time is counted and
 # printed. A rotation is asked for after every fault.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/net.sh"
 length=${1:-${STEKD_FAULTS_S:-180}}
 seed=${2:-$RANDOM}
 hold_ms=2000 rejoin_ms=2000 slot_ms=5000
-net=stekd$$
 site_of=(0 1 1 2 2 3)
 stopped=''
-need jq ip bridge nsenter redis-server redis-cli
-[ "$(id -u)" = 0 ] || skip "namespaces need root"
+need jq
 
 # ---- the network ---------------------------------------------------------------
-
-at() { local place=$1; shift; nsenter --net="/run/netns/$net-$place" "$@"; }
-address() { echo "10.77.0.1$1"; }
 
 # shellcheck disable=SC2317 # called by the EXIT trap
 faults_end()
 {
-	local code=$1 place
+	local code=$1
 
 	[ -z "$stopped" ] || kill -CONT "$(pid_of "node-$stopped")" || :
-	for place in hub 1 2 3; do
-		ip netns del "$net-$place" 2>/dev/null || :
-	done
-	lib_end "$code"
+	net_end "$code"
 }
 trap 'faults_end $?' EXIT
 
@@ -46,79 +39,11 @@ make_network()
 {
 	local site
 
-	ip netns add "$net-hub" 2>"$work/log/ip" ||
-		skip "no namespace can be made: $(cat "$work/log/ip")"
-	at hub ip link set dev lo up
-	at hub ip link add hub type bridge
-	at hub ip address add 10.77.0.1/24 dev hub
-	at hub ip link set dev hub up
-	for site in 1 2 3; do
-		ip netns add "$net-$site"
-		at hub ip link add "to$site" type veth peer name eth0 \
-			netns "$net-$site"
-		at hub ip link set dev "to$site" master hub up
-		at "$site" ip link set dev lo up
-		at "$site" ip address add "$(address "$site")/24" dev eth0
-		at "$site" ip link set dev eth0 up
-	done
+	net_hub hub 10.77.0.1
+	for site in 1 2 3; do net_host $site "10.77.0.1$site" hub; done
 }
-
-# A port of the bridge that forwards nothing: both sides wait in vain.
-isolate() { at hub bridge link set dev "to$1" state 0; }
-reunite() { at hub bridge link set dev "to$1" state 3; }
 
 # ---- Redis ---------------------------------------------------------------------
-
-start_redis_at()
-{
-	local site=$1
-
-	shift
-	run "redis-$site" nsenter --net="/run/netns/$net-$site" redis-server \
-		--port 6379 --bind "$(address "$site")" --protected-mode no \
-		--save '' --appendonly no --dir "$work" \
-		--maxmemory-policy noeviction --repl-diskless-sync-delay 0 \
-		--repl-timeout 5 --repl-ping-replica-period 1 "$@"
-}
-
-start_sentinel_at()
-{
-	cat >"$work/sentinel-$1.conf" <<-EOT
-	port 26379
-	bind $(address "$1")
-	protected-mode no
-	dir $work
-	sentinel monitor stek $(address 1) 6379 2
-	sentinel down-after-milliseconds stek 800
-	sentinel failover-timeout stek 2000
-	sentinel parallel-syncs stek 1
-	EOT
-	run "sentinel-$1" nsenter --net="/run/netns/$net-$1" redis-server \
-		"$work/sentinel-$1.conf" --sentinel
-}
-
-redis_at()
-{
-	local site=$1
-
-	shift
-	at hub timeout 2 redis-cli -h "$(address "$site")" -p 6379 "$@"
-}
-
-sentinel_at()
-{
-	local site=$1
-
-	shift
-	at hub timeout 2 redis-cli -h "$(address "$site")" -p 26379 "$@"
-}
-
-redis_answers() { [ "$(redis_at "$1" PING)" = PONG ]; }
-sentinel_knows()
-{
-	sentinel_at "$1" SENTINEL CKQUORUM stek | grep -q '^OK 3' &&
-		sentinel_at "$1" SENTINEL REPLICAS stek | grep -q "$(address 2)"
-}
 
 # The site whose Redis most Sentinels call the primary.
 primary()
@@ -138,7 +63,7 @@ start_node_at_its_site()
 	local n=$1 site=${site_of[$1]}
 
 	admin_socket[n]=$work/node-$n.sock
-	targets[n]=$(address "$site"):844$n
+	targets[n]=${address[$site]}:844$n
 	mkdir -p "$work/state-$n"
 	cat >"$work/node-$n.yaml" <<-EOT
 	farm: $farm
@@ -164,8 +89,7 @@ start_node_at_its_site()
 	admin:
 	  socket: ${admin_socket[n]}
 	EOT
-	run "node-$n" nsenter --net="/run/netns/$net-$site" \
-		"$STEKD_BUILD/stekd" -c "$work/node-$n.yaml"
+	run_at "$site" "node-$n" "$STEKD_BUILD/stekd" -c "$work/node-$n.yaml"
 }
 
 node_ready() { ctl "$1" status; }
@@ -317,15 +241,15 @@ make_certificate www.example.test
 make_farm_key
 start_redis_at 1
 await_of redis-1 10 "Redis" redis_answers 1
-start_redis_at 2 --replicaof "$(address 1)" 6379
-for site in 1 2 3; do start_sentinel_at $site; done
+start_redis_at 2 --replicaof "${address[1]}" 6379
+for site in 1 2 3; do start_sentinel_at $site 1; done
 for site in 1 2 3; do
-	await_of sentinel-$site 40 "Sentinel $site" sentinel_knows $site
+	await_of sentinel-$site 40 "Sentinel $site" sentinel_knows $site 2
 done
 store_url=${STEKD_STORE_URL-}
 if [ -z "$store_url" ]; then
 	for site in 1 2 3; do
-		store_url+=,$(address $site):26379
+		store_url+=,${address[$site]}:26379
 	done
 	store_url=sentinel://${store_url#,}/stek
 fi
