@@ -13,7 +13,7 @@ need timeout
 session()
 {
 	printf 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n' |
-		timeout 20 openssl s_client "$1" -ign_eof \
+		timeout 60 openssl s_client "$1" -ign_eof \
 			-connect "127.0.0.1:${tls_port[1]}" \
 			-servername www.example.test ${2:+-sess_in "$2"} \
 			-sess_out "$3" 2>>"$work/log/openssl" |

@@ -20,7 +20,7 @@ refuses()
 	local pattern=$1 code=0
 
 	shift
-	timeout 20 "$@" >"$work/log/refused" 2>&1 || code=$?
+	timeout 60 "$@" >"$work/log/refused" 2>&1 || code=$?
 	[ $code = 1 ] || [ $code = 2 ] || fall_short "$* ended with $code"
 	grep -q -e "$pattern" "$work/log/refused" ||
 		fall_short "not '$pattern': $(cat "$work/log/refused")"

@@ -49,7 +49,7 @@ start_example()
 fetch()
 {
 	printf 'GET / HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\nConnection: close\r\n\r\n' |
-		timeout 20 openssl s_client -quiet -connect "127.0.0.1:$1" \
+		timeout 60 openssl s_client -quiet -connect "127.0.0.1:$1" \
 			-CAfile "$work/ca.pem" -verify_return_error \
 			-servername "$host" "${@:2}" 2>>"$work/log/s_client"
 }
@@ -80,7 +80,8 @@ make_ca
 make_certificate "$host"
 make_farm_key
 start_redis
-keys_yaml="  rotate_delay_ms: 1000"
+# All must have a new key after half of that.
+keys_yaml="  rotate_delay_ms: 8000"
 start_node 1
 node=${tls_port[1]}
 start_example example "$host"

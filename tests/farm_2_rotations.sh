@@ -8,10 +8,11 @@
 connections=${1:-20000}
 rotations=5
 
-export STEKD_ROTATE_DELAY_MS=1000
+# All nodes must have a key after half of that.
+export STEKD_ROTATE_DELAY_MS=3000
 farm_up
 load --connect "$front" --connections "$connections" --concurrency 16 \
-	--tls both --resume 100 --rate 1500 --progress \
+	--tls both --resume 100 --rate 800 --progress \
 	>"$work/load.json" 2>"$work/progress" &
 pid=$!
 await 20 "the load to begin" test -s "$work/progress"

@@ -60,13 +60,8 @@ start_front()
 	  server node-2 127.0.0.1:${tls_port[2]}
 	EOT
 	run haproxy haproxy -db -f "$work/haproxy.cfg"
-	await_of haproxy 10 haproxy front_listens
-}
-
-# Listening, without a connection that would turn the round robin.
-front_listens()
-{
-	grep -q "0100007F:$(printf %04X "$front") 00000000:0000 0A" /proc/net/tcp
+	# A connection would turn the round robin.
+	await_of haproxy 10 haproxy listens "$front"
 }
 
 # ---- the clients: each takes the version's name and does it twice ----------------
@@ -76,7 +71,7 @@ s_client()
 	local node=$1
 
 	shift
-	printf '%b' "$request" | timeout 20 openssl s_client \
+	printf '%b' "$request" | timeout 60 openssl s_client \
 		-connect "127.0.0.1:${tls_port[node]}" -servername "$host" \
 		-CAfile "$work/ca.pem" -verify_return_error -ign_eof "$@" \
 		>"$work/out" 2>>"$work/log/s_client"
@@ -95,7 +90,7 @@ by_openssl()
 
 by_gnutls()
 {
-	printf '%b' "$request" | timeout 20 gnutls-cli --resume \
+	printf '%b' "$request" | timeout 60 gnutls-cli --resume \
 		--waitresumption --x509cafile "$work/ca.pem" \
 		--sni-hostname "$host" --verify-hostname "$host" \
 		--priority "NORMAL:-VERS-ALL:+VERS-TLS${1#TLSv}" \
@@ -106,7 +101,7 @@ by_gnutls()
 
 by_python()
 {
-	timeout 30 python3 - "$1" "$host" "$work/ca.pem" "${tls_port[1]}" \
+	timeout 60 python3 - "$1" "$host" "$work/ca.pem" "${tls_port[1]}" \
 		"${tls_port[2]}" >"$work/out" 2>>"$work/log/python" <<-'EOT' ||
 	import socket, ssl, sys
 
@@ -148,7 +143,7 @@ nss_database()
 
 by_tstclnt()
 {
-	timeout 30 tstclnt -h 127.0.0.1 -a "$host" -p "$front" \
+	timeout 60 tstclnt -h 127.0.0.1 -a "$host" -p "$front" \
 		-d "sql:$work/nss" -u -V "${1/TLSv/tls}:${1/TLSv/tls}" \
 		-A "$work/request" -L 2 >"$work/out" 2>>"$work/log/tstclnt" ||
 		{ cat "$work/out" >&2; fall_short "tstclnt"; }

@@ -10,7 +10,7 @@ farm_up
 fetch()
 {
 	printf 'GET / HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\nConnection: close\r\n\r\n' |
-		timeout 10 openssl s_client -quiet -connect "$1" -CAfile "$ca" \
+		timeout 60 openssl s_client -quiet -connect "$1" -CAfile "$ca" \
 			-servername "$sni" "${@:2}" 2>/dev/null
 }
 for v in tls1_2 tls1_3; do

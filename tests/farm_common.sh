@@ -7,6 +7,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need jq haproxy redis-server redis-cli
 
+# No key changes on schedule while a test runs.
+export STEKD_PERIOD_S=$period_s
 farm_dir=$work/farm
 ctl=$STEKD_BUILD/stekctl
 probe=$STEKD_BUILD/stekprobe

@@ -87,7 +87,7 @@ for mutant in "$repo"/tests/mutants/[0-9]*.sed; do
 		"$work/mutant/${target%.c}.o"
 	link "$work/mutant/world" "$work"/mutant/*.o
 	status=0
-	timeout 120 "$work/mutant/world" "${budget[@]}" \
+	timeout 900 "$work/mutant/world" "${budget[@]}" \
 		>"$work/mutant/log" 2>&1 || status=$?
 	if [ $status = 1 ]; then
 		found=$((found + 1))

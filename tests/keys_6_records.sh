@@ -15,7 +15,7 @@ ring="stek:{$farm}:ring"
 page()
 {
 	printf 'GET / HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\nConnection: close\r\n\r\n' |
-		timeout 20 openssl s_client -quiet \
+		timeout 60 openssl s_client -quiet \
 			-connect "127.0.0.1:${tls_port[$1]}" \
 			-CAfile "$work/ca.pem" -servername www.example.test \
 			"${@:2}" 2>/dev/null

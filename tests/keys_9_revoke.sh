@@ -123,7 +123,7 @@ figure()
 fetch()
 {
 	printf 'GET / HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\nConnection: close\r\n\r\n' |
-		timeout 10 openssl s_client -quiet -connect \
+		timeout 60 openssl s_client -quiet -connect \
 			"127.0.0.1:${tls_port[$1]}" -CAfile "$work/ca.pem" \
 			-servername $sni "${@:2}" 2>/dev/null
 }

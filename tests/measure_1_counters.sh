@@ -15,9 +15,7 @@ fake=$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null | head -n 1)
 # clock of node 4 is further ahead than a node corrects: by 4 s in the end.
 short_s=20
 ahead_s=14
-quiet_period
-keys_yaml="  period_s: $period_s
-  rotate_delay_ms: 10000
+keys_yaml="  rotate_delay_ms: 10000
   rotate_interval_s: 1
   revoke_delay_ms: 500"
 host=www.example.test

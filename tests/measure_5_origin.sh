@@ -23,8 +23,6 @@ start_parts()
 	make_farm_key
 	free_port && tcp=$port
 	openssl rand -hex 32 >"$work/token"
-	quiet_period
-	keys_yaml="  period_s: $period_s"
 	write_config 1
 	sed -i "s|^  socket: .*|&\n  listen: 127.0.0.1:$tcp\n  token_file: $work/token|" \
 		"$work/node-1.yaml"

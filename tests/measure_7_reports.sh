@@ -20,7 +20,7 @@ page()
 	probe "$@" --sni "$host" --ca "$work/ca.pem" --html "$work/$name.html" \
 		--json >"$work/$name.json" 2>"$work/log/probe" ||
 		[ "$name" = farm ] || fall_short "stekprobe $1"
-	HOME=$work/home timeout 90 chromium --headless --no-sandbox \
+	HOME=$work/home timeout 300 chromium --headless --no-sandbox \
 		--disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run \
 		--disable-background-networking --disable-component-update \
 		--disable-sync --user-data-dir="$work/chromium" \
@@ -63,7 +63,7 @@ make_certificate "$host"
 make_farm_key
 make_farm_key "$work/other.key"
 start_redis
-keys_yaml="  rotate_delay_ms: 1000
+keys_yaml="  rotate_delay_ms: 6000
   rotate_interval_s: 1"
 start_node 1
 start_node 2

@@ -78,14 +78,14 @@ EOT
 
 by_openssl()
 {
-	env ${conf:+"OPENSSL_CONF=$conf"} timeout 20 openssl s_client -connect "127.0.0.1:$1" \
+	env ${conf:+"OPENSSL_CONF=$conf"} timeout 60 openssl s_client -connect "127.0.0.1:$1" \
 		-tls1_"${version#1.}" -ign_eof -state -keylogfile "$work/keys" \
 		"${@:2}" <&9 >"$work/out" 2>&1 || :
 }
 
 by_gnutls()
 {
-	SSLKEYLOGFILE=$work/keys timeout 20 gnutls-cli -p "$1" \
+	SSLKEYLOGFILE=$work/keys timeout 60 gnutls-cli -p "$1" \
 		"${@:2}" 127.0.0.1 <&9 >"$work/out" 2>&1 || :
 }
 
@@ -177,7 +177,7 @@ again_at()
 # by_first PORT ARGUMENT...: a good connection that leaves its ticket behind.
 by_first()
 {
-	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 20 openssl s_client -connect \
+	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 60 openssl s_client -connect \
 		"127.0.0.1:$1" -tls1_"${version#1.}" -ign_eof \
 		-keylogfile "$work/keys" -sess_out "$work/session" "${@:2}" \
 		>"$work/log/first" 2>&1 || :
@@ -398,7 +398,7 @@ by_curl() { curl -si "http://127.0.0.1:${tls_port[1]}/" >"$work/out" || :; }
 
 by_bash()
 {
-	timeout 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/${tls_port[1]}
+	timeout 60 bash -c "exec 3<>/dev/tcp/127.0.0.1/${tls_port[1]}
 		printf 'SSH-2.0-x\r\n' >&3; cat <&3" >"$work/out" 2>&1 || :
 }
 

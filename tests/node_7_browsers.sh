@@ -45,12 +45,6 @@ start_nginx()
 	await_of nginx 20 nginx listens "$h2_port"
 }
 
-# Without a connection: what comes there must begin with a PROXY header.
-listens()
-{
-	grep -q "0100007F:$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp
-}
-
 # Before stekd, and behind it for the host that wants its TLVs read.
 start_haproxy()
 {
@@ -136,7 +130,7 @@ by_curl()
 
 by_chromium()
 {
-	HOME=$work/home timeout 90 chromium --headless --no-sandbox \
+	HOME=$work/home timeout 300 chromium --headless --no-sandbox \
 		--disable-gpu --disable-dev-shm-usage --no-first-run \
 		--disable-background-networking --disable-component-update \
 		--user-data-dir="$work/chromium" "${@:2}" \
@@ -153,7 +147,7 @@ by_pipe()
 	local client=$1 protocol=$2
 
 	shift 2
-	timeout 30 python3 - "$work/request-$protocol" "$@" >"$work/out" \
+	timeout 60 python3 - "$work/request-$protocol" "$@" >"$work/out" \
 		2>>"$work/log/$client" <<-'EOT' || fall_short "$client"
 	import subprocess, sys
 
@@ -212,7 +206,7 @@ by_gnutls()
 # NSS's own tools send no ALPN; its library is called from Python.
 by_nss()
 {
-	timeout 30 python3 - "$work/request-$1" "$work/nss" "$host" "$front" \
+	timeout 60 python3 - "$work/request-$1" "$work/nss" "$host" "$front" \
 		"$2" >"$work/out" 2>>"$work/log/nss" <<-'EOT' || fall_short "NSS"
 	import ctypes, sys
 	from ctypes import c_char_p, c_int, c_void_p, byref

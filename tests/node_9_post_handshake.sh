@@ -79,7 +79,7 @@ openssl_client()
 	local n=$1 host=$2
 
 	shift 2
-	request "$host" | timeout 30 openssl s_client -quiet -ign_eof \
+	request "$host" | timeout 60 openssl s_client -quiet -ign_eof \
 		-connect "127.0.0.1:${tls_port[n]}" -servername "$host" \
 		-CAfile "$work/ca.pem" "$@" 2>&1 || :
 }
@@ -100,7 +100,7 @@ gnutls_client()
 	shift 2
 	request "$host" >"$work/request"
 	hold_input "$work/request"
-	timeout 30 gnutls-cli --port "${tls_port[n]}" \
+	timeout 60 gnutls-cli --port "${tls_port[n]}" \
 		--x509cafile "$work/ca.pem" --sni-hostname "$host" \
 		--verify-hostname $closing "$@" 127.0.0.1 2>&1 <&7 || :
 	exec 7>&-
@@ -224,7 +224,7 @@ awk -v s="$waited" -v ms=$wait_ms \
 say "renegotiation"
 printf 'R\n' >"$work/request"
 hold_input "$work/request"
-timeout 30 openssl s_client -connect "127.0.0.1:${tls_port[1]}" -servername \
+timeout 60 openssl s_client -connect "127.0.0.1:${tls_port[1]}" -servername \
 	$continuing -CAfile "$work/ca.pem" -tls1_2 <&7 >"$work/log/again" 2>&1 || :
 exec 7>&-
 if ! grep -qi RENEGOTIATING "$work/log/again" ||

@@ -101,7 +101,7 @@ farm_stop()
 		if alive "${f##*/}"; then
 			read -r pid born <"$f"
 			kill "$pid" 2>/dev/null || :
-			for _ in {1..120}; do
+			for _ in {1..600}; do
 				alive "${f##*/}" || break
 				read -rt 0.1 <> <(:) || :
 			done
@@ -144,7 +144,7 @@ start_redis()
 	sed -e "s/@PORT@/$redis_port/" -e "s,@DIR@,$dir,g" \
 		"$repo/deploy/redis/redis.conf" >"$dir/redis.conf"
 	run redis redis-server "$dir/redis.conf"
-	await redis 10 grep -q "Ready to accept connections" \
+	await redis 60 grep -q "Ready to accept connections" \
 		"$dir/log/redis.log"
 	store_lines="url: redis://127.0.0.1:$redis_port
   user: stekd
@@ -170,7 +170,8 @@ start_node()
 	store:
 	  $3
 	keys:
-	  rotate_delay_ms: ${STEKD_ROTATE_DELAY_MS:-2000}
+	  period_s: ${STEKD_PERIOD_S:-21600}
+	  rotate_delay_ms: ${STEKD_ROTATE_DELAY_MS:-4000}
 	  rotate_interval_s: 1
 	workers: ${STEKD_WORKERS:-1}
 	listen:
@@ -229,7 +230,7 @@ start_haproxy()
 		done
 	} >"$dir/haproxy.cfg"
 	run haproxy haproxy -db -f "$dir/haproxy.cfg"
-	await haproxy 10 port_open "$front_port"
+	await haproxy 60 port_open "$front_port"
 }
 
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
@@ -261,7 +262,7 @@ farm_start()
 		start_node stray "$dir/stray.key" "url: file:$dir/stray-store"
 	fi
 	for i in "${!node_names[@]}"; do
-		await "${node_names[i]}" 15 node_ready "${node_metrics[i]}"
+		await "${node_names[i]}" 60 node_ready "${node_metrics[i]}"
 		echo "${node_names[i]} ready at ${node_direct[i]}"
 	done
 	say "HAProxy, layer 4, round robin"

@@ -41,11 +41,16 @@ during()
 {
 	local name=$1 seconds=$2 pid
 	shift 2
-	probe_load "$name" --duration "$seconds" &
+	: >"$dir/$name.progress"
+	probe_load "$name" --duration "$seconds" --progress \
+		2>"$dir/$name.progress" &
 	pid=$!
-	read -rt "$(awk "BEGIN { print $seconds / 3 }")" <> <(:) || :
+	until [ -s "$dir/$name.progress" ] || ! kill -0 "$pid" 2>/dev/null; do
+		read -rt 0.05 <> <(:) || :
+	done
+	read -rt "$(awk "BEGIN { print $seconds / 4 }")" <> <(:) || :
 	"$@" >"$dir/$name.answer" 2>&1 || { cat "$dir/$name.answer" >&2; return 1; }
-	wait "$pid"
+	wait "$pid" || { tail -n 3 "$dir/$name.progress" >&2; return 1; }
 }
 
 measure_matrix()
@@ -69,7 +74,7 @@ measure_farm()
 	phase_head
 	probe_load before --connections 600 || ok=1
 	phase_row before before
-	during rotation 8 curl -sS --fail-with-body --unix-socket "$admin" \
+	during rotation 10 curl -sS --fail-with-body --unix-socket "$admin" \
 		-X POST http://localhost/v1/rotate || ok=1
 	phase_row "with a rotation" rotation
 	probe_load after --connections 600 || ok=1
