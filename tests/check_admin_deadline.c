@@ -15,6 +15,7 @@
 #include "admin_farm.h"
 
 #define LIMIT_MS 300
+#define PATIENCE_MS 30000
 
 static struct admin_farm farm;
 static struct admin *admin;
@@ -51,21 +52,42 @@ static int dial(unsigned port)
 	return fd;
 }
 
-/* One whole request gets its answer. */
-static void healthy(void)
+/*
+ * Asks on a connection of its own, which is left open. A request that we could
+ * not send within the limit, because the machine stood still, is sent again: it
+ * says nothing about the endpoint.
+ */
+static int healthy(const char *request)
 {
-	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n"
-		"Connection: close\r\n\r\n";
-	struct timeval patience = { .tv_sec = 20 };
-	int fd = dial(admin_port(admin, true));
+	const struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
+	int64_t until_ms = now_ms() + PATIENCE_MS, begun_ms;
 	char answer[512] = "";
+	ssize_t n;
+	int fd;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	ck_assert_int_eq(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL),
-			 sizeof(request) - 1);
-	ck_assert_int_gt(recv(fd, answer, sizeof(answer) - 1, 0), 0);
+	for (;;) {
+		begun_ms = now_ms();
+		fd = dial(admin_port(admin, true));
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+			   sizeof(patience));
+		n = send(fd, request, strlen(request), MSG_NOSIGNAL);
+		if (n == (ssize_t)strlen(request))
+			n = recv(fd, answer, sizeof(answer) - 1, 0);
+		if (n > 0)
+			break;
+		ck_assert_int_ge(now_ms() - begun_ms, LIMIT_MS - 50);
+		ck_assert_int_lt(now_ms(), until_ms);
+		close(fd);
+	}
 	ck_assert_ptr_nonnull(strstr(answer, " 200 OK"));
-	close(fd);
+	return fd;
+}
+
+/* One whole request gets its answer. */
+static void quick(void)
+{
+	close(healthy("GET /healthz HTTP/1.1\r\nHost: x\r\n"
+		      "Connection: close\r\n\r\n"));
 }
 
 /* Sends `text` a byte at a time; true if the other side hung up early. */
@@ -99,10 +121,10 @@ static const char *const slow[] = {
 /* A request must be whole by the deadline, however busily it trickles. */
 START_TEST(test_deadline_ends_slow_request)
 {
-	int fd = dial(admin_port(admin, true));
 	int64_t begun = now_ms();
+	int fd = dial(admin_port(admin, true));
 
-	ck_assert(drip(fd, slow[_i], begun + 8000));
+	ck_assert(drip(fd, slow[_i], begun + PATIENCE_MS));
 	ck_assert_int_ge(now_ms() - begun, LIMIT_MS - 50);
 	close(fd);
 }
@@ -117,28 +139,21 @@ START_TEST(test_deadline_serves_others)
 		fds[i] = dial(admin_port(admin, true));
 		ck_assert_int_eq(send(fds[i], "GET /", 5, MSG_NOSIGNAL), 5);
 	}
-	healthy();
+	quick();
 	for (i = 0; i < 100; i++) {
-		ck_assert(drip(fds[i], "", now_ms() + 8000));
+		ck_assert(drip(fds[i], "", now_ms() + PATIENCE_MS));
 		close(fds[i]);
 	}
-	healthy();
+	quick();
 }
 END_TEST
 
 /* A connection that is kept open between requests ends by the limit, too. */
 START_TEST(test_deadline_ends_idle)
 {
-	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n"
-		"\r\n";
-	int fd = dial(admin_port(admin, true));
-	char answer[512] = "";
+	int fd = healthy("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
 
-	ck_assert_int_eq(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL),
-			 sizeof(request) - 1);
-	ck_assert_int_gt(recv(fd, answer, sizeof(answer) - 1, 0), 0);
-	ck_assert_ptr_nonnull(strstr(answer, " 200 OK"));
-	ck_assert(drip(fd, "", now_ms() + 8000));
+	ck_assert(drip(fd, "", now_ms() + PATIENCE_MS));
 	close(fd);
 }
 END_TEST

@@ -404,7 +404,7 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[0], "member") == 0)
 		return admin_farm_member(argv);
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, test_status_tells_node);
 	tcase_add_test(tcase, test_keys_shows_states);
 	tcase_add_test(tcase, test_nodes_and_stats_show_self);

@@ -5,8 +5,10 @@
  * that the node itself changes keys in time (RFC 8446 s4.6.3, s5.5).
  */
 #include <openssl/err.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "conn_client.h"
@@ -191,7 +193,7 @@ START_TEST(test_answers_wait_in_bounds)
 	const struct timeval soon = { .tv_sec = 1 };
 	struct client *client;
 	pthread_t threads[2];
-	int backend, sent = 0, answers = 0;
+	int backend, waiting = 0, sent = 0, answers = 0;
 	size_t len, got = 0;
 
 	loopback_start(loopback);
@@ -201,6 +203,11 @@ START_TEST(test_answers_wait_in_bounds)
 			 0);
 	ck_assert_int_eq(pthread_create(&threads[1], NULL, flood, &backend),
 			 0);
+	/* The flood has begun: it fills what could hold our answers. */
+	do {
+		ck_assert_int_eq(ioctl(client->fd, FIONREAD, &waiting), 0);
+		poll(NULL, 0, 1);
+	} while (waiting < 65536);
 	ck_assert_int_eq(setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &soon,
 				    sizeof(soon)), 0);
 	do {

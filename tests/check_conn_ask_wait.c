@@ -71,8 +71,8 @@ START_TEST(test_what_is_kept_is_bounded)
 {
 	const struct raw13_answer how = { .who = RAW13_ALICE };
 	static uint8_t got[TLS_KEPT_MAX];
+	static uint8_t buf[RAW13_RECORD_MAX];
 	struct client *client;
-	uint8_t buf[64];
 	size_t len;
 	int backend;
 
@@ -101,11 +101,11 @@ END_TEST
  * handshake. */
 START_TEST(test_silence_ends)
 {
+	static uint8_t buf[RAW13_RECORD_MAX];
 	struct client *client;
-	uint8_t buf[64];
 	size_t len;
 
-	loopback->settings.handshake_timeout_ms = 1500;
+	loopback->settings.handshake_timeout_ms = 5000;
 	loopback->hosts[0].client_decline = CLIENT_CONTINUE;
 	loopback_start(loopback);
 	client = open_raw(NAME);
@@ -198,7 +198,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, set_up_asking, tear_down_asking);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, test_the_backend_waits);
 	tcase_add_loop_test(tcase, test_what_is_kept_is_bounded, 0, 2);
 	tcase_add_test(tcase, test_silence_ends);

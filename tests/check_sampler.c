@@ -21,6 +21,11 @@ static struct stek_member members[3];
 static void setup(void)
 {
 	admin_farm_open(&farm);
+	/* The ages below go by heartbeats as short as this. */
+	farm.settings.policy.beat_ms = 300;
+	sampler_free(farm.node.sampler);
+	farm.node.sampler = sampler_new(&farm.node);
+	ck_assert_ptr_nonnull(farm.node.sampler);
 	memset(members, 0, sizeof(members));
 	held = NULL;
 }
