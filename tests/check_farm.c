@@ -34,7 +34,7 @@ START_TEST(test_join)
 	ck_assert_int_eq(info->keys[0].state, STEK_ACTIVE);
 	ck_assert_int_eq(info->keys[1].state, STEK_PENDING);
 	free(info);
-	ck_assert_int_eq(stek_farm_members(farms[2], 2000, &members, &n), 0);
+	ck_assert_int_eq(stek_farm_members(farms[2], 30000, &members, &n), 0);
 	ck_assert_uint_eq(n, NODES);
 	for (i = 0; i < n; i++) {
 		ck_assert(members[i].live);
@@ -45,13 +45,13 @@ START_TEST(test_join)
 	/* Who closes leaves no trace. */
 	stek_farm_close(farms[0]);
 	farms[0] = NULL;
-	ck_assert_int_eq(stek_farm_members(farms[2], 2000, &members, &n), 0);
+	ck_assert_int_eq(stek_farm_members(farms[2], 30000, &members, &n), 0);
 	ck_assert_uint_eq(n, NODES - 1);
 	free(members);
 }
 END_TEST
 
-/* A rotation and a revocation, acknowledged by all within moments. */
+/* A rotation and a revocation, acknowledged by all without a heartbeat's wait. */
 START_TEST(test_rotate_and_revoke)
 {
 	const struct stek_rotate rotate = { .who = "test" };
@@ -62,7 +62,7 @@ START_TEST(test_rotate_and_revoke)
 	begin(_i);
 	before_ms = mono_ms();
 	ck_assert_int_eq(stek_farm_rotate(farms[0], &rotate, &change), 0);
-	ck_assert_int_lt(mono_ms() - before_ms, 2000);
+	ck_assert_int_lt(mono_ms() - before_ms, BEAT_MS);
 	assert_acks(&change, NODES);
 	stek_change_clear(&change);
 	ck_assert_int_eq(stek_farm_rotate(farms[1], &rotate, &change),
@@ -115,22 +115,55 @@ static void *ask(void *arg)
 		stek_farm_ring(farm, info);
 		stek_farm_status(farm, &status);
 		(void)stek_farm_can_seal(farm);
-		if (!stek_farm_members(farm, 2000, &members, &n))
+		if (!stek_farm_members(farm, 30000, &members, &n))
 			free(members);
 	}
 	free(info);
 	return NULL;
 }
 
+/*
+ * Until a store that was slow to answer has taken it: this is not about how
+ * quick it is.
+ */
+static void rotate_at_last(struct stek_farm *farm)
+{
+	const struct stek_rotate rotate = { .who = "test", .force = true };
+	int64_t until_ms = mono_ms() + AWAIT_MS;
+	struct stek_change change;
+	int err;
+
+	do {
+		err = stek_farm_rotate(farm, &rotate, &change);
+		ck_assert_msg(!err || (err == STEK_EUNAVAILABLE &&
+				       mono_ms() < until_ms), "rotate: %s",
+			      change.detail);
+		stek_change_clear(&change);
+	} while (err);
+}
+
+static void revoke_at_last(struct stek_farm *farm)
+{
+	const struct stek_revoke revoke = { .who = "test", .all = true };
+	int64_t until_ms = mono_ms() + AWAIT_MS;
+	struct stek_change change;
+	int err;
+
+	do {
+		err = stek_farm_revoke(farm, &revoke, &change);
+		ck_assert_msg(!err || (err == STEK_EUNAVAILABLE &&
+				       mono_ms() < until_ms), "revoke: %s",
+			      change.detail);
+		stek_change_clear(&change);
+	} while (err);
+}
+
 /* Readers on other threads while everything changes under them. */
 START_TEST(test_threads)
 {
-	const struct stek_rotate rotate = { .who = "test", .force = true };
-	const struct stek_revoke revoke = { .who = "test", .all = true };
-	struct stek_change change;
 	pthread_t threads[NODES];
 	size_t i;
-	int n, err;
+	int n;
 
 	begin(_i);
 	atomic_store(&busy, true);
@@ -138,13 +171,8 @@ START_TEST(test_threads)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, ask,
 						farms[i]), 0);
 	for (n = 0; n < 6; n++) {
-		err = stek_farm_rotate(farms[n % NODES], &rotate, &change);
-		ck_assert_msg(!err, "rotate: %s", change.detail);
-		stek_change_clear(&change);
-		err = stek_farm_revoke(farms[(n + 1) % NODES], &revoke,
-				       &change);
-		ck_assert_msg(!err, "revoke: %s", change.detail);
-		stek_change_clear(&change);
+		rotate_at_last(farms[n % NODES]);
+		revoke_at_last(farms[(n + 1) % NODES]);
 	}
 	atomic_store(&busy, false);
 	for (i = 0; i < NODES; i++)
