@@ -144,7 +144,7 @@ static void give_up(const char *why)
 	abort();
 }
 
-void loopback_start(struct loopback *loopback)
+void loopback_make(struct loopback *loopback)
 {
 	struct node *node = &loopback->node;
 	struct generation *first;
@@ -164,6 +164,11 @@ void loopback_start(struct loopback *loopback)
 		give_up(why);
 	loopback->workers[0] = loopback->worker;
 	node->n_workers = 1;
+}
+
+void loopback_start(struct loopback *loopback)
+{
+	loopback_make(loopback);
 	must(!worker_start(loopback->worker));
 }
 

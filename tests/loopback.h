@@ -34,6 +34,9 @@ struct loopback {
 struct loopback *loopback_new(struct stek_ring *ring);
 void loopback_start(struct loopback *loopback);
 
+/* The same without its thread: the caller turns the worker's loop by itself. */
+void loopback_make(struct loopback *loopback);
+
 /* Drains, if it was started, and frees all. */
 void loopback_free(struct loopback *loopback);
 
