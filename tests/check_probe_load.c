@@ -199,6 +199,7 @@ START_TEST(test_cpu_parse)
 	ck_assert_uint_eq(sample.user, 150);
 	ck_assert_int_eq(cpu_read(&sample, getpid()), 0);
 	ck_assert_uint_gt(sample.born, 0);
+	ck_assert_uint_gt(sample.ns, 0);
 }
 END_TEST
 
@@ -218,6 +219,15 @@ START_TEST(test_cpu_of_the_same_process)
 	result.servers[0] = server;
 	result.counts[TLS_V12].connections = 1000;
 	ck_assert_double_eq_tol(load_cpu_us(&plan, &result), 2100, 1e-6);
+	/* Where the exact time is known, ticks tell only the parts of it. */
+	now.ns = server.begin.ns + 1050000000;
+	cpu_end(&server, &now, 100);
+	ck_assert_double_eq_tol(server.system_s, 0.1, 1e-9);
+	server.begin.ns = 5;
+	now.ns = 1050000005;
+	cpu_end(&server, &now, 100);
+	ck_assert_double_eq_tol(server.user_s, 1.0, 1e-9);
+	ck_assert_double_eq_tol(server.system_s, 0.05, 1e-9);
 	now.born = 8;
 	cpu_end(&server, &now, 100);
 	ck_assert(!server.known);
@@ -281,6 +291,15 @@ START_TEST(test_options_of_load)
 	ck_assert_int_eq(options.load.servers[1], 8);
 	ck_assert_str_eq(options.load.tls.groups, "X25519:P-256");
 	options_clear(&options);
+	ck_assert_int_eq(parse(&options, "--suites TLS_AES_128_GCM_SHA256 "
+			       "--demand-suite TLS_AES_128_GCM_SHA256 "
+			       "--demand-group x25519 --demand-tickets 0 "
+			       "--demand-bytes 7"), 0);
+	ck_assert_str_eq(options.load.tls.suites, "TLS_AES_128_GCM_SHA256");
+	ck_assert_str_eq(options.load.demand.group, "x25519");
+	ck_assert(options.load.demand.count_tickets);
+	ck_assert_uint_eq(options.load.demand.bytes, 7);
+	options_clear(&options);
 	ck_assert_int_eq(parse(&options, ""), 0);
 	ck_assert_uint_eq(options.load.concurrency, 10);
 	ck_assert_uint_eq(options.load.warmup, 10);
@@ -294,7 +313,9 @@ START_TEST(test_options_of_load_refuses)
 		"--open-loop", "--single-use --reuse", "--groups nonsense",
 		"--groups X25519:nonsense", "--server-pid", "--server-pid 0",
 		"--server-pid 1,", "--server-pid x", "--server-pid -1",
-		"--server-pid 99999999999",
+		"--server-pid 99999999999", "--suites nonsense",
+		"--demand-suite TLS_NONE", "--demand-tickets 9",
+		"--demand-tickets -1", "--demand-bytes 0", "--schemes x",
 	};
 	struct options options;
 

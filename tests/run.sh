@@ -21,7 +21,8 @@ usage()
 	       tests/run.sh --list
 
 	  long          what takes longer, instead of the default run
-	  --only NAME   only this step (several may be given); its output is shown
+	  --only NAME   only this step (several may be given); its output is shown. The
+	                measuring steps, fast-N, run in no other way
 	  --list        the names of all steps
 
 	The last line is "N passed, N failed"; exit 1 if any failed or was skipped.
@@ -73,6 +74,13 @@ script_steps()
 	done | sort -t- -k2n
 }
 
+# Measurements against other servers, one at a time by --only: their figures want a
+# machine that does nothing else.
+measuring_steps()
+{
+	script_steps fast
+}
+
 long_steps()
 {
 	local file name
@@ -87,6 +95,12 @@ long_steps()
 		name=${name%.sh}
 		echo "${name/_/-} 7200 $(sentence_of "$file")"
 	done
+}
+
+# Whatever --only takes.
+all_steps()
+{
+	default_steps && long_steps && measuring_steps
 }
 
 # bootstrap: configure exists, and the tree itself is not configured, which
@@ -339,7 +353,7 @@ step_long()
 if [ "${1-}" = --step ]; then
 	wolfssl=$("$repo/deploy/deps.sh" --print-prefix)
 	case $2 in
-	farm-* | keys-* | node-* | measure-* | deploy-*) step_script "${2%%-*}" "${2#*-}" ;;
+	farm-* | keys-* | node-* | measure-* | deploy-* | fast-*) step_script "${2%%-*}" "${2#*-}" ;;
 	long-*) step_long "${2#long-}" ;;
 	*) "step_$2" ;;
 	esac
@@ -362,7 +376,7 @@ run_step()
 	esac
 	printf '%-12s %5d s  %s\n' "$name" $((SECONDS - began)) "$verdict"
 	if [ $status = 0 ]; then
-		case $name in farm-* | keys-* | node-* | measure-* | deploy-* | long-*) tail -n 1 "$log" ;; esac
+		case $name in farm-* | keys-* | node-* | measure-* | deploy-* | fast-* | long-*) tail -n 1 "$log" ;; esac
 		return
 	fi
 	failed=$((failed + 1))
@@ -376,7 +390,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	long) tier=long_steps ;;
 	--list)
-		{ default_steps && long_steps; } | sed 's/ [0-9]* / - /'
+		all_steps | sed 's/ [0-9]* / - /'
 		exit 0
 		;;
 	--only)
@@ -394,7 +408,7 @@ steps=$($tier)
 if [ ${#only[@]} -gt 0 ]; then
 	steps=''
 	for name in "${only[@]}"; do
-		line=$({ default_steps && long_steps; } | grep "^$name ") || {
+		line=$(all_steps | grep "^$name ") || {
 			echo "run.sh: no step \"$name\"; --list names them" >&2
 			exit 2
 		}

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * CPU time of a server on this machine, for stekprobe load --server-pid. The
- * kernel tells it in ticks (1/100 s), so short measurements are coarse.
+ * CPU time of a server on this machine, for stekprobe load --server-pid. Its
+ * processor clock tells it to the nanosecond, /proc/PID/stat in ticks of 1/100 s
+ * how much of it was the system's.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "cpu.h"
 
@@ -25,6 +27,18 @@ int cpu_parse(struct cpu_sample *out, const char *stat)
 	return 0;
 }
 
+/* All threads', also of those that have ended; 0 where it is not told. */
+static uint64_t clock_ns(pid_t pid)
+{
+	struct timespec at;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 ||
+	    clock_gettime(clock, &at) != 0)
+		return 0;
+	return (uint64_t)at.tv_sec * 1000000000 + (uint64_t)at.tv_nsec;
+}
+
 int cpu_read(struct cpu_sample *out, pid_t pid)
 {
 	char path[64], line[1024];
@@ -38,7 +52,10 @@ int cpu_read(struct cpu_sample *out, pid_t pid)
 	len = fread(line, 1, sizeof(line) - 1, file);
 	fclose(file);
 	line[len] = '\0';
-	return cpu_parse(out, line);
+	if (cpu_parse(out, line) != 0)
+		return -1;
+	out->ns = clock_ns(pid);
+	return 0;
 }
 
 void cpu_begin(struct cpu_server *server, pid_t pid)
@@ -50,11 +67,23 @@ void cpu_begin(struct cpu_server *server, pid_t pid)
 void cpu_end(struct cpu_server *server, const struct cpu_sample *now,
 	     double per_s)
 {
+	const struct cpu_sample *begin = &server->begin;
+	double user, system;
+
 	/* Another process may have got the pid meanwhile. */
 	server->known = server->known && now &&
 			now->born == server->begin.born;
 	if (!server->known)
 		return;
-	server->user_s = (double)(now->user - server->begin.user) / per_s;
-	server->system_s = (double)(now->system - server->begin.system) / per_s;
+	user = (double)(now->user - begin->user) / per_s;
+	system = (double)(now->system - begin->system) / per_s;
+	if (now->ns && begin->ns) {
+		double both = (double)(now->ns - begin->ns) / 1e9;
+
+		system = user + system > 0 ? both * system / (user + system)
+					   : 0;
+		user = both - system;
+	}
+	server->user_s = user;
+	server->system_s = system;
 }

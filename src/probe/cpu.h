@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cpu.h - what a server's process has used of the CPU, from /proc/PID/stat. */
+/* cpu.h - what a server's process has used of the CPU, from the kernel. */
 #ifndef PROBE_CPU_H
 #define PROBE_CPU_H
 
@@ -9,6 +9,7 @@
 
 struct cpu_sample {
 	uint64_t user, system;	/* ticks, all threads, without children */
+	uint64_t ns;		/* both, exactly; 0: not known */
 	uint64_t born;		/* with the pid it names the process for good */
 };
 

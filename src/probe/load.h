@@ -15,6 +15,7 @@
 
 #include "course.h"
 #include "cpu.h"
+#include "demand.h"
 #include "farm.h"
 
 #define LOAD_SERVERS_MAX 64
@@ -29,6 +30,7 @@ struct load_control {
 
 struct load_plan {
 	struct tls_options tls;
+	struct demand demand;	/* of each connection but the warm-up's */
 	struct address *addresses;
 	size_t n;
 	bool versions[TLS_VERSIONS];

@@ -24,28 +24,6 @@ static int no_passphrase(char *buf, int size, int writing, void *arg)
 	return -1;
 }
 
-/* A list of both versions' suites as the two that OpenSSL wants. */
-static bool suites(SSL_CTX *ctx, const char *list)
-{
-	char both[2][LIST_MAX] = {"", ""};
-
-	if (strlen(list) >= LIST_MAX - 1)
-		return false;
-	while (*list) {
-		size_t len = strcspn(list, ":");
-		char *to = both[strncmp(list, "TLS_", 4) == 0];
-
-		if (len == 0)
-			return false;
-		if (*to)
-			strcat(to, ":");
-		strncat(to, list, len);
-		list += len + (list[len] == ':');
-	}
-	return (!both[0][0] || SSL_CTX_set_cipher_list(ctx, both[0]) == 1) &&
-	       (!both[1][0] || SSL_CTX_set_ciphersuites(ctx, both[1]) == 1);
-}
-
 /* "h2,http/1.1" as RFC 7301 s3.1 has it: each behind its length. */
 static bool protocols(SSL_CTX *ctx, const char *list)
 {
@@ -85,7 +63,7 @@ static const char *apply(SSL_CTX *ctx, const struct offer *offer)
 	if (offer->legacy && !offer->suites &&
 	    SSL_CTX_set_cipher_list(ctx, "ALL") != 1)
 		return "--suites";
-	if (offer->suites && !suites(ctx, offer->suites))
+	if (offer->suites && !tls_set_suites(ctx, offer->suites))
 		return "--suites";
 	if (offer->tls.groups &&
 	    SSL_CTX_set1_groups_list(ctx, offer->tls.groups) != 1)

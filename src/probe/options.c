@@ -38,6 +38,10 @@ enum {
 	OPT_OPEN_LOOP,
 	OPT_REUSE,
 	OPT_SERVER_PID,
+	OPT_DEMAND_GROUP,
+	OPT_DEMAND_SUITE,
+	OPT_DEMAND_TICKETS,
+	OPT_DEMAND_BYTES,
 	OPT_PROGRESS,
 	OPT_CERT,
 	OPT_KEY,
@@ -82,6 +86,10 @@ static const struct option long_options[] = {
 	{"open-loop", no_argument, NULL, OPT_OPEN_LOOP},
 	{"reuse", no_argument, NULL, OPT_REUSE},
 	{"server-pid", required_argument, NULL, OPT_SERVER_PID},
+	{"demand-group", required_argument, NULL, OPT_DEMAND_GROUP},
+	{"demand-suite", required_argument, NULL, OPT_DEMAND_SUITE},
+	{"demand-tickets", required_argument, NULL, OPT_DEMAND_TICKETS},
+	{"demand-bytes", required_argument, NULL, OPT_DEMAND_BYTES},
 	{"progress", no_argument, NULL, OPT_PROGRESS},
 	{"cert", required_argument, NULL, OPT_CERT},
 	{"key", required_argument, NULL, OPT_KEY},
@@ -171,6 +179,24 @@ static int pid_list(struct load_plan *load, const char *text)
 	return 0;
 }
 
+static int take_demand(struct demand *demand, int option, const char *arg)
+{
+	switch (option) {
+	case OPT_DEMAND_GROUP:
+		demand->group = arg;
+		return arg[0] ? 0 : -1;
+	case OPT_DEMAND_SUITE:
+		demand->suite = arg;
+		return tls_suites_valid(arg) ? 0 : -1;
+	case OPT_DEMAND_TICKETS:
+		demand->count_tickets = true;
+		return options_small(arg, 0, CONN_TICKETS_MAX,
+				     &demand->tickets);
+	default:
+		return options_number(arg, 1, INT64_MAX, &demand->bytes);
+	}
+}
+
 static int take_load(struct options *out, int option, const char *arg)
 {
 	struct load_plan *load = &out->load;
@@ -203,9 +229,11 @@ static int take_load(struct options *out, int option, const char *arg)
 		return 0;
 	case OPT_SERVER_PID:
 		return pid_list(load, arg);
-	default:
+	case OPT_PROGRESS:
 		load->progress = true;
 		return 0;
+	default:
+		return take_demand(&load->demand, option, arg);
 	}
 }
 
@@ -222,7 +250,8 @@ static int take_handshake(struct options *out, int option, const char *arg)
 		return 0;
 	case OPT_SUITES:
 		offer->suites = arg;
-		return 0;
+		return out->command != COMMAND_LOAD || tls_suites_valid(arg)
+			       ? 0 : -1;
 	case OPT_SCHEMES:
 		offer->schemes = arg;
 		return 0;
@@ -348,6 +377,7 @@ static int finish(struct options *out, FILE *err)
 		return -1;
 	}
 	load->tls = out->tls;
+	load->tls.suites = out->offer.suites;
 	load->addresses = out->addresses;
 	load->n = out->n_addresses;
 	memcpy(load->versions, out->versions, sizeof(load->versions));
@@ -368,6 +398,7 @@ static bool belongs(int option, enum command command)
 		return command == COMMAND_ROTATE;
 	if (option >= OPT_CERT)
 		return command == COMMAND_HANDSHAKE ||
+		       (command == COMMAND_LOAD && option == OPT_SUITES) ||
 		       (command == COMMAND_AUDIT && option != OPT_SUITES &&
 			option != OPT_SCHEMES && option != OPT_FALLBACK &&
 			option != OPT_NO_TRIALS);

@@ -15,9 +15,33 @@
 
 #include "tls.h"
 
+#define SUITES_MAX 1000
+
 const char *tls_version_name(enum tls_version version)
 {
 	return version == TLS_V12 ? "TLSv1.2" : "TLSv1.3";
+}
+
+/* As the two lists that OpenSSL wants. */
+bool tls_set_suites(SSL_CTX *ctx, const char *list)
+{
+	char both[2][SUITES_MAX] = {"", ""};
+
+	if (strlen(list) >= SUITES_MAX - 1)
+		return false;
+	while (*list) {
+		size_t len = strcspn(list, ":");
+		char *to = both[strncmp(list, "TLS_", 4) == 0];
+
+		if (len == 0)
+			return false;
+		if (*to)
+			strcat(to, ":");
+		strncat(to, list, len);
+		list += len + (list[len] == ':');
+	}
+	return (!both[0][0] || SSL_CTX_set_cipher_list(ctx, both[0]) == 1) &&
+	       (!both[1][0] || SSL_CTX_set_ciphersuites(ctx, both[1]) == 1);
 }
 
 SSL_CTX *tls_context(enum tls_version version, const struct tls_options *options,
@@ -47,6 +71,12 @@ SSL_CTX *tls_context(enum tls_version version, const struct tls_options *options
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
+	if (options->suites && !tls_set_suites(ctx, options->suites)) {
+		fprintf(stderr, "stekprobe: unknown suite in %s\n",
+			options->suites);
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
 	if (!options->ca)
 		return ctx;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
@@ -56,6 +86,16 @@ SSL_CTX *tls_context(enum tls_version version, const struct tls_options *options
 		options->ca);
 	SSL_CTX_free(ctx);
 	return NULL;
+}
+
+bool tls_suites_valid(const char *suites)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	bool valid = ctx && tls_set_suites(ctx, suites);
+
+	SSL_CTX_free(ctx);
+	ERR_clear_error();
+	return valid;
 }
 
 bool tls_groups_valid(const char *groups)

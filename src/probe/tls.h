@@ -17,6 +17,7 @@ struct tls_options {
 	const char *ca;		/* PEM file; NULL: certificates are not verified */
 	bool send_proxy;	/* a PROXY v2 LOCAL header first */
 	const char *groups;	/* in order, by colons; NULL: OpenSSL's */
+	const char *suites;	/* so, of both versions; NULL: OpenSSL's */
 };
 
 /*
@@ -27,8 +28,14 @@ struct tls_options {
 SSL_CTX *tls_context(enum tls_version version, const struct tls_options *options,
 		     int (*on_ticket)(SSL *ssl, SSL_SESSION *session));
 
+/* Sets a list of both versions' suites: what has TLS_ before it is of 1.3. */
+bool tls_set_suites(SSL_CTX *ctx, const char *list);
+
 /* True for a list of groups that OpenSSL knows, say "X25519:P-256". */
 bool tls_groups_valid(const char *groups);
+
+/* The same for suites. */
+bool tls_suites_valid(const char *suites);
 
 /* The group of the key exchange; "none" where there was none. */
 const char *tls_group_name(SSL *ssl);

@@ -226,6 +226,8 @@ static void slot_finish(struct loop *loop, struct slot *slot)
 	bool renewed = conn->n_tickets > 0;
 
 	slot->tally.now_us = conn_now_us();
+	if (!loop->warming)
+		demand_check(&loop->plan->demand, conn);
 	if (tally_conn(&loop->worker->result, conn, &slot->tally) != 0)
 		loop->worker->broken = true;
 	if (!loop->warming)

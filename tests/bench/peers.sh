@@ -1,0 +1,209 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What a connection costs: the CPU time of stekd's worker and of its peers' (one
+# worker each, same certificate, same backend), driven in turn by stekprobe load,
+# which fails the run when a connection differs in group, suite, tickets or
+# resumption. Prints medians, spread and ratios to the best peer. README.md tells
+# the rest.
+set -euo pipefail
+
+usage()
+{
+	cat <<-'EOT'
+	usage: peers.sh [OPTION...] [PART...]
+	       peers.sh --compare A.json B.json
+
+	  endpoint     P-256 certificate, X25519, the smallest answer
+	  rsa          the same with an RSA-2048 certificate
+	  p256         the same as endpoint with group P-256
+
+	All of them by default. Options:
+	  --rounds N       of each measurement (9)
+	  --connections N  in each (600)
+	  --quick          3 rounds of 200, under a minute
+	  --json FILE      keep all figures in FILE
+	  --bound KIND=N   exit 1 if the ratio of PART/KIND is above N
+	  --compare A B    what has changed between two kept runs
+
+	The programs are those in STEKD_BUILD (build/).
+	EOT
+}
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+rounds=9 connections=600 json='' bounds=() parts=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--rounds) rounds=$2 && shift ;;
+	--connections) connections=$2 && shift ;;
+	--quick) rounds=3 connections=200 ;;
+	--json) json=$(realpath -m "$2") && shift ;;
+	--bound) bounds+=(--bound "$2") && shift ;;
+	--compare) exec python3 "$here/peers.py" --compare "$2" "$3" ;;
+	-h | --help) usage && exit 0 ;;
+	endpoint | rsa | p256) parts+=("$1") ;;
+	*) usage >&2 && exit 2 ;;
+	esac
+	shift
+done
+[ ${#parts[@]} -gt 0 ] || parts=(endpoint rsa p256)
+
+. "$here/../lib.sh"
+. "$here/servers.sh"
+need jq python3
+raw=$work/raw.jsonl
+: >"$raw"
+declare -A pid_at
+
+# record PART KIND SERVER ROUND VALUE UNIT
+record()
+{
+	printf '{"kind":"%s/%s","server":"%s","round":%d,"value":%s,"unit":"%s"}\n' \
+		"$@" >>"$raw"
+}
+
+# ---- servers of a part -----------------------------------------------------------
+
+# up SERVER ARG...: starts it, or says that it is left out.
+up()
+{
+	local server=$1
+
+	shift
+	if [ -z "$(peer_command "$server")" ]; then
+		echo "left out: $server is not installed (deploy/deps.sh bench)"
+		return
+	fi
+	"start_$server" "$@"
+	pid_at[$server]=$server_pid
+	servers+=("$server")
+}
+
+down()
+{
+	local server
+
+	for server in "${servers[@]}"; do end "$server"; done
+	servers=()
+}
+
+# ---- connections -----------------------------------------------------------------
+
+# cost PART KIND SERVER ROUND: one measurement. KIND is tls13-full, ...-resumed,
+# tls12-...; `group` is the group to demand and `offer` what the client offers.
+cost()
+{
+	local server=$3 version=1.3 suite=TLS_AES_128_GCM_SHA256
+	local resume=100 tickets sni=resumed.example.test want=$group us more=()
+
+	case $2 in tls12-*) version=1.2 suite=$suite12 ;; esac
+	case $2 in
+	*-full) resume=0 sni=full.example.test ;;
+	tls12-resumed) want=none ;;
+	esac
+	# One to each resumption of TLS 1.3; h2o gives none, so its tickets are
+	# used again. OpenSSL's servers do not renew in TLS 1.2.
+	case $2-$server in
+	tls13-full-*) tickets=2 ;;
+	tls12-full-*) tickets=1 ;;
+	tls13-resumed-h2o) tickets=0 more=(--reuse) ;;
+	tls13-resumed-*) tickets=1 ;;
+	*) tickets=0 ;;
+	esac
+	probe load --connect "127.0.0.1:${port_of[$server]}" --sni "$sni" \
+		--ca "$work/ca.pem" --tls "$version" --resume "$resume" \
+		--expect 100 --groups "$offer" --suites "$suite" \
+		--demand-group "$want" --demand-suite "$suite" \
+		--demand-tickets "$tickets" --connections "$connections" \
+		--concurrency 8 "${more[@]}" \
+		--server-pid "${pid_at[$server]}" --json >"$work/load.json" || {
+		jq -c '[.failures, .warmup.failures, .versions]' \
+			"$work/load.json" >&2
+		fall_short "$1/$2 at $server: a connection was not as demanded"
+	}
+	us=$(jq .server_cpu.us_per_connection "$work/load.json")
+	record "$1" "$2" "$server" "$4" "$us" us
+}
+
+kinds=(tls13-full tls13-resumed tls12-full tls12-resumed)
+
+# in_turn PART: all kinds at all servers, each round beginning with another.
+in_turn()
+{
+	local part=$1 round kind i
+
+	for kind in "${kinds[@]}"; do
+		for server in "${servers[@]}"; do
+			connections=100 cost warm "$kind" "$server" 0
+		done
+	done
+	for ((round = 0; round < rounds; round++)); do
+		for kind in "${kinds[@]}"; do
+			for ((i = 0; i < ${#servers[@]}; i++)); do
+				cost "$part" "$kind" \
+					"${servers[(i + round) % ${#servers[@]}]}" \
+					"$round"
+			done
+		done
+	done
+}
+
+endpoints()
+{
+	local server
+
+	for server in stekd nginx haproxy h2o; do up "$server"; done
+	in_turn "$1"
+	down
+}
+
+part_endpoint()
+{
+	cert=$work/p256 suite12=ECDHE-ECDSA-AES128-GCM-SHA256
+	group=x25519 offer=X25519:P-256
+	endpoints endpoint
+}
+
+part_rsa()
+{
+	cert=$work/rsa suite12=ECDHE-RSA-AES128-GCM-SHA256
+	group=x25519 offer=X25519:P-256
+	endpoints rsa
+}
+
+part_p256()
+{
+	cert=$work/p256 suite12=ECDHE-ECDSA-AES128-GCM-SHA256
+	group=secp256r1 offer=P-256
+	endpoints p256
+}
+
+# ---- all parts -------------------------------------------------------------------
+
+# make_pair NAME KEYTYPE...: a certificate for both names.
+make_pair()
+{
+	local name=$1
+
+	shift
+	openssl req -new -nodes -newkey "$@" -keyout "$work/$name.key" \
+		-subj /CN=full.example.test -out "$work/$name.csr" \
+		2>>"$work/log/openssl"
+	openssl x509 -req -in "$work/$name.csr" -CA "$work/ca.pem" \
+		-CAkey "$work/ca.key" -CAcreateserial -days 30 \
+		-extfile <(echo "subjectAltName=DNS:full.example.test,DNS:resumed.example.test") \
+		-out "$work/$name.pem" 2>>"$work/log/openssl"
+}
+
+quiet_period
+make_ca
+make_pair p256 ec -pkeyopt ec_paramgen_curve:P-256
+make_pair rsa rsa:2048
+make_farm_key
+servers=()
+echo "stekd at $(git -C "$repo" describe --always --dirty 2>/dev/null || echo "?")," \
+	"$rounds rounds of $connections connections, $(nproc) processors," \
+	"load $(cut -d' ' -f1 /proc/loadavg)"
+for part in "${parts[@]}"; do "part_$part"; done
+rm -f "$work"/log/*
+python3 "$here/peers.py" ${json:+--json "$json"} "${bounds[@]}" "$raw"
