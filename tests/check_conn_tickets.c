@@ -290,7 +290,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 600);
 	tcase_add_loop_test(tcase, test_how_many, 0,
 			    (int)(sizeof(requests) / sizeof(requests[0])));
 	tcase_add_test(tcase, test_a_retried_request);

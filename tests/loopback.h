@@ -40,7 +40,7 @@ void loopback_make(struct loopback *loopback);
 /* Drains, if it was started, and frees all. */
 void loopback_free(struct loopback *loopback);
 
-/* A blocking socket to a listener, with time-outs of 10 s. */
+/* A blocking socket to a listener, with time-outs of 50 s. */
 int loopback_connect(const struct loopback *loopback, size_t listener);
 
 /* The backend's end of the next relayed connection. */
