@@ -4,6 +4,7 @@
  */
 #include "loopback.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <arpa/inet.h>
@@ -286,8 +287,11 @@ void client_send(struct client *client)
 bool client_recv(struct client *client)
 {
 	char buf[16384];
-	ssize_t n = recv(client->fd, buf, sizeof(buf), 0);
+	ssize_t n;
 
+	do
+		n = recv(client->fd, buf, sizeof(buf), 0);
+	while (n < 0 && errno == EINTR);
 	if (n <= 0) {
 		client->eof = true;
 		BIO_set_mem_eof_return(SSL_get_rbio(client->ssl), 0);
