@@ -7,6 +7,7 @@
 #define TESTS_CONN_CLIENT_H
 
 #include <check.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -62,8 +63,9 @@ static inline ssize_t until_end(int fd)
 	char buf[256];
 	ssize_t n, sum = 0;
 
-	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
-		sum += n;
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0 ||
+	       (n < 0 && errno == EINTR))
+		sum += n > 0 ? n : 0;
 	return n < 0 ? -1 : sum;
 }
 

@@ -275,13 +275,25 @@ void client_free(struct client *client)
 	free(client);
 }
 
+static void send_all(int fd, const char *bytes, size_t len)
+{
+	ssize_t n;
+
+	for (; len; bytes += n, len -= (size_t)n) {
+		do
+			n = send(fd, bytes, len, MSG_NOSIGNAL);
+		while (n < 0 && errno == EINTR);
+		must(n > 0);
+	}
+}
+
 void client_send(struct client *client)
 {
 	char buf[16384];
 	int n;
 
 	while ((n = BIO_read(SSL_get_wbio(client->ssl), buf, sizeof(buf))) > 0)
-		must(send(client->fd, buf, (size_t)n, MSG_NOSIGNAL) == n);
+		send_all(client->fd, buf, (size_t)n);
 }
 
 bool client_recv(struct client *client)
