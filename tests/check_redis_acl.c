@@ -20,6 +20,7 @@
 #include "redis_slots.h"
 
 #define PASSWORD "correct-horse-battery"
+#define PATIENT_MS 30000
 
 static struct redis_server server, other, sentinel;
 static char password_file[96], rules[1024];
@@ -81,7 +82,7 @@ static struct stek_store *open_at(const char *url, uint32_t wait_replicas)
 {
 	const struct stek_store_options options = {
 		.url = url, .farm = "farm", .user = "stekd",
-		.password_file = password_file, .timeout_ms = 2000,
+		.password_file = password_file, .timeout_ms = PATIENT_MS,
 		.reach.wait_replicas = wait_replicas,
 		.reach.wait_ms = wait_replicas,
 	};
@@ -100,7 +101,7 @@ static bool hinted(struct stek_store *store)
 			      .events = POLLIN };
 
 	/* The answer to SUBSCRIBE; a refusal ends the connection. */
-	if (pfd.fd < 0 || poll(&pfd, 1, 2000) <= 0)
+	if (pfd.fd < 0 || poll(&pfd, 1, PATIENT_MS) <= 0)
 		return false;
 	(void)store->ops->hint_take(store);
 	return store->ops->hint_fd(store) == pfd.fd;
@@ -306,7 +307,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_set_timeout(real, 120);
+	tcase_set_timeout(real, 240);
 	tcase_add_checked_fixture(real, begin, end);
 	tcase_add_test(real, test_commands);
 	tcase_add_test(real, test_asking);

@@ -263,13 +263,18 @@ END_TEST
 /* Without its backend a host ends the connection politely, and counts. */
 START_TEST(test_an_absent_backend_is_told_by_close_notify)
 {
+	struct settings_address *to = &loopback->hosts[1].backend_address;
+	struct sockaddr_in *in = (struct sockaddr_in *)&to->addr;
+	int nobody = socket(AF_INET, SOCK_STREAM, 0);
 	struct counters counters;
 	struct client *client;
 	char byte;
 	bool clean;
 
-	close(loopback->backend);
-	loopback->backend = -1;
+	/* A port that is taken, lest somebody else come to listen there. */
+	in->sin_port = 0;
+	ck_assert(!bind(nobody, (struct sockaddr *)in, to->len));
+	ck_assert(!getsockname(nobody, (struct sockaddr *)in, &to->len));
 	loopback_start(loopback);
 	client = open_client("relay.example.com", version_of[_i]);
 	ck_assert_uint_eq(client_read(client, &byte, 1, &clean), 0);
@@ -277,6 +282,7 @@ START_TEST(test_an_absent_backend_is_told_by_close_notify)
 	node_counters(&loopback->node, &counters);
 	ck_assert_uint_eq(counters.backend_errors, 1);
 	client_free(client);
+	close(nobody);
 }
 END_TEST
 
@@ -387,6 +393,7 @@ int main(void)
 	tcase_add_loop_test(ends, test_draining_is_bounded, 0, 2);
 	suite_add_tcase(suite, ends);
 	tcase_add_checked_fixture(proxy, set_up, tear_down);
+	tcase_set_timeout(proxy, 60);
 	tcase_add_loop_test(proxy, test_the_address_travels_to_the_backend, 0,
 			    2);
 	tcase_add_test(proxy, test_a_missing_header_is_refused);

@@ -323,7 +323,7 @@ static char *entry(void)
 	char *text = NULL;
 	size_t i;
 
-	ck_assert(!stek_farm_audit(node.farm, 100, true, 10000, &list));
+	ck_assert(!stek_farm_audit(node.farm, 100, true, 30000, &list));
 	ck_assert(!list.broken);
 	for (i = 0; i < list.n; i++)
 		if (strstr(list.entries[i].text, "\"action\":\"reload\"")) {

@@ -62,7 +62,7 @@ static struct stek_farm *open_farm(const char *node, bool stops)
 {
 	const struct stek_store_options at = { .farm = "farm",
 					       .url = server.url,
-					       .timeout_ms = 1000 };
+					       .timeout_ms = 20000 };
 	const struct stek_farm_options options = {
 		.farm = "farm", .node = node, .farm_key_file = key_file,
 		.store_url = server.url,
@@ -243,7 +243,7 @@ int main(void)
 		fputs("no redis-server: skipped\n", stderr);
 		return 77;
 	}
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, test_stopped_between_read_and_write, 0, WISHES);
 	suite_add_tcase(suite, tc);

@@ -244,12 +244,16 @@ static int64_t mono_ms(void)
 /* No answer is neither "nothing" nor "no", and comes by the time-out. */
 START_TEST(test_unavailable)
 {
-	struct stek_store *store = begin(_i);
-	int64_t before_ms = mono_ms();
+	struct stek_store *store = begin(_i), *hasty;
+	int64_t before_ms;
+	struct stek_pulse pulse;
 	char path[128];
 	int fd = -1;
 
 	pulse_of(store);
+	stek__store_close(store);
+	hasty = open_within("farm", HASTY_MS);
+	(void)hasty->ops->pulse(hasty, &pulse);
 	if (kind == REDIS_STORE) {
 		redis_server_kill(&server);
 	} else {
@@ -257,14 +261,21 @@ START_TEST(test_unavailable)
 		fd = open(path, O_RDWR | O_CREAT, 0600);
 		ck_assert_int_eq(flock(fd, LOCK_EX), 0);
 	}
-	ck_assert_int_eq(publish(store, NULL, version(1, 'a'), "a"),
+	before_ms = mono_ms();
+	ck_assert_int_eq(publish(hasty, NULL, version(1, 'a'), "a"),
 			 STEK_EUNAVAILABLE);
-	ck_assert_uint_gt(strlen(store->ops->detail(store)), 5);
-	ck_assert_int_le(mono_ms() - before_ms, TIMEOUT_MS + 2000);
+	ck_assert_uint_gt(strlen(hasty->ops->detail(hasty)), 5);
+	ck_assert_int_le(mono_ms() - before_ms, HASTY_MS + 10000);
 	if (kind == REDIS_STORE)
 		redis_server_restart(&server);
 	else
 		close(fd);
+	/* Where the machine stands still, the hasty one asks in vain. */
+	before_ms = mono_ms();
+	while (hasty->ops->pulse(hasty, &pulse))
+		ck_assert_int_lt(mono_ms() - before_ms, PATIENT_MS);
+	stek__store_close(hasty);
+	store = open_as("farm");
 	ck_assert_int_eq(publish(store, NULL, version(1, 'a'), "a"), 0);
 	stek__store_close(store);
 }
@@ -296,7 +307,7 @@ START_TEST(test_open_refuses_urls)
 		"file:relative", "file:", "redis://u:secretword@host",
 	};
 	struct stek_store_options options = { .farm = "farm",
-					      .timeout_ms = TIMEOUT_MS };
+					      .timeout_ms = HASTY_MS };
 	struct stek_store *store = NULL;
 	char why[256];
 	size_t i;
@@ -320,7 +331,7 @@ int main(void)
 	TCase *both = tcase_create("both stores");
 	int stores = redis_server_exists() ? STORES : REDIS_STORE;
 
-	tcase_set_timeout(both, 60);
+	tcase_set_timeout(both, 120);
 	tcase_add_checked_fixture(both, NULL, end);
 	tcase_add_loop_test(both, test_empty_store_is_absent, 0, stores);
 	tcase_add_loop_test(both, test_publish_then_load, 0, stores);

@@ -17,26 +17,41 @@
 
 #include "redis_server.h"
 
-#define READY_TRIES 2000	/* of 5 ms */
+#define READY_TRIES 6000	/* of 5 ms */
+#define CLUSTER_BUS 10000	/* its port is that of the clients and this */
 
 bool redis_server_exists(void)
 {
 	return system("redis-server --version >/dev/null 2>&1") == 0;
 }
 
-/* Free a moment ago; loopback only. */
-static int free_port(void)
+/* `port` or, for 0, any one, that was free a moment ago on the loopback; -1. */
+static int free_port(int port)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(addr);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool bound;
 
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, len), 0);
+	bound = bind(fd, (struct sockaddr *)&addr, len) == 0;
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
 	close(fd);
-	return ntohs(addr.sin_port);
+	return bound ? ntohs(addr.sin_port) : -1;
+}
+
+/* A member of a cluster, if it becomes one, takes another port too. */
+static int free_ports(void)
+{
+	int port;
+
+	do
+		port = free_port(0);
+	while (port < 0 || port > 65535 - CLUSTER_BUS ||
+	       free_port(port + CLUSTER_BUS) < 0);
+	return port;
 }
 
 /* Sentinel insists on a file that it can write to. */
@@ -94,17 +109,30 @@ static bool answers(const struct redis_server *server)
 	return ok;
 }
 
-void redis_server_restart(struct redis_server *server)
+static void begin(struct redis_server *server)
 {
-	int i;
-
 	server->pid = fork();
 	ck_assert_int_ge(server->pid, 0);
 	if (server->pid == 0)
 		run(server);
-	for (i = 0; i < READY_TRIES && !answers(server); i++)
+}
+
+/* Somebody else may have come to its port meanwhile: then it ends at once. */
+void redis_server_restart(struct redis_server *server)
+{
+	int i;
+
+	begin(server);
+	for (i = 0; i < READY_TRIES && !answers(server); i++) {
 		poll(NULL, 0, 5);
+		if (waitpid(server->pid, NULL, WNOHANG) != server->pid)
+			continue;
+		if (server->port && !server->started)
+			server->port = free_ports();
+		begin(server);
+	}
 	ck_assert_msg(i < READY_TRIES, "redis-server did not come up");
+	server->started = true;
 }
 
 static void start(struct redis_server *server, bool tcp,
@@ -115,10 +143,7 @@ static void start(struct redis_server *server, bool tcp,
 	snprintf(server->socket, sizeof(server->socket), "%s/sock",
 		 server->dir);
 	snprintf(server->url, sizeof(server->url), "unix:%s", server->socket);
-	/* A member of a cluster, if it becomes one, takes port + 10000 too. */
-	do
-		server->port = tcp ? free_port() : 0;
-	while (server->port > 65535 - 10000);
+	server->port = tcp ? free_ports() : 0;
 	signal(SIGPIPE, SIG_IGN);
 	if (certify)
 		certify(server->dir);

@@ -17,11 +17,12 @@ struct redis_server {
 	char url[128];		/* unix:/... */
 	int port;		/* 0: none */
 	bool sentinel, cluster, tls;
+	bool started;		/* its port is known to others */
 };
 
 /* True if there is a redis-server to run. */
 bool redis_server_exists(void);
-/* Ends the test when the server does not answer within ten seconds. */
+/* Ends the test when the server does not answer within half a minute. */
 void redis_server_start(struct redis_server *server, bool tcp);
 /* With a TCP port: a Sentinel that watches nothing yet, a node of a Cluster. */
 void redis_server_start_sentinel(struct redis_server *server);

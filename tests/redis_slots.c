@@ -10,7 +10,7 @@
 
 #include "redis_slots.h"
 
-#define TRIES 4000	/* of 5 ms */
+#define TRIES 6000	/* of 5 ms */
 
 static redisReply *ask(struct redis_server *server, const char *a,
 		       const char *b, const char *c)
@@ -115,7 +115,7 @@ void redis_slots_move(struct redis_server *from, struct redis_server *to,
 	char text[128];
 
 	snprintf(text, sizeof(text),
-		 "MIGRATE 127.0.0.1 %d stek:{farm}:%s 0 2000", to->port, key);
+		 "MIGRATE 127.0.0.1 %d stek:{farm}:%s 0 30000", to->port, key);
 	redis_server_tell(from, text);
 }
 

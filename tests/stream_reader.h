@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 #define PATIENCE_S 30
 
@@ -51,11 +52,13 @@ static inline int dial_unix(const char *path)
 	return fd;
 }
 
+/* Leaves the status 0 when there is no answer. */
 static inline void read_headers(struct reader *r)
 {
 	char line[1024];
 
-	ck_assert_ptr_nonnull(fgets(line, sizeof(line), r->in));
+	if (fgets(line, sizeof(line), r->in) == NULL)
+		return;
 	ck_assert_int_eq(sscanf(line, "HTTP/1.1 %u", &r->status), 1);
 	while (fgets(line, sizeof(line), r->in) != NULL && line[0] != '\r') {
 		sscanf(line, "Content-Type: %63[^\r]", r->type);
@@ -65,7 +68,8 @@ static inline void read_headers(struct reader *r)
 	}
 }
 
-static inline struct reader ask_at(int fd, const char *method, const char *headers)
+static inline struct reader ask_once(int fd, const char *method,
+				     const char *headers)
 {
 	struct timeval patience = { .tv_sec = PATIENCE_S };
 	struct reader r = { .fd = fd };
@@ -74,8 +78,7 @@ static inline struct reader ask_at(int fd, const char *method, const char *heade
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	snprintf(request, sizeof(request), "%s /v1/stream HTTP/1.1\r\n%s\r\n",
 		 method, headers);
-	ck_assert_int_eq(send(fd, request, strlen(request), MSG_NOSIGNAL),
-			 (ssize_t)strlen(request));
+	(void)!send(fd, request, strlen(request), MSG_NOSIGNAL);
 	r.in = fdopen(fd, "r");
 	ck_assert_ptr_nonnull(r.in);
 	read_headers(&r);
@@ -86,6 +89,35 @@ static inline void hang_up(struct reader *r)
 {
 	json_decref(r->line);
 	fclose(r->in);
+}
+
+static inline int64_t stream_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* At the socket, or without one the port. Who was late for the limit, and no
+ * one else, asks again: the machine stood still. */
+static inline struct reader ask_at(const char *path, unsigned port,
+				   const char *method, const char *headers,
+				   int64_t limit_ms)
+{
+	struct reader r;
+	int64_t began_ms;
+
+	for (int i = 0; i < 20; i++) {
+		began_ms = stream_now_ms();
+		r = ask_once(path ? dial_unix(path) : dial_tcp(port), method,
+			     headers);
+		if (r.status != 0)
+			return r;
+		ck_assert_int_ge(stream_now_ms() - began_ms, limit_ms);
+		hang_up(&r);
+	}
+	ck_abort_msg("no answer");
 }
 
 /* The next byte of the stream; EOF at its end, which must be a clean one. */
