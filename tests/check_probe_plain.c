@@ -89,7 +89,7 @@ static void expect_of_words(const char *words, const char *cause)
 	talker.fd = listen_somewhere(&talker.address);
 	pthread_create(&talker.thread, NULL, talk_plainly, &talker);
 	plan = plan_for(&talker.address);
-	plan.offer.timeout_s = words ? 10 : 1;
+	plan.offer.timeout_s = words ? 30 : 1;
 	expect_cause(&plan, cause, 1);
 	pthread_join(talker.thread, NULL);
 	close(talker.fd);
@@ -108,7 +108,7 @@ START_TEST(test_run_with_silent_http)
 		talker.fd = listen_somewhere(&talker.address);
 		pthread_create(&talker.thread, NULL, talk_plainly, &talker);
 		plan = plan_for(&talker.address);
-		plan.offer.timeout_s = 1;
+		plan.offer.timeout_s = 30;
 		expect_cause(&plan, i == 0 ? "plain_http" : "silent_close", 1);
 		pthread_join(talker.thread, NULL);
 		close(talker.fd);

@@ -18,7 +18,7 @@
 static struct handshake_plan plan_for(const struct address *address)
 {
 	return (struct handshake_plan){
-		.offer = {.versions = {true, true}, .timeout_s = 10},
+		.offer = {.versions = {true, true}, .timeout_s = 30},
 		.address = *address,
 		.trials = true,
 	};

@@ -17,6 +17,7 @@
 
 /* A client's session, with its ticket, as i2d_SSL_SESSION() writes it. */
 struct memhs_session {
+	int64_t age_s;		/* when it is offered, however long that took */
 	size_t len;
 	uint8_t der[MEMHS_SESSION_MAX];
 };

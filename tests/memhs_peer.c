@@ -161,6 +161,9 @@ struct memhs_peer *memhs_peer_new(const struct memhs_client *client,
 	SSL_set_bio(peer->ssl, peer->in, peer->out);
 	if (client->session) {
 		peer->session = session_read(client->session);
+		/* The nodes' clocks stand still, so a slow machine's must. */
+		SSL_SESSION_set_time(peer->session, (long)(time(NULL) -
+					client->session->age_s));
 		must(SSL_set_session(peer->ssl, peer->session) == 1);
 	}
 	return peer;
@@ -307,6 +310,7 @@ void memhs_set_ticket(struct memhs_session *out, const struct memhs_session *in,
 	}
 	n = (size_t)(to - body);
 	must(n + 4 <= sizeof(out->der));
+	out->age_s = in->age_s;
 	memcpy(der_put_header(out->der, 0x30, n), body, n);
 	out->len = n + 4;
 }
@@ -317,8 +321,8 @@ void memhs_age(struct memhs_session *session, int64_t seconds)
 
 	/* OpenSSL gives up a session itself once its own time-out is over. */
 	SSL_SESSION_set_timeout(read, 30 * 86400);
-	SSL_SESSION_set_time(read, SSL_SESSION_get_time(read) - (long)seconds);
 	session_write(session, read);
+	session->age_s += seconds;
 	SSL_SESSION_free(read);
 }
 

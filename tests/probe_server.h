@@ -133,8 +133,8 @@ static void *serve(void *arg)
 	}
 }
 
-/* A socket that listens on a free port of the loopback. */
-static int listen_somewhere(struct address *address)
+/* A socket that has a port of the loopback. */
+static int bind_somewhere(struct address *address)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -143,11 +143,18 @@ static int listen_somewhere(struct address *address)
 
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, len), 0);
-	ck_assert_int_eq(listen(fd, 128), 0);
 	getsockname(fd, (struct sockaddr *)&addr, &len);
 	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(addr.sin_port));
 	ck_assert_int_eq(address_parse(address, text), 0);
 	address_resolve(address);
+	return fd;
+}
+
+static int listen_somewhere(struct address *address)
+{
+	int fd = bind_somewhere(address);
+
+	ck_assert_int_eq(listen(fd, 128), 0);
 	return fd;
 }
 
@@ -206,12 +213,12 @@ static void tear_down(void)
 	EVP_PKEY_free(key);
 }
 
-/* An address where nobody listens any more. */
+/* An address where nobody listens, nor will: it stays taken. */
 static struct address dead_address(void)
 {
 	struct address address;
 
-	close(listen_somewhere(&address));
+	(void)bind_somewhere(&address);
 	return address;
 }
 
