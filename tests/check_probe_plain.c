@@ -55,29 +55,39 @@ END_TEST
 
 /* A server without TLS that says `words` to whoever comes. */
 struct talker {
-	bool closes;	/* the first time, on what it does not know */
+	bool closes;	/* every time but the second */
+	atomic_bool ending;
 	int fd;
 	const char *words;
 	pthread_t thread;
 	struct address address;
 };
 
-static void *talk_plainly(void *arg)
+static void close_on_hello(struct talker *talker)
 {
-	struct talker *talker = arg;
 	int fd = accept(talker->fd, NULL, NULL);
 	char spill[4096];
 
-	if (talker->closes) {
-		recv(fd, spill, sizeof(spill), 0);
-		close(fd);
-		fd = accept(talker->fd, NULL, NULL);
-	}
+	recv(fd, spill, sizeof(spill), 0);
+	close(fd);
+}
+
+static void *talk_plainly(void *arg)
+{
+	struct talker *talker = arg;
+	char spill[4096];
+	int fd;
+
+	if (talker->closes)
+		close_on_hello(talker);
+	fd = accept(talker->fd, NULL, NULL);
 	if (talker->words)
 		send(fd, talker->words, strlen(talker->words), MSG_NOSIGNAL);
 	while (recv(fd, spill, sizeof(spill), 0) > 0)
 		;
 	close(fd);
+	while (talker->closes && !atomic_load(&talker->ending))
+		close_on_hello(talker);
 	return NULL;
 }
 
@@ -104,12 +114,19 @@ START_TEST(test_run_with_silent_http)
 	for (int i = 0; i < 2; i++) {
 		struct talker talker = {.words = words[i], .closes = true};
 		struct handshake_plan plan;
+		int last;
 
 		talker.fd = listen_somewhere(&talker.address);
 		pthread_create(&talker.thread, NULL, talk_plainly, &talker);
 		plan = plan_for(&talker.address);
 		plan.offer.timeout_s = 30;
 		expect_cause(&plan, i == 0 ? "plain_http" : "silent_close", 1);
+		atomic_store(&talker.ending, true);
+		last = socket(AF_INET, SOCK_STREAM, 0);
+		ck_assert_int_eq(connect(last, (const struct sockaddr *)
+					 &talker.address.addr,
+					 talker.address.len), 0);
+		close(last);
 		pthread_join(talker.thread, NULL);
 		close(talker.fd);
 	}
