@@ -33,7 +33,7 @@ static void quiet_down(void)
 static struct audit_plan plan_for(const struct address *address)
 {
 	return (struct audit_plan){
-		.offer = {.versions = {true, true}, .timeout_s = 10},
+		.offer = {.versions = {true, true}, .timeout_s = 30},
 		.address = *address,
 	};
 }
@@ -151,7 +151,7 @@ START_TEST(test_run_watches)
 
 	plan.watch_s = 1;
 	ck_assert_int_eq(run(&plan, "key_not_rotated")->outcome, AUDIT_FOUND);
-	ck_assert_uint_eq(result.seen.watched_s, 1);
+	ck_assert_uint_ge(result.seen.watched_s, 1);
 	for (int v = 0; v < TLS_VERSIONS; v++)
 		ck_assert_uint_eq(result.seen.versions[v].fulls,
 				  2 * AUDIT_BASE + AUDIT_ROUNDS - 1);

@@ -466,7 +466,7 @@ int main(void)
 	tcase_add_test(pure, test_same_group);
 	tcase_add_test(pure, test_coverage);
 	suite_add_tcase(suite, pure);
-	tcase_set_timeout(run, 60);
+	tcase_set_timeout(run, 120);
 	tcase_add_checked_fixture(run, set_up_balancer, tear_down_balancer);
 	tcase_add_loop_test(run, test_named_nodes, 0, 3);
 	tcase_add_test(run, test_named_nodes_that_share);

@@ -444,7 +444,7 @@ int main(void)
 	tcase_add_test(farm, test_farm_verifies_names);
 	suite_add_tcase(suite, farm);
 	tcase_add_checked_fixture(load, set_up, tear_down);
-	tcase_set_timeout(load, 30);
+	tcase_set_timeout(load, 120);
 	tcase_add_test(load, test_load_resumes_all);
 	tcase_add_test(load, test_load_share);
 	tcase_add_test(load, test_load_spends_each_ticket_once);
