@@ -26,7 +26,7 @@ UNSEEN = {
     ("revoke", "500", "internal"): "no memory",
     ("reloadFarmKey", "503", "unavailable"): "its thread is stuck",
 }
-PATIENCE_S = 30
+PATIENCE_S = 90
 TRIES = 8
 STREAMS = 100
 

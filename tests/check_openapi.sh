@@ -42,7 +42,7 @@ start_redis
 make_farm_key
 openssl rand -hex 32 >"$work/token"
 : >"$work/deny"
-keys_yaml="  rotate_delay_ms: 4000
+keys_yaml="  rotate_delay_ms: 8000
   revoke_delay_ms: 500"
 for n in 1 2 3; do
 	write_config $n

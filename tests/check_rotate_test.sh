@@ -27,9 +27,10 @@ make_ca
 make_certificate www.example.test
 start_redis
 make_farm_key
-keys_yaml="  rotate_delay_ms: 1000
+# All nodes must have a new key after half of the first.
+keys_yaml="  rotate_delay_ms: 4000
   revoke_delay_ms: 1000
-  rotate_interval_s: 4"
+  rotate_interval_s: 12"
 openssl rand -hex 32 >"$work/token"
 for n in 1 2; do write_config $n; done
 free_port

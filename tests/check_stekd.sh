@@ -165,7 +165,7 @@ kill -TERM "$pid"
 await 'msg="stopping"'
 turns=0
 until curl -s --noproxy '*' "http://$metrics/readyz" | grep -qx draining; do
-	[ $((turns += 1)) -lt 500 ] || { fail "it does not drain"; break; }
+	[ $((turns += 1)) -lt 5000 ] || { fail "it does not drain"; break; }
 done
 openssl s_client -connect "$address" -servername a.test </dev/null 2>&1 |
 	grep -q 'Verify return code' || fail "it accepts no more"

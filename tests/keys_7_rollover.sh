@@ -31,6 +31,9 @@ load()
 }
 
 fact() { ctl 1 --json farm-key status | jq -r "$1"; }
+# next_is PATTERN: what to do next, as soon as the nodes have told each other.
+next_says() { fact .next | grep -q "$1"; }
+next_is() { await 20 "the next step to be: $1" next_says "$1"; }
 ring_under() { [ "$(fact .ring)" = "$1" ]; }
 all_under()
 {
@@ -68,7 +71,7 @@ grep "$new" "$work/farm-1.key" >"$work/new.line"
 ctl 1 farm-key reload >/dev/null || fall_short "reload at node 1"
 cat "$work/new.line" >>"$work/farm-2.key"
 ctl 2 farm-key reload >/dev/null || fall_short "reload at node 2"
-fact .next | grep -q node-3 || fall_short "node-3 is not named: $(fact .next)"
+next_is node-3
 ring_under "$old" || fall_short "sealed anew before every node had the key"
 # A broken file is refused with file and line, and the old keys stay.
 cp "$work/farm-3.key" "$work/good"
@@ -79,14 +82,13 @@ grep -q "farm-3.key:[0-9]" "$work/refused" || fall_short "$(cat "$work/refused")
 cat "$work/good" "$work/new.line" >"$work/farm-3.key"
 kill -HUP "$(cut -d' ' -f1 "$work/pid/node-3")"
 await 20 "the ring under the new key on every node" all_under "$new"
-fact .next | grep -q "remove the line of farm key $old" ||
-	fall_short "what to do next: $(fact .next)"
+next_is "remove the line of farm key $old"
 for n in $(seq $nodes); do
 	grep -v "$old" "$work/farm-$n.key" >"$work/cut"
 	cat "$work/cut" >"$work/farm-$n.key"
 	ctl "$n" farm-key reload >/dev/null || fall_short "reload at node $n"
 done
-fact .next | grep -q "^nothing" || fall_short "not at its end: $(fact .next)"
+next_is "^nothing"
 wait $pid || { cat "$work/load.json"; fall_short "stekprobe load"; }
 jq -e '.failed == 0 and .resumed == .wanted' "$work/load.json" >/dev/null ||
 	{ cat "$work/load.json"; fall_short "a resumption was lost"; }
@@ -98,8 +100,8 @@ held=$(redis HGET "stek:{$farm}:ring" epoch)
 run node-3 "$STEKD_BUILD/stekd" -c "$work/node-3.yaml"
 lacking() { ctl 3 --json farm-key status | jq -e .lacking; }
 await_of node-3 20 "node-3 to say what it lacks" lacking
-ctl 3 --json status | jq -e '.store.state == "refused"' >/dev/null ||
-	fall_short "node-3 does not say that it is refused"
+is_refused() { ctl 3 --json status | jq -e '.store.state == "refused"'; }
+await_of node-3 20 "node-3 to say that it is refused" is_refused
 if [ "$(redis HGET "stek:{$farm}:ring" epoch)" -lt "$held" ] ||
 	! ring_under "$new"; then
 	fall_short "node-3 overwrote the ring"

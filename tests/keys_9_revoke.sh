@@ -46,15 +46,14 @@ start_sentinel()
 	run "sentinel-$1" redis-server "$work/sentinel-$1.conf" --sentinel
 }
 
-# It sees all three, a primary that lives, and a replica that follows it.
+# It sees all three and a replica that follows a primary.
 sees_all()
 {
 	ask "$1" CKQUORUM stek | grep -q '^OK 3' &&
 		ask "$1" REPLICAS stek | paste - - | awk '
 			$1 == "flags" && $2 == "slave" { up = 1 }
 			$1 == "master-link-status" && $2 == "ok" { ok = 1 }
-			END { exit !(up && ok) }' &&
-		[ "$(primary)" = "$2" ]
+			END { exit !(up && ok) }'
 }
 
 primary()
@@ -86,9 +85,11 @@ revoke()
 {
 	local n=$1 asked answer=$work/answer.$2
 
+	# By their names: a node's clock may be that of a store, not ours.
+	doomed="(.id | IN(\"${3-}\"))"
+	[ -n "${3-}" ] || doomed="(.id | IN($(ctl "$n" --json keys |
+		jq -c '[.keys[].id]' | sed 's/[][]//g')))"
 	asked=$(now_ms)
-	doomed=".made_at_ms < $asked"
-	[ -z "${3-}" ] || doomed=".id == \"$3\""
 	ctl "$n" --json revoke "${3---all}" >"$answer" \
 		2>>"$work/log/revoke" || :
 	jq -e '.revoked >= 1' "$answer" >/dev/null || {
@@ -178,7 +179,7 @@ start_server 1
 start_server 2 --replicaof 127.0.0.1 "${at[1]}"
 sentinel_at=() figures=() must=(1 2 3)
 for n in 1 2 3; do start_sentinel $n; done
-for n in 1 2 3; do await_of sentinel-$n 40 "Sentinel $n" sees_all $n 1; done
+for n in 1 2 3; do await_of sentinel-$n 40 "Sentinel $n" sees_all $n; done
 store_url=sentinel://127.0.0.1:${sentinel_at[1]},127.0.0.1:${sentinel_at[2]}
 store_url+=,127.0.0.1:${sentinel_at[3]}/stek
 for n in 1 2 3; do start_node $n $sni; done
@@ -188,6 +189,7 @@ targets=127.0.0.1:${tls_port[1]},127.0.0.1:${tls_port[2]},127.0.0.1:${tls_port[3
 	--ca "$work/ca.pem" --json --duration 600 --concurrency 8 --rate 200 \
 	--tls both --progress >"$work/load.json" 2>"$work/progress" &
 load=$!
+echo "$load $(birth $load)" >"$work/pid/load"
 await 20 "the load to begin" test -s "$work/progress"
 
 say "with Redis"
@@ -216,7 +218,7 @@ for ((i = 0; i < failovers; i++)); do
 	await 20 "the failover" moved_from "$p"
 	start_server "$p" --replicaof 127.0.0.1 "${at[3 - p]}"
 	for n in 1 2 3; do
-		await_of sentinel-$n 40 "Sentinel $n" sees_all $n $((3 - p))
+		await_of sentinel-$n 40 "Sentinel $n" sees_all $n
 	done
 done
 figure failover "in failovers"

@@ -97,8 +97,27 @@ connections=0
 : >"$work/base"
 agree()
 {
-	scrape >"$work/now"
+	local tries=0
+
 	client tally >"$work/tally"
+	until is_agreed "$1"; do
+		[ $((tries += 1)) -lt 200 ] ||
+			fall_short "$(head -20 "$work/log/disagree")"
+		pause
+	done
+	: >"$work/log/disagree"
+	connections=$((connections + $(awk '
+		/ stekd_connections_accepted_total / { sum += $3 }
+		END { print sum }' "$work/tally")))
+	cat "$work/tally" >>"$work/tallies"
+	cp "$work/now" "$work/base"
+	say "$1: $connections connections so far"
+}
+
+# A count may come a moment after the answer. One too many does not go away.
+is_agreed()
+{
+	scrape >"$work/now"
 	awk -v what="$1" '
 		FILENAME ~ /base$/ { base[$1 " " $2] = $3; next }
 		FILENAME ~ /now$/ { node[$1 " " $2] = $3 - base[$1 " " $2] }
@@ -119,14 +138,7 @@ agree()
 				wrong++
 			}
 			exit wrong > 0
-		}' "$work/base" "$work/now" "$work/tally" >"$work/log/disagree" ||
-		fall_short "$(head -20 "$work/log/disagree")"
-	connections=$((connections + $(awk '
-		/ stekd_connections_accepted_total / { sum += $3 }
-		END { print sum }' "$work/tally")))
-	cat "$work/tally" >>"$work/tallies"
-	cp "$work/now" "$work/base"
-	say "$1: $connections connections so far"
+		}' "$work/base" "$work/now" "$work/tally" >"$work/log/disagree"
 }
 
 # client COMMAND...: one command of tests/helper_count, and its answer.

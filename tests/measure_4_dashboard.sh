@@ -23,7 +23,7 @@ install_modules()
 		mkdir -p "$browser"
 		cp "$here/package.json" "$here/package-lock.json" "$browser"
 		(cd "$browser" && npm ci --ignore-scripts --no-audit \
-			--no-fund) || fall_short "npm ci"
+			--no-fund --fetch-retries 6) || fall_short "npm ci"
 		cp "$here/package-lock.json" "$browser/installed"
 	fi
 	rm -rf "$browser/dashboard" "$browser"/*.js
@@ -55,7 +55,7 @@ end_load()
 # drive SCRIPT: its line of figures goes to $work/SCRIPT.
 drive()
 {
-	timeout 300 node "$browser/$1.js" >"$work/$1" 2>"$work/log/$1" ||
+	timeout 600 node "$browser/$1.js" >"$work/$1" 2>"$work/log/$1" ||
 		{ cat "$work/log/$1"; fall_short "$1.js"; }
 }
 
@@ -67,7 +67,7 @@ rm -rf "$DASHBOARD_SHOTS"
 mkdir -p "$DASHBOARD_SHOTS"
 
 # Time enough to see the new key pending on every page, however slow they are.
-export STEKD_ROTATE_DELAY_MS=12000
+export STEKD_ROTATE_DELAY_MS=25000
 farm_up
 DASHBOARD_URL=http://$(farm_fact '.admin_tcp[0]')/
 DASHBOARD_TOKEN_FILE=$farm_dir/${names[0]}/admin.token

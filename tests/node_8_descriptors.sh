@@ -19,7 +19,7 @@ cpu_ns()
 # metric NAME: its value now.
 metric()
 {
-	curl -sf --max-time 5 "http://127.0.0.1:${metrics_port[1]}/metrics" |
+	curl -sf --max-time 30 "http://127.0.0.1:${metrics_port[1]}/metrics" |
 		awk -v name="$1" '$1 == name { print $2 }'
 }
 
@@ -66,7 +66,7 @@ measure()
 
 is_served()
 {
-	curl -sf --max-time 2 --resolve "$host:${tls_port[1]}:127.0.0.1" \
+	curl -sf --max-time 20 --resolve "$host:${tls_port[1]}:127.0.0.1" \
 		--cacert "$work/ca.pem" "https://$host:${tls_port[1]}/"
 }
 

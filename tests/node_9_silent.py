@@ -16,8 +16,9 @@ def main():
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.post_handshake_auth = True
     plain = socket.create_connection(("127.0.0.1", int(port)), timeout=60)
+    # Its time begins with the connection or later, never before this.
+    began = time.monotonic()
     with context.wrap_socket(plain, server_hostname=host) as tls:
-        began = time.monotonic()
         # The bytes below TLS, up to the server's end.
         with socket.socket(fileno=os.dup(tls.fileno())) as below:
             below.settimeout(60)
