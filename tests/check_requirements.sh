@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # check_requirements.sh - tests/requirements.md names tests that exist, for each
 # of REQ-19 to REQ-40; and a table with a gap or a wrong name is refused.
+# tests/README.md says of each step of tests/run.sh what it runs.
 set -u
 : "${srcdir:?run by make check}"
 export LC_ALL=C
@@ -51,6 +52,28 @@ for change in '/^| REQ-27 /d' 's/keys-9,/keys-99,/' \
 		failed=1
 	}
 done
+# Scripts' steps go by their group there.
+told() {
+	missing=0
+	sed -e 's/-[0-9]*$/-N/' -e 's/^long-.*/long-WHAT/' "$work/steps" |
+		sort -u >"$work/kinds"
+	while read -r kind; do
+		grep -q "^| \(.*, \)*$kind\(, .*\)* |" "$1" || {
+			echo "$1 does not say what the step $kind runs"
+			missing=1
+		}
+	done <"$work/kinds"
+	return $missing
+}
+told "$tests/README.md" || failed=1
+for gone in asan node-N valgrind; do
+	sed "s/\<$gone\>/gone/" "$tests/README.md" >"$work/table"
+	told "$work/table" >/dev/null && {
+		echo "FAIL: tests/README.md without $gone was taken"
+		failed=1
+	}
+done
+
 echo "$(grep -c '^| REQ-' "$tests/requirements.md") clauses," \
 	"$(wc -l <"$work/names") names"
 exit $failed

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The one test command, on a fresh machine too: installs what is missing, builds
-# with two compilers and three sanitizers, runs every test of every build, then
-# the tests that start a farm. A skipped test counts as failed: what does not
-# run proves nothing. Builds and logs are kept in build-ci/.
+# with two compilers and three sanitizers, runs the tests, then those that start
+# a farm. tests/README.md says what runs where. A skipped test counts as failed:
+# what does not run proves nothing. Builds and logs are kept in build-ci/.
 set -uo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -46,10 +46,10 @@ default_steps()
 	shellcheck 300 every script
 	configure 600 configure refuses a wolfSSL that lacks something, by its name
 	install 300 make install into a directory; a program builds against it
-	clang 1200 clang, warnings as errors: build, make check
+	clang 1200 clang, warnings as errors: build all, tests too; look at it
 	asan 1800 clang with ASan and UBSan: build, make check
 	tsan 1800 clang with TSan: build, make check
-	distcheck 1800 the distribution builds, tests, installs and uninstalls
+	distcheck 1800 the distribution is whole: builds, installs, uninstalls
 	EOF
 }
 
@@ -132,12 +132,13 @@ build()
 	make -j"$jobs"
 }
 
-# check: make check in the current directory; a skip is a failure.
+# check [VARIABLE=VALUE]: make check in the current directory; a skip is a
+# failure.
 check()
 {
 	local status=0
 
-	make -j"$jobs" check || status=$?
+	make -j"$jobs" check "$@" || status=$?
 	if [ $status != 0 ]; then
 		[ ! -f test-suite.log ] || cat test-suite.log
 		return $status
@@ -168,9 +169,10 @@ step_gcc()
 	release && check
 }
 
+# What clang compiles runs under its sanitizers.
 step_clang()
 {
-	build clang CC=clang --enable-werror && check
+	build clang CC=clang --enable-werror && check TESTS=tests/check_build.sh
 }
 
 # Under a sanitizer everything is slower, deadlines included.
@@ -197,14 +199,41 @@ step_tsan()
 		--enable-sanitize=thread CFLAGS="-g -O1" && check
 }
 
+# distributed TARBALL: it holds every file that git knows. So no test has to
+# run from it to show that its data is there.
+distributed()
+{
+	if [ ! -e "$repo/.git" ]; then
+		echo "no git: this is a distribution itself"
+		return 0
+	fi
+	git -c safe.directory='*' -C "$repo" ls-files >"$builds/tree" &&
+		tar -tf "$1" | sed 's,^[^/]*/,,' >"$builds/tarball" || return
+	if grep -vxF -f "$builds/tarball" "$builds/tree" | grep -vx .gitignore
+	then
+		echo "the distribution lacks these files"
+		return 1
+	fi
+}
+
+# From the distribution run those tests that look at the build and at the tree,
+# and the fuzz targets; the others would do as they did in the step gcc.
 step_distcheck()
 {
-	local status=0
+	local status=0 log=$builds/distcheck.log
 
 	release && cd "$builds/gcc" || return
-	make -j"$jobs" distcheck || status=$?
-	[ $status = 0 ] || cat stekd-*/_build/sub/test-suite.log
-	return $status
+	# shellcheck disable=SC2016 # for make to expand
+	make -j"$jobs" distcheck check_PROGRAMS='$(FUZZ_TARGETS)' \
+		TESTS='$(FUZZ_TARGETS) tests/check_build.sh tests/check_requirements.sh tests/check_cves.sh' \
+		>"$log" 2>&1 || status=$?
+	cat "$log"
+	[ $status = 0 ] || {
+		cat stekd-*/_build/sub/test-suite.log
+		return $status
+	}
+	! grep '^SKIP:' "$log" || return
+	grep -c '^PASS:' "$log" && distributed stekd-*.tar.xz
 }
 
 # What a user of libstek does: pkg-config, compile, link, run.
