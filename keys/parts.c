@@ -84,7 +84,7 @@ const struct stek_tombstone *
 stek__tombstone_find(const struct stek_tombstone *tombstones, size_t n,
 	       const uint8_t id[STEK_ID_LEN])
 {
-	struct stek_tombstone probe;
+	struct stek_tombstone probe = { 0 };
 
 	if (n == 0)
 		return NULL;

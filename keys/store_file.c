@@ -245,14 +245,16 @@ static int collect(struct stek_file *s, DIR *nodes, int64_t now_ms,
 	struct stek_raw_member *list = malloc(cap * sizeof(*list)), *more;
 	struct dirent *entry;
 
-	while (list && used < STEK_MEMBERS_MAX && (entry = readdir(nodes))) {
+	if (!list)
+		return STEK_ENOMEM;
+	while (used < STEK_MEMBERS_MAX && (entry = readdir(nodes))) {
 		if (used == cap) {
 			more = realloc(list, 2 * cap * sizeof(*list));
-			if (!more)
+			if (!more) {
 				free(list);
+				return STEK_ENOMEM;
+			}
 			list = more;
-			if (!more)
-				break;
 			cap *= 2;
 		}
 		if (!read_member(s, dirfd(nodes), entry->d_name, &list[used]))
@@ -262,8 +264,6 @@ static int collect(struct stek_file *s, DIR *nodes, int64_t now_ms,
 		else
 			unlinkat(dirfd(nodes), entry->d_name, 0);
 	}
-	if (!list)
-		return STEK_ENOMEM;
 	*out = list;
 	*n = used;
 	return 0;

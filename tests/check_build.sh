@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # check_build.sh - what the build promises, proved on what it made: libstek.so
-# exports the public names and nothing else, the programs are hardened, every
+# exports the public names and nothing else, those that keys/libstek.symbols
+# lists (a name that goes breaks programs), the programs are hardened, every
 # header compiles alone, and keys/ does not reach into src/.
 set -u
+export LC_ALL=C
 : "${top_builddir:?run by make check}" "${srcdir:?}" "${CC:?}"
 failed=0
 
@@ -37,6 +39,10 @@ else
 			fail "libstek.so exports $name, which no header declares" ;;
 		esac
 	done
+	listed=$(cat "$srcdir/keys/libstek.symbols")
+	[ "$listed" = "$declared" ] ||
+		fail "keys/libstek.symbols lists other names than the headers:" \
+			"$(printf '%s\n' "$listed" "$declared" | sort | uniq -u)"
 	nm -D --undefined-only "$library" | grep 'stek_' &&
 		fail "libstek.so lacks functions of its own"
 	readelf -d "$library" | grep -q BIND_NOW ||
