@@ -105,7 +105,7 @@ packages_of()
 			procps
 		;;
 	test)
-		echo clang shellcheck gnutls-bin libnss3-tools python3 \
+		echo clang shellcheck cppcheck codespell gnutls-bin libnss3-tools python3 \
 			python3-jsonschema \
 			valgrind socat strace git faketime systemd util-linux iproute2 nftables nginx chromium \
 			prometheus nodejs

@@ -33,8 +33,10 @@ int tls__client_tag(uint8_t out[TAG_LEN], struct der_span issuer,
 	if (ret == 0)
 		ret = wc_Sha256Final(&sha, digest);
 	wc_Sha256Free(&sha);
+	if (ret != 0)
+		return -1;
 	memcpy(out, digest, TAG_LEN);
-	return ret == 0 ? 0 : -1;
+	return 0;
 }
 
 bool tls__in_time(const struct der_certificate *cert, int64_t now_s)

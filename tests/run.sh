@@ -43,6 +43,7 @@ default_steps()
 	script_steps measure
 	script_steps deploy
 	cat <<-'EOF'
+	static 600 spelling, what cppcheck finds, C++, hardening of the programs
 	shellcheck 300 every script
 	configure 600 configure refuses a wolfSSL that lacks something, by its name
 	install 300 make install into a directory; a program builds against it
@@ -185,8 +186,29 @@ step_asan()
 		--enable-sanitize=address,undefined CFLAGS="-g -O1" && check
 }
 
+# threaded: the tests of the build in the current directory whose program links
+# what starts threads (libuv's loop may), and the scripts, which start stekd. In
+# the others ThreadSanitizer has nothing to find.
+threaded()
+{
+	local test names
+
+	# shellcheck disable=SC2016 # for make to expand
+	for test in $(printf 'include Makefile\nsay:\n\t@echo $(TESTS)\n' |
+		make -s -f - say); do
+		case $test in
+		*.sh) echo "$test" && continue ;;
+		esac
+		names=$(nm -u "$test") || return
+		! grep -q -e pthread_create -e MHD_start_daemon -e ' uv_' \
+			<<<"$names" || echo "$test"
+	done
+}
+
 step_tsan()
 {
+	local tests
+
 	export CK_TIMEOUT_MULTIPLIER=10
 	export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 	# Where addresses are scattered more widely than it knows, it needs them
@@ -195,8 +217,16 @@ step_tsan()
 		setarch -R true 2>/dev/null && [ -z "${STEKD_NO_ASLR-}" ]; then
 		STEKD_NO_ASLR=1 exec setarch -R "$repo/tests/run.sh" --step tsan
 	fi
+	release_quietly || return
+	tests=$(cd "$builds/gcc" && threaded) || return
+	if ! grep -qx tests/check_guard <<<"$tests" ||
+		grep -qx tests/check_key <<<"$tests"; then
+		echo "tests with threads are not told from those without"
+		return 1
+	fi
 	build tsan CC=clang --enable-werror --disable-shared \
-		--enable-sanitize=thread CFLAGS="-g -O1" && check
+		--enable-sanitize=thread CFLAGS="-g -O1" &&
+		check TESTS="$(tr '\n' ' ' <<<"$tests")"
 }
 
 # distributed TARBALL: it holds every file that git knows. So no test has to
@@ -319,6 +349,11 @@ step_shellcheck()
 		-exec grep -l '^#!' {} + | sort |
 		xargs shellcheck --external-sources --check-sourced \
 			--exclude=SC2120
+}
+
+step_static()
+{
+	release_quietly && STEKD_BUILD=$builds/gcc "$repo/tests/static.sh"
 }
 
 # step_script GROUP N: with the programs of the release build.

@@ -222,6 +222,8 @@ static enum conn_want step_reply(struct conn *conn, int64_t now_us)
 
 	for (;;) {
 		size_t room = CONN_REPLY_MAX - conn->reply_len;
+		/* SSL_read() only writes there. */
+		/* cppcheck-suppress legacyUninitvar */
 		char *to = room ? conn->reply + conn->reply_len : spill;
 		int ret = SSL_read(conn->ssl, to,
 				   room ? (int)room : (int)sizeof(spill));
