@@ -3,8 +3,8 @@
  * ticket.c - the ticket envelope: XChaCha20-Poly1305 over a library's session
  * state and our own fields. Called from the ticket callback in wolfssl.c, so
  * nothing here locks, allocates or knows the time. Nonces of 192 bits come from
- * the system's generator for each ticket: nodes share a key without agreeing on
- * anything, and a forked or cloned node cannot repeat one.
+ * nonce.c: nodes share a key without agreeing on anything, and a forked or
+ * cloned one repeats none.
  */
 #include <wolfssl/options.h>
 
@@ -14,6 +14,7 @@
 #include <wolfssl/wolfcrypt/error-crypt.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
+#include "nonce.h"
 #include "secret.h"
 #include "ticket.h"
 #include "wire.h"
@@ -161,7 +162,7 @@ int stek__ticket_seal(struct stek_ticket *out, const struct stek_key *key,
 {
 	uint8_t plain[STEK_TICKET_STATE_MAX + STEK_TICKET_OWN_LEN];
 	uint8_t sealed[sizeof(plain) + STEK_TICKET_TAG_LEN];
-	uint8_t random[STEK_TICKET_NONCE_LEN];
+	uint8_t nonce[STEK_TICKET_NONCE_LEN];
 	uint8_t bound[AAD_LEN];
 	size_t len = state_len + STEK_TICKET_OWN_LEN;
 	int ret;
@@ -174,20 +175,21 @@ int stek__ticket_seal(struct stek_ticket *out, const struct stek_key *key,
 	ret = own_write(plain + state_len, own);
 	if (ret)
 		goto out;
-	ret = stek__random(random, sizeof(random));
+	join_aad(bound, aad, key->id);
+	ret = stek__nonce_make(nonce, own->sealed_at_ms, bound, sizeof(bound),
+			       plain, len);
 	if (ret)
 		goto out;
 	memcpy(out->key_name, key->id, STEK_ID_LEN);
-	memcpy(out->iv, random, STEK_TICKET_IV_LEN);
-	memcpy(out->extra, random + STEK_TICKET_IV_LEN,
+	memcpy(out->iv, nonce, STEK_TICKET_IV_LEN);
+	memcpy(out->extra, nonce + STEK_TICKET_IV_LEN,
 	       STEK_TICKET_NONCE_LEN - STEK_TICKET_IV_LEN);
 	memcpy(out->extra + STEK_TICKET_EXTRA_LEN - CLEAR_TAG_LEN, aad->digest,
 	       CLEAR_TAG_LEN);
-	join_aad(bound, aad, out->key_name);
 	ret = STEK_ECRYPTO;
 	if (wc_XChaCha20Poly1305_Encrypt(sealed, len + STEK_TICKET_TAG_LEN,
 					 plain, len, bound, sizeof(bound),
-					 random, sizeof(random), key->secret,
+					 nonce, sizeof(nonce), key->secret,
 					 STEK_SECRET_LEN))
 		goto out;
 	memcpy(out->body, sealed, len);

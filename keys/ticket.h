@@ -24,6 +24,7 @@
 #ifndef STEK_TICKET_H
 #define STEK_TICKET_H
 
+#include "nonce.h"
 #include "schedule.h"
 #include "stek_wolfssl.h"
 
@@ -31,7 +32,7 @@
 #define STEK_TICKET_IV_LEN 16
 #define STEK_TICKET_TAG_LEN 16
 #define STEK_TICKET_EXTRA_LEN 16
-#define STEK_TICKET_NONCE_LEN 24
+#define STEK_TICKET_NONCE_LEN STEK_NONCE_LEN
 #define STEK_TICKET_OWN_LEN 32
 #define STEK_TICKET_STATE_MAX 256
 
@@ -74,7 +75,7 @@ int stek__ticket_aad(struct stek_ticket_aad *out,
 		     const struct stek_ticket_scope *scope) STEK_CHECKED;
 
 /*
- * Seals `state` and `own` under `key` with a fresh nonce from the system.
+ * Seals `state` and `own` under `key` with a nonce of its own (nonce.h).
  * STEK_EINVAL (a length or time does not fit), STEK_ENOKEY (the key has no
  * secret, or one that no generator makes), STEK_ERANDOM, STEK_ECRYPTO; *out
  * holds no secret then.

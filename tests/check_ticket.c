@@ -263,6 +263,7 @@ START_TEST(test_failing_generator_seals_nothing)
 	struct stek_ticket blank;
 
 	random_fails = true;
+	own.sealed_at_ms += STEK_NONCE_DRAW_MS;
 	ck_assert_int_eq(stek__ticket_seal(&ticket, key, &aad, &own, state,
 					   STATE_LEN), STEK_ERANDOM);
 	memset(&blank, 0, sizeof(blank));

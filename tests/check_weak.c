@@ -132,7 +132,10 @@ END_TEST
 /* Without a generator no key is made; what there is goes on, and ends. */
 START_TEST(test_failing_generator)
 {
-	static const struct stek_ticket_own own = { .sealed_at_ms = 1 };
+	/* When a nonce needs a new draw, whatever was drawn before. */
+	static const struct stek_ticket_own own = {
+		.sealed_at_ms = 1 + STEK_NONCE_DRAW_MS,
+	};
 	static const struct stek_ticket_aad aad = { { 1, 2, 3 } };
 	static const uint8_t state[STATE_LEN];
 	struct stek_ticket ticket;

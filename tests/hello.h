@@ -30,16 +30,16 @@ static inline void hello_put(struct hello *h, const void *bytes, size_t len)
 static inline void hello_number(struct hello *h, uint64_t value, size_t width)
 {
 	while (width-- > 0) {
-		uint8_t byte = (uint8_t)(value >> 8 * width);
+		uint8_t octet = (uint8_t)(value >> 8 * width);
 
-		hello_put(h, &byte, 1);
+		hello_put(h, &octet, 1);
 	}
 }
 
-static inline void hello_fill(struct hello *h, uint8_t byte, size_t len)
+static inline void hello_fill(struct hello *h, uint8_t octet, size_t len)
 {
 	while (len-- > 0)
-		hello_put(h, &byte, 1);
+		hello_put(h, &octet, 1);
 }
 
 static inline void hello_set(struct hello *h, size_t at, size_t value,
