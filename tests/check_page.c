@@ -282,6 +282,41 @@ START_TEST(test_json_has_null_where_nothing_is)
 }
 END_TEST
 
+/* Whatever a name holds, the answer is JSON, and ASCII. */
+START_TEST(test_json_escapes)
+{
+	struct page_request request =
+		parse(GET "Accept: application/json\r\n\r\n");
+	struct page_facts about = facts();
+	char every[256], bare[4200], room[8192];
+	const char *text;
+	json_t *all;
+
+	for (int i = 0; i < 255; i++)
+		every[i] = (char)(i + 1);
+	every[255] = '\0';
+	about.alpn = every;
+	text = answer(&request, &about);
+	for (size_t i = 0; text[i]; i++)
+		ck_assert_int_ge(text[i], 0);
+	all = body_of(text);
+	text = json_string_value(json_object_get(all, "alpn"));
+	ck_assert_ptr_nonnull(text);
+	ck_assert_int_eq(strncmp(text, every, 127), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(all, "node")),
+			 about.node);
+	json_decref(all);
+	/* What has no room is no answer, and nothing is written past it. */
+	memset(bare, 'x', sizeof(bare) - 1);
+	bare[sizeof(bare) - 1] = '\0';
+	about.alpn = bare;
+	ck_assert_uint_eq(page_write(room, sizeof(room), &request, &about), 0);
+	memset(bare, '"', 1000);
+	bare[1000] = '\0';
+	ck_assert_uint_eq(page_write(room, sizeof(room), &request, &about), 0);
+}
+END_TEST
+
 /* The text form says the same; HEAD has its length and no body. */
 START_TEST(test_text_and_head)
 {
@@ -336,6 +371,7 @@ int main(void)
 	suite_add_tcase(suite, parsing);
 	tcase_add_test(writing, test_json_tells_all);
 	tcase_add_test(writing, test_json_has_null_where_nothing_is);
+	tcase_add_test(writing, test_json_escapes);
 	tcase_add_test(writing, test_client_certificate);
 	tcase_add_test(writing, test_text_and_head);
 	tcase_add_test(writing, test_a_small_buffer_is_refused);
