@@ -20,8 +20,7 @@ void admin_document(struct admin_answer *answer, unsigned status,
 	free(answer->body);
 	answer->status = status;
 	answer->type = type;
-	answer->body = json != NULL
-		? json_dumps(json, JSON_FLAGS) : NULL;
+	answer->body = json != NULL ? text_json(json, JSON_FLAGS) : NULL;
 	answer->len = answer->body != NULL ? strlen(answer->body) : 0;
 	json_decref(json);
 }
@@ -61,7 +60,7 @@ void admin_json(struct admin_answer *answer, json_t *json)
 char *admin_json_text(const json_t *json, const char *end)
 {
 	size_t len, more = strlen(end) + 1;
-	char *text = json_dumps(json, JSON_FLAGS), *longer;
+	char *text = text_json(json, JSON_FLAGS), *longer;
 
 	if (text == NULL)
 		return NULL;

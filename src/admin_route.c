@@ -219,7 +219,12 @@ static json_t *body_object(const struct admin_request *request,
 	if (json_is_object(body))
 		return body;
 	json_decref(body);
-	admin_problem(answer, 400, NULL, "the body must be a JSON object");
+	/* Whatever is wrong with a body has a text. */
+	if (body == NULL && error.text[0] == '\0')
+		admin_problem(answer, 500, NULL, "out of memory");
+	else
+		admin_problem(answer, 400, NULL,
+			      "the body must be a JSON object");
 	return NULL;
 }
 

@@ -8,6 +8,7 @@
 
 #include "dash_serve.h"
 #include "page_policy.h"
+#include "text.h"
 
 #define TELL_MAX 10		/* refusals that are told one by one */
 
@@ -64,7 +65,7 @@ enum MHD_Result dash_problem(struct MHD_Connection *connection,
 	json_t *json = json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank",
 				 "title", title, "status", (int)status,
 				 "detail", detail);
-	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	char *text = json ? text_json(json, JSON_COMPACT) : NULL;
 	enum MHD_Result result = MHD_NO;
 
 	if (text != NULL)

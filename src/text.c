@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * text.c - addresses and ids as people read them, for logs and pages.
+ * text.c - addresses and ids as people read them, and documents as text, for logs,
+ * pages and answers.
  */
 #include "text.h"
 
 #include <arpa/inet.h>
+#include <jansson.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/un.h>
 
 void text_address(char *out, size_t cap, const struct sockaddr_storage *addr)
@@ -65,4 +68,23 @@ bool text_unhex(uint8_t *out, const char *text, size_t len)
 		out[i] = (uint8_t)(high << 4 | low);
 	}
 	return true;
+}
+
+/*
+ * Not json_dumps(): it overlooks that its text could not grow for the name of a
+ * member, and goes on with a document from which that is missing.
+ */
+char *text_json(const struct json_t *json, size_t flags)
+{
+	size_t len = json_dumpb(json, NULL, 0, flags);
+	char *text = len != 0 ? malloc(len + 1) : NULL;
+
+	if (!text)
+		return NULL;
+	if (json_dumpb(json, text, len, flags) != len) {
+		free(text);
+		return NULL;
+	}
+	text[len] = '\0';
+	return text;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * text.h - addresses and ids as people read them.
+ * text.h - addresses and ids as people read them, and documents as text.
  */
 #ifndef STEKD_TEXT_H
 #define STEKD_TEXT_H
@@ -20,5 +20,9 @@ void text_hex(char *out, const uint8_t *bytes, size_t len);
 
 /* Back: true if `text` begins with 2 * len lower-case digits. */
 bool text_unhex(uint8_t *out, const char *text, size_t len);
+
+/* As json_dumps() with these flags, but NULL whenever memory was short. */
+struct json_t;
+char *text_json(const struct json_t *json, size_t flags);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * fault.h - makes the n-th allocation fail. A test that includes it is linked
  * with -Wl,--wrap=malloc,--wrap=calloc,--wrap=stek__secret_alloc, so the calls
- * of the code under test come here first. One thread only.
+ * of the code under test come here first. Only the thread that arms it meets it.
  */
 #ifndef STEK_TESTS_FAULT_H
 #define STEK_TESTS_FAULT_H
@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-static unsigned fault_left;	/* 0: unarmed */
-static bool fault_hit;
+static _Thread_local unsigned fault_left;	/* 0: unarmed */
+static _Thread_local bool fault_hit;
 
 /* The n-th allocation from now fails, and that one alone. */
 static inline void fault_arm(unsigned n)
