@@ -89,6 +89,7 @@ long_steps()
 	cat <<-'EOF'
 	valgrind 3600 every check program under valgrind
 	fuzz 3600 every fuzz target under libFuzzer, two minutes each
+	deploy-2 7200 fuzz targets for ten minutes, then the soak for as long
 	EOF
 	for file in "$repo"/tests/long_*.sh; do
 		[ -f "$file" ] || continue
@@ -387,28 +388,54 @@ libtool_valgrind()
 		--leak-check=full --errors-for-leak-kinds=definite "$1"
 }
 
-step_fuzz()
+# fuzz_all SECONDS OF_CONN: each target for so long, whole connections OF_CONN.
+fuzz_all()
 {
-	local program name failed=0
+	local file program name seconds targets=() failed=0
 
+	for file in "$repo"/tests/fuzz_*.c; do
+		name=${file##*/}
+		[ "$name" = fuzz_main.c ] || targets+=("tests/${name%.c}")
+	done
 	build fuzz CC=clang --enable-fuzz --disable-shared \
 		--enable-sanitize=address,undefined CFLAGS="-g -O1" &&
-		make -j"$jobs" check TESTS= || return
-	for program in tests/fuzz_*; do
-		[ -x "$program" ] || continue
+		make -j"$jobs" "${targets[@]}" || return
+	for program in "${targets[@]}"; do
 		name=${program#tests/fuzz_}
+		seconds=$1
+		[ "$name" != conn ] || seconds=$2
 		mkdir -p "corpus/$name"
 		echo "== $program"
-		"$program" -max_total_time=120 -rss_limit_mb=1024 \
-			"corpus/$name" "$repo/tests/corpus/$name" || failed=1
+		"$program" -max_total_time="$seconds" -rss_limit_mb=1024 \
+			-print_final_stats=1 "corpus/$name" \
+			"$repo/tests/corpus/$name" || failed=1
 	done
 	return $failed
+}
+
+step_fuzz() { fuzz_all 120 120; }
+
+# Half of the fuzzing is for whole connections. STEKD_DEPLOY_2_S: of each part.
+step_deploy_2()
+{
+	local n=0 program runs seconds=${STEKD_DEPLOY_2_S:-600}
+
+	for program in "$repo"/tests/fuzz_*.c; do n=$((n + 1)); done
+	# All but fuzz_main.c and fuzz_conn.c share the other half.
+	fuzz_all $((seconds / 2 / (n - 2) + 1)) $((seconds / 2)) 2>&1 | tee "$logs/deploy-2.fuzz"
+	[ "${PIPESTATUS[0]}" = 0 ] || return
+	runs=$(awk '/number_of_executed_units/ { sum += $2 } END { print sum }' \
+		"$logs/deploy-2.fuzz")
+	step_long soak "$seconds" | tee "$logs/deploy-2.soak"
+	[ "${PIPESTATUS[0]}" = 0 ] || return
+	echo "deploy-2: $runs inputs, no finding; $(tail -n 1 "$logs/deploy-2.soak")"
 }
 
 step_long()
 {
 	release_quietly || return
-	STEKD_BUILD=$builds/gcc PATH=$builds/gcc:$PATH "$repo/tests/long_$1.sh"
+	STEKD_BUILD=$builds/gcc PATH=$builds/gcc:$PATH \
+		"$repo/tests/long_$1.sh" "${@:2}"
 }
 
 # ---- running them --------------------------------------------------------------
@@ -417,6 +444,7 @@ step_long()
 if [ "${1-}" = --step ]; then
 	wolfssl=$("$repo/deploy/deps.sh" --print-prefix)
 	case $2 in
+	deploy-2) step_deploy_2 ;;
 	farm-* | keys-* | node-* | measure-* | deploy-* | fast-*) step_script "${2%%-*}" "${2#*-}" ;;
 	long-*) step_long "${2#long-}" ;;
 	*) "step_$2" ;;
