@@ -36,7 +36,7 @@ wolfssl_defines=(
 usage()
 {
 	cat <<-'EOF'
-	usage: deploy/deps.sh [build|run|test|all]...   install what is missing
+	usage: deploy/deps.sh [SET...]                  install what is missing
 	       deploy/deps.sh --check [SET...]          say what is missing; 1 if any
 	       deploy/deps.sh --refresh                 build a newer wolfSSL, if the
 	                                                archive has one
@@ -46,6 +46,7 @@ usage()
 	  run     redis-server, HAProxy, curl
 	  test    what the tests use besides
 	  all     all of these (the default)
+	  package what "make deb" and its test need, beside build
 
 	STEKD_PREFIX names another prefix than .prefix of the repository. Root, or
 	sudo, is needed only to install packages.
@@ -115,6 +116,9 @@ packages_of()
 		12) echo libclang-rt-14-dev ;;
 		13) echo libclang-rt-19-dev ;;
 		esac
+		;;
+	package)
+		echo debhelper lintian debootstrap dpkg-dev util-linux
 		;;
 	esac
 }
@@ -405,7 +409,7 @@ work='' policy_to_remove='' check=false refresh=false
 sets=() missing=()
 for argument in "$@"; do
 	case $argument in
-	build | run | test) sets+=("$argument") ;;
+	build | run | test | package) sets+=("$argument") ;;
 	all) sets=(build run test) ;;
 	--check) check=true ;;
 	--refresh) refresh=true ;;

@@ -21,6 +21,10 @@ chmod 0755 "$work/bin" "$program"
 mkdir "$work/units"
 cp "$STEKD_BUILD/stekd.service" "$STEKD_BUILD/stekd-keeper.service" \
 	"$units/stekd.socket" "$work/units/"
+for unit in "$work"/units/*.service; do
+	grep -q '^ExecStart=/.*/sbin/stekd -c ' "$unit" ||
+		fall_short "${unit##*/} does not start the program: $(grep ^Exec "$unit")"
+done
 # The programs are not installed here.
 sed -i "s,^ExecStart=[^ ]*,ExecStart=$program," "$work"/units/*.service
 for unit in "$work"/units/*; do
