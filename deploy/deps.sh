@@ -46,6 +46,7 @@ usage()
 	  run     redis-server, HAProxy, curl
 	  test    what the tests use besides
 	  all     all of these (the default)
+	  bench   the servers that tests/bench/peers.sh measures stekd beside
 	  package what "make deb" and its test need, beside build
 
 	STEKD_PREFIX names another prefix than .prefix of the repository. Root, or
@@ -119,6 +120,11 @@ packages_of()
 		;;
 	package)
 		echo debhelper lintian debootstrap dpkg-dev util-linux
+		;;
+	bench)
+		echo nginx haproxy hitch
+		# Tried with that of Debian 12 only.
+		[ "$release" != 12 ] || echo h2o
 		;;
 	esac
 }
@@ -409,7 +415,7 @@ work='' policy_to_remove='' check=false refresh=false
 sets=() missing=()
 for argument in "$@"; do
 	case $argument in
-	build | run | test | package) sets+=("$argument") ;;
+	build | run | test | bench | package) sets+=("$argument") ;;
 	all) sets=(build run test) ;;
 	--check) check=true ;;
 	--refresh) refresh=true ;;

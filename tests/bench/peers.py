@@ -104,7 +104,7 @@ def show(results):
                      ratio["high"]))
 
 
-def judge(results, bounds):
+def judge(results, bounds, mosts):
     """The last line has all figures that have a bound."""
     said, short = [], False
     for bound in bounds:
@@ -116,6 +116,15 @@ def judge(results, bounds):
         short = short or over
         said.append("%s %.3f of %s (bound %s)%s"
                     % (kind, ratio["median"], ratio["best"], most,
+                       " FALLS SHORT" if over else ""))
+    for most in mosts:
+        kind, _, limit = most.rpartition("=")
+        one = results[kind]
+        ours = one["servers"]["stekd"]["median"]
+        over = ours > float(limit)
+        short = short or over
+        said.append("%s %.1f %s (bound %s)%s"
+                    % (kind, ours, one["unit"], limit,
                        " FALLS SHORT" if over else ""))
     if said:
         print("; ".join(said))
@@ -148,6 +157,7 @@ def main():
     parser.add_argument("--compare", nargs=2)
     parser.add_argument("--json")
     parser.add_argument("--bound", action="append", default=[])
+    parser.add_argument("--most", action="append", default=[])
     parser.add_argument("raw", nargs="?")
     options = parser.parse_args()
     if options.compare:
@@ -158,7 +168,7 @@ def main():
         with open(options.json, "w") as file:
             json.dump({"about": about(), "results": results}, file, indent=1)
             file.write("\n")
-    return judge(results, options.bound)
+    return judge(results, options.bound, options.most)
 
 
 sys.exit(main())

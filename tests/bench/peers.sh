@@ -17,13 +17,22 @@ usage()
 	  endpoint     P-256 certificate, X25519, the smallest answer
 	  rsa          the same with an RSA-2048 certificate
 	  p256         the same as endpoint with group P-256
+	  terminator   P-256 certificate, X25519, before a plain TCP backend
+	  bulk         CPU time per gigabyte through a terminator, AES-128-GCM
+	  idle         resident memory of an idle connection of TLS 1.3
+	  workers      two workers of stekd against one
+	  rotation     stekd with a ring change every 100 ms against none
+	  floor        the same sockets without TLS, and the bare operations
 
 	All of them by default. Options:
 	  --rounds N       of each measurement (9)
 	  --connections N  in each (600)
-	  --quick          3 rounds of 200, under a minute
+	  --quick          endpoint and terminator unless told, 3 rounds of 100:
+	                   under a minute
 	  --json FILE      keep all figures in FILE
+	  --idle N         idle connections (5000)
 	  --bound KIND=N   exit 1 if the ratio of PART/KIND is above N
+	  --most KIND=N    exit 1 if stekd's own figure is above N
 	  --compare A B    what has changed between two kept runs
 
 	The programs are those in STEKD_BUILD (build/).
@@ -31,22 +40,28 @@ usage()
 }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-rounds=9 connections=600 json='' bounds=() parts=()
+rounds=9 connections=600 idle=5000 json='' quick=false bounds=() parts=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--rounds) rounds=$2 && shift ;;
 	--connections) connections=$2 && shift ;;
-	--quick) rounds=3 connections=200 ;;
+	--idle) idle=$2 && shift ;;
+	--quick) rounds=3 connections=100 idle=1000 quick=true ;;
 	--json) json=$(realpath -m "$2") && shift ;;
-	--bound) bounds+=(--bound "$2") && shift ;;
+	--bound | --most) bounds+=("$1" "$2") && shift ;;
 	--compare) exec python3 "$here/peers.py" --compare "$2" "$3" ;;
 	-h | --help) usage && exit 0 ;;
-	endpoint | rsa | p256) parts+=("$1") ;;
+	endpoint | rsa | p256 | terminator | bulk | idle | workers | rotation | floor)
+		parts+=("$1")
+		;;
 	*) usage >&2 && exit 2 ;;
 	esac
 	shift
 done
-[ ${#parts[@]} -gt 0 ] || parts=(endpoint rsa p256)
+if [ ${#parts[@]} = 0 ]; then
+	parts=(endpoint terminator)
+	$quick || parts+=(rsa p256 bulk idle workers rotation floor)
+fi
 
 . "$here/../lib.sh"
 . "$here/servers.sh"
@@ -94,7 +109,7 @@ down()
 cost()
 {
 	local server=$3 version=1.3 suite=TLS_AES_128_GCM_SHA256
-	local resume=100 tickets sni=resumed.example.test want=$group us more=()
+	local resume=100 tickets us sni=resumed.example.test want=$group more=()
 
 	case $2 in tls12-*) version=1.2 suite=$suite12 ;; esac
 	case $2 in
@@ -114,7 +129,8 @@ cost()
 		--ca "$work/ca.pem" --tls "$version" --resume "$resume" \
 		--expect 100 --groups "$offer" --suites "$suite" \
 		--demand-group "$want" --demand-suite "$suite" \
-		--demand-tickets "$tickets" --connections "$connections" \
+		--demand-tickets "$tickets" \
+		"${measured[@]:---connections=$connections}" \
 		--concurrency 8 "${more[@]}" \
 		--server-pid "${pid_at[$server]}" --json >"$work/load.json" || {
 		jq -c '[.failures, .warmup.failures, .versions]' \
@@ -134,7 +150,7 @@ in_turn()
 
 	for kind in "${kinds[@]}"; do
 		for server in "${servers[@]}"; do
-			connections=100 cost warm "$kind" "$server" 0
+			connections=50 cost warm "$kind" "$server" 0
 		done
 	done
 	for ((round = 0; round < rounds; round++)); do
@@ -178,6 +194,183 @@ part_p256()
 	endpoints p256
 }
 
+part_terminator()
+{
+	local server
+
+	cert=$work/p256 suite12=ECDHE-ECDSA-AES128-GCM-SHA256
+	group=x25519 offer=X25519:P-256 backend_bytes=''
+	start_backend
+	up stekd "tcp:$backend"
+	for server in hitch haproxy; do up "$server" "$backend"; done
+	in_turn terminator
+	down
+	end backend
+}
+
+# ---- bulk ------------------------------------------------------------------------
+
+bulk_mib=16 bulk_answers=8
+
+# bulk_cost SERVER ROUND: milliseconds of CPU for 10^9 bytes.
+bulk_cost()
+{
+	probe load --connect "127.0.0.1:${port_of[$1]}" --sni full.example.test \
+		--ca "$work/ca.pem" --tls 1.3 --resume 0 --concurrency 1 \
+		--suites TLS_AES_128_GCM_SHA256 --groups X25519 \
+		--demand-suite TLS_AES_128_GCM_SHA256 --demand-group x25519 \
+		--demand-bytes $((bulk_mib * 1048576)) \
+		--connections $bulk_answers --server-pid "${pid_at[$1]}" \
+		--json >"$work/load.json" || {
+		jq -c '[.failures, .versions]' "$work/load.json" >&2
+		fall_short "bulk at $1: an answer was not whole"
+	}
+	record bulk aes128gcm "$1" "$2" \
+		"$(jq ".server_cpu.us_per_connection / ($bulk_mib * 1.048576)" \
+			"$work/load.json")" ms/GB
+}
+
+part_bulk()
+{
+	local server round i
+
+	cert=$work/p256 backend_bytes=$((bulk_mib * 1048576))
+	start_backend
+	up stekd "tcp:$backend"
+	for server in hitch haproxy; do up "$server" "$backend"; done
+	for ((round = 0; round < rounds; round++)); do
+		for ((i = 0; i < ${#servers[@]}; i++)); do
+			bulk_cost "${servers[(i + round) % ${#servers[@]}]}" \
+				"$round"
+		done
+	done
+	down
+	end backend
+}
+
+# ---- idle connections ------------------------------------------------------------
+
+# Each round has fresh servers, for what one has allocated it may keep.
+part_idle()
+{
+	local server round
+
+	cert=$work/p256 backend_bytes=''
+	start_backend
+	for ((round = 0; round < rounds && round < 3; round++)); do
+		for server in stekd nginx haproxy h2o hitch; do
+			case $server in
+			hitch) up hitch "$backend" ;;
+			*) up "$server" ;;
+			esac
+			[ ${#servers[@]} -gt 0 ] || continue
+			record idle tls13 "$server" "$round" "$(python3 \
+				"$here/idle.py" "${port_of[$server]}" \
+				full.example.test "$idle" \
+				"${pid_at[$server]}")" KiB
+			down
+		done
+	done
+	end backend
+}
+
+# ---- stekd against itself ---------------------------------------------------------
+
+# another_stekd NAME: as the variables of start_stekd say.
+another_stekd()
+{
+	stekd_name=$1
+	start_stekd
+	pid_at[$1]=$server_pid
+	servers+=("$1")
+	stekd_name='' stekd_workers='' stekd_keys=''
+}
+
+part_workers()
+{
+	cert=$work/p256 suite12=ECDHE-ECDSA-AES128-GCM-SHA256
+	group=x25519 offer=X25519:P-256
+	stekd_workers=2
+	another_stekd stekd
+	another_stekd one
+	in_turn workers
+	down
+}
+
+# A ring holds 64 keys, so each measurement has a fresh stekd, and lasts two
+# seconds: twenty changes. `measured` is what cost() gives stekprobe load.
+part_rotation()
+{
+	local round kind name names=(stekd steady) i
+
+	cert=$work/p256 suite12=ECDHE-ECDSA-AES128-GCM-SHA256
+	group=x25519 offer=X25519:P-256 measured=(--duration 2)
+	for ((round = 0; round < rounds; round++)); do
+		for kind in tls13-full tls13-resumed; do
+			for i in 0 1; do
+				name=${names[(i + round) % 2]}
+				stekd_keys='  rotate_delay_ms: 100'
+				another_stekd "$name"
+				changing "$kind" "$name" "$round"
+				down
+			done
+		done
+	done
+	measured=()
+	echo "ring changes a second: $(sort -n "$work/changes" | paste -sd' ')"
+}
+
+# changing KIND NAME ROUND: the cost, with changes unless it is the steady one.
+changing()
+{
+	local in out line
+
+	if [ "$2" = steady ]; then
+		cost rotation "$@"
+		return
+	fi
+	coproc changes { exec python3 "$here/changes.py" "$work/$2.sock" 2>&1; }
+	in=${changes[1]} out=${changes[0]}
+	read -r line <&"$out"
+	[ "$line" = begun ] || fall_short "changes.py: $line"
+	cost rotation "$@"
+	echo end >&"$in"
+	read -r line <&"$out"
+	# shellcheck disable=SC2154 # coproc sets it
+	wait "$changes_PID" || fall_short "a ring change was refused"
+	echo "$line" >>"$work/changes"
+}
+
+# ---- the floor -------------------------------------------------------------------
+
+# What openssl speed does in a second (signatures, or derivations), as
+# microseconds for one.
+bare()
+{
+	openssl speed -seconds 1 -mr "$@" 2>/dev/null | awk -F: '
+		/^\+F/ { printf "%.2f\n", 1e6 / $4; exit }'
+}
+
+part_floor()
+{
+	local round kind
+
+	cc -O2 -o "$work/floor" "$here/floor.c"
+	for ((round = 0; round < rounds; round++)); do
+		for kind in full resumed; do
+			record floor "sockets-$kind" bare "$round" \
+				"$("$work/floor" $kind "$connections")" us
+		done
+	done
+	for ((round = 0; round < rounds && round < 3; round++)); do
+		record floor sign-p256 openssl "$round" "$(bare ecdsap256)" us
+		record floor derive-x25519 openssl "$round" \
+			"$(bare ecdhx25519)" us
+		record floor derive-p256 openssl "$round" "$(bare ecdhp256)" us
+		record floor sign-rsa2048 openssl "$round" "$(bare rsa2048)" us
+	done
+}
+
 # ---- all parts -------------------------------------------------------------------
 
 # make_pair NAME KEYTYPE...: a certificate for both names.
@@ -200,7 +393,7 @@ make_ca
 make_pair p256 ec -pkeyopt ec_paramgen_curve:P-256
 make_pair rsa rsa:2048
 make_farm_key
-servers=()
+servers=() measured=()
 echo "stekd at $(git -C "$repo" describe --always --dirty 2>/dev/null || echo "?")," \
 	"$rounds rounds of $connections connections, $(nproc) processors," \
 	"load $(cut -d' ' -f1 /proc/loadavg)"

@@ -48,27 +48,34 @@ bundle() { cat "$1.key" "$1.pem" >"$1.bundle"; }
 
 # ---- stekd ----------------------------------------------------------------------
 
-# start_stekd BACKEND: two hosts with one certificate, which differ in how many
+# start_stekd [BACKEND]: two hosts with one certificate, which differ in how many
 # tickets a client of TLS 1.3 gets: two of a full handshake, as from OpenSSL's
-# servers, and one of a resumption, as from these.
+# servers, and one of a resumption, as from these. `stekd_name` starts another one,
+# `stekd_workers` with more workers, `stekd_keys` has lines for its section keys.
 start_stekd()
 {
+	local name=${stekd_name:-stekd}
+
 	free_port
-	port_of[stekd]=$port
+	port_of[$name]=$port
 	free_port
 	metrics_port[9]=$port
-	mkdir -p "$work/store"
-	cat >"$work/stekd.yaml" <<-EOT
+	rm -rf "$work/store-$name"
+	mkdir "$work/store-$name"
+	cat >"$work/$name.yaml" <<-EOT
 	farm: bench
 	node: bench
 	farm_key: $work/farm.key
 	store:
-	  url: file:$work/store
+	  url: file:$work/store-$name
+	keys:
+	  period_s: $period_s
+	${stekd_keys-}
 	workers: ${stekd_workers:-1}
 	log: { level: warn, format: logfmt }
-	limits: { max_connections: 20000 }
+	limits: { max_connections: 20000, idle_timeout_ms: 600000 }
 	listen:
-	  - address: "127.0.0.1:${port_of[stekd]}"
+	  - address: "127.0.0.1:${port_of[$name]}"
 	hosts:
 	  - names: [full.example.test]
 	    default: true
@@ -80,12 +87,14 @@ start_stekd()
 	    certificate: $cert.pem
 	    key: $cert.key
 	    backend: ${1:-builtin}
+	admin:
+	  socket: $work/$name.sock
 	metrics:
 	  listen: 127.0.0.1:${metrics_port[9]}
 	EOT
-	run stekd "$STEKD_BUILD/stekd" -c "$work/stekd.yaml"
-	await_of stekd 30 "stekd to be ready" is_ready 9
-	ready_to_serve stekd
+	run "$name" "$STEKD_BUILD/stekd" -c "$work/$name.yaml"
+	await_of "$name" 30 "stekd to be ready" is_ready 9
+	ready_to_serve "$name"
 }
 
 # ---- the peers ------------------------------------------------------------------
@@ -108,6 +117,8 @@ nginx_config()
 	  uwsgi_temp_path $work/nginx-$1.u;
 	  scgi_temp_path $work/nginx-$1.s;
 	  tcp_nodelay on;
+	  client_header_timeout 600s;
+	  keepalive_timeout 600s;
 	  sendfile on;
 	  server {
 	    listen 127.0.0.1:$1 $2 backlog=4096;
@@ -177,6 +188,8 @@ start_h2o()
 	cat >"$work/h2o.conf" <<-EOT
 	num-threads: 1
 	max-connections: 9900
+	handshake-timeout: 600
+	http1-request-timeout: 600
 	error-log: $work/log/h2o
 	ssl-session-resumption:
 	  mode: ticket
@@ -216,6 +229,8 @@ start_hitch()
 	ciphersuites = "TLS_AES_128_GCM_SHA256"
 	ecdh-curve = "$groups_all"
 	EOT
+	# Its workers never run as root; the package has a user for them.
+	[ "$(id -u)" != 0 ] || echo 'user = "_hitch"' >>"$work/hitch.conf"
 	run hitch "$(peer_command hitch)" --config="$work/hitch.conf"
 	ready_to_serve hitch
 }
