@@ -10,7 +10,7 @@
 need python3 jq
 
 host=www.example.test
-rounds=${GARBAGE_ROUNDS:-25} hellos=200
+rounds=25 hellos=200
 
 cpu_ns()
 {
