@@ -30,6 +30,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool active;
 
+uint32_t admin_farm_rotate_delay_ms = 40000;
+
 static void on_event(void *user, const struct stek_event *event)
 {
 	struct node *node = user;
@@ -96,7 +98,7 @@ static void name_files(struct admin_farm *farm)
 	settings->n_stores = 1;
 	settings->policy.period_s = quiet_period_s();
 	settings->policy.rotate_interval_s = 60;
-	settings->policy.rotate_delay_ms = 40000;
+	settings->policy.rotate_delay_ms = admin_farm_rotate_delay_ms;
 	settings->policy.revoke_delay_ms = 400;
 	settings->policy.beat_ms = 20000;
 }

@@ -22,6 +22,9 @@ struct admin_farm {
 	struct node node;
 };
 
+/* Of its policy: so long that no node is ever late. Set it before opening. */
+extern uint32_t admin_farm_rotate_delay_ms;
+
 /* With a file for the token; the farm is not started. */
 void admin_farm_open(struct admin_farm *farm);
 
