@@ -109,7 +109,7 @@ redis_at()
 	local host=$1
 
 	shift
-	at "$host" timeout 2 redis-cli -h "${address[$host]}" -p 6379 "$@"
+	at "$host" timeout 10 redis-cli -h "${address[$host]}" -p 6379 "$@"
 }
 
 sentinel_at()
@@ -117,7 +117,7 @@ sentinel_at()
 	local host=$1
 
 	shift
-	at "$host" timeout 2 redis-cli -h "${address[$host]}" -p 26379 "$@"
+	at "$host" timeout 10 redis-cli -h "${address[$host]}" -p 26379 "$@"
 }
 
 redis_answers() { [ "$(redis_at "$1" PING)" = PONG ]; }
