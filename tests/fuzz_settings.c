@@ -40,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct faults faults = { .path = "f" };
 	struct doc *doc = NULL;
 	struct file *file;
+	size_t i;
 
 	faults.err = open_memstream(&said, &said_len);
 	if (faults.err == NULL)
@@ -50,7 +51,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	must((file == NULL) == (doc == NULL));
 	must_be_lines(said, said_len, faults.n);
 	if (file != NULL && faults.n == 0) {
-		must(file->farm != NULL && file->store.url != NULL);
+		must(file->farm != NULL);
+		must(file->store.url != NULL || file->store.user == NULL);
+		/* Whether one is named at all is asked in settings.c. */
+		must(file->stores_count <= STEK_STORES_MAX);
+		for (i = 0; i < file->stores_count; i++)
+			must(file->stores[i].url != NULL);
 		must(file->keys.pending >= 1 && file->keys.pending <= 8);
 		must(doc_line(doc, "farm") > 0);
 	}
