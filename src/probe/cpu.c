@@ -15,7 +15,7 @@ int cpu_parse(struct cpu_sample *out, const char *stat)
 {
 	/* The name may hold blanks and brackets; the last one ends it. */
 	const char *rest = strrchr(stat, ')');
-	struct cpu_sample sample;
+	struct cpu_sample sample = { 0 };
 
 	if (!rest ||
 	    sscanf(rest + 1,
