@@ -76,7 +76,8 @@ for n in 1 2 3; do rotate 1 || fall_short "a rotation with one store"; done
 audit 1 '.good and (.entries | length) == 10 and
 	.stores[0].answered and (.stores[1].answered | not)' >/dev/null ||
 	fall_short "the union with one store away"
-ctl 1 audit --verify | grep -q '^store 2: NOT CHECKED' ||
+ctl 1 audit --verify >"$work/one-away"
+grep -q '^store 2: NOT CHECKED' "$work/one-away" ||
 	fall_short "stekctl does not say what it did not check"
 stop_node 1
 began=$(now_ms)
