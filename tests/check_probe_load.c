@@ -314,7 +314,9 @@ START_TEST(test_options_of_load_refuses)
 		"--groups X25519:nonsense", "--server-pid", "--server-pid 0",
 		"--server-pid 1,", "--server-pid x", "--server-pid -1",
 		"--server-pid 99999999999", "--suites nonsense",
-		"--demand-suite TLS_NONE", "--demand-tickets 9",
+		"--suites :TLS_AES_128_GCM_SHA256",
+		"--demand-suite TLS_NONE", "--demand-tickets 8",
+		"--demand-suite TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
 		"--demand-tickets -1", "--demand-bytes 0", "--schemes x",
 	};
 	struct options options;

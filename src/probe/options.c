@@ -187,10 +187,11 @@ static int take_demand(struct demand *demand, int option, const char *arg)
 		return arg[0] ? 0 : -1;
 	case OPT_DEMAND_SUITE:
 		demand->suite = arg;
-		return tls_suites_valid(arg) ? 0 : -1;
+		return !strchr(arg, ':') && tls_suites_valid(arg) ? 0 : -1;
 	case OPT_DEMAND_TICKETS:
 		demand->count_tickets = true;
-		return options_small(arg, 0, CONN_TICKETS_MAX,
+		/* So many are kept, and more are not told from them. */
+		return options_small(arg, 0, CONN_TICKETS_MAX - 1,
 				     &demand->tickets);
 	default:
 		return options_number(arg, 1, INT64_MAX, &demand->bytes);

@@ -27,7 +27,7 @@ bool tls_set_suites(SSL_CTX *ctx, const char *list)
 {
 	char both[2][SUITES_MAX] = {"", ""};
 
-	if (strlen(list) >= SUITES_MAX - 1)
+	if (!*list || strlen(list) >= SUITES_MAX - 1)
 		return false;
 	while (*list) {
 		size_t len = strcspn(list, ":");
