@@ -4,14 +4,15 @@
 # Makes Debian packages of a distribution's directory: "make deb" calls it. The
 # directory's debian/ is made here, from the files beside this script.
 #
-# wolfSSL. What we need of it is in no wolfSSL of Debian's: patches, and a choice
-# of features (deploy/wolfssl, deps.sh). So it comes with us, in two ways:
+# wolfSSL. What we need of it is in no wolfSSL of Debian's: patches, and a
+# choice of features (deploy/wolfssl, deps.sh). So it comes with us, in two
+# ways:
 #
 #  - stekd and stekctl link it statically. They share it with nobody, start
 #    without a look at a library path, and cannot get another one by mistake.
 #  - libstek.so must not: an application hands it the WOLFSSL_CTX of its own
-#    wolfSSL, so both must be one library. libstek0 has it as a shared library in
-#    a private directory, /usr/lib/TRIPLET/stekd, where libstek.so's RUNPATH
+#    wolfSSL, so both must be one library. libstek0 has it as a shared library
+#    in a private directory, /usr/lib/TRIPLET/stekd, where libstek.so's RUNPATH
 #    finds it, and stek.pc has applications link the same. There it cannot get
 #    into the way of Debian's libwolfssl42, which has the same SONAME.
 #
@@ -20,8 +21,8 @@
 # deploy/CVES.md, which "make check" holds against them.
 #
 # Reproducible: SOURCE_DATE_EPOCH is the environment's, or that of the last
-# commit, or (not in git) of CHANGELOG.md; one state of tree and prefix gives the
-# same packages, bit by bit.
+# commit, or (not in git) of CHANGELOG.md; one state of tree and prefix gives
+# the same packages, bit by bit.
 set -euo pipefail
 
 usage="usage: build.sh TREE PREFIX SOURCE OUTPUT
