@@ -44,6 +44,6 @@ uint64_t stek__life(void)
 	if (life)
 		return life;
 	next = atomic_fetch_add(&lives, 1) + 1;
-	/* Another thread of the child may have been quicker: then its number. */
+	/* Another thread of this child may have been quicker: its number. */
 	return atomic_compare_exchange_strong(now, &life, next) ? next : life;
 }

@@ -11,7 +11,7 @@
 /*
  * A number that stays the same as long as the process lives and is another in
  * every child of fork(2) and clone(2), without a system call but for the first.
- * 0: this kernel cannot tell. Thread-safe, without a lock.
+ * 0: this kernel cannot tell. Thread-safe, without a lock but in the first.
  */
 uint64_t stek__life(void);
 

@@ -53,9 +53,9 @@ static int draw(struct generator *g, uint64_t life, int64_t now_ms)
 }
 
 /*
- * The lengths stand in front, so that no two inputs read alike, and zeros at the
- * end: whole rounds of the library's vector code spare its copying of the rest,
- * byte by byte, half of what this costs.
+ * The lengths stand in front, so that no two inputs read alike, and zeros at
+ * the end: whole rounds of the library's vector code spare its copying of the
+ * rest, byte by byte, half of what this costs.
  */
 static int hash(uint8_t out[POLY1305_DIGEST_SIZE], const struct generator *g,
 		const uint8_t *aad, size_t aad_len, const uint8_t *plain,

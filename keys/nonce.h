@@ -21,11 +21,11 @@
  *   (life.h): the two never share one;
  * - a copied machine goes on with the same secret and the same count until the
  *   next draw, a second later at the latest (sooner after 2^16 nonces), and if
- *   its kernel was not told (VMGENID), perhaps with the same draws. Then a nonce
- *   repeats only where associated data and plaintext, the session's secret and
- *   the milliseconds of its sealing among it, are all the same: the same ticket
- *   twice, which says nothing but that. Plain random nonces, and a counter
- *   behind a random prefix, would have given both sessions away.
+ *   its kernel was not told (VMGENID), perhaps with the same draws. Then a
+ *   nonce repeats only where associated data and plaintext, the session's
+ *   secret and the milliseconds of its sealing among it, are all the same: the
+ *   same ticket twice, which says nothing but that. Plain random nonces, and a
+ *   counter behind a random prefix, would have given both sessions away.
  *
  * The secret opens nothing: who learned it could tell nonces beforehand, and
  * try guesses of a plaintext that holds a secret of 384 bits.
@@ -43,8 +43,9 @@
 /*
  * The nonce for sealing `plain` with the associated data `aad` (together at
  * most STEK_NONCE_INPUT_MAX bytes). `now_ms` is any clock: where it has gone on
- * by a secret's time, or back, the next one is drawn. Takes no lock and allocates nothing. STEK_ERANDOM
- * (nothing could be drawn), STEK_EINVAL, STEK_ECRYPTO; *out is untouched then.
+ * by a secret's time, or back, the next one is drawn. Allocates nothing, and
+ * takes no lock but life.c's, once in a process. STEK_ERANDOM (nothing could be
+ * drawn), STEK_EINVAL, STEK_ECRYPTO; *out is untouched then.
  */
 int stek__nonce_make(uint8_t out[STEK_NONCE_LEN], int64_t now_ms,
 		     const uint8_t *aad, size_t aad_len, const uint8_t *plain,

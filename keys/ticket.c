@@ -167,6 +167,8 @@ int stek__ticket_seal(struct stek_ticket *out, const struct stek_key *key,
 	size_t len = state_len + STEK_TICKET_OWN_LEN;
 	int ret;
 
+	_Static_assert(sizeof(plain) + sizeof(bound) <= STEK_NONCE_INPUT_MAX,
+		       "the nonce is derived from all of it");
 	if (state_len > STEK_TICKET_STATE_MAX)
 		return STEK_EINVAL;
 	if (!is_usable(key))
