@@ -287,8 +287,8 @@ static void put_bytes(struct json_text *out, const char *bytes, size_t len)
 }
 
 /*
- * `text` in quotes, or null. RFC 8259 s7; what is not ASCII came from a client or
- * a configuration and need not be UTF-8, so each such byte becomes an escape.
+ * `text` in quotes, or null. RFC 8259 s7; what is not ASCII came from a client
+ * or a configuration and need not be UTF-8, so each such byte is escaped.
  */
 static void put_string(struct json_text *out, const char *text)
 {

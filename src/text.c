@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * text.c - addresses and ids as people read them, and documents as text, for logs,
- * pages and answers.
+ * text.c - addresses and ids as people read them, and documents as text, for
+ * logs, pages and answers.
  */
 #include "text.h"
 

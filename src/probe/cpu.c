@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * CPU time of a server on this machine, for stekprobe load --server-pid. Its
- * processor clock tells it to the nanosecond, /proc/PID/stat in ticks of 1/100 s
- * how much of it was the system's.
+ * processor clock tells it to the nanosecond, /proc/PID/stat in ticks of
+ * 1/100 s how much of it was the system's.
  */
 #include <inttypes.h>
 #include <stdio.h>
