@@ -230,8 +230,8 @@ step_tsan()
 		check TESTS="$(tr '\n' ' ' <<<"$tests")"
 }
 
-# distributed TARBALL: it holds every file that git knows. So no test has to
-# run from it to show that its data is there.
+# distributed TARBALL: it holds every file that git knows, and nothing that was
+# built. So no test has to run from it to show that its data is there.
 distributed()
 {
 	if [ ! -e "$repo/.git" ]; then
@@ -243,6 +243,10 @@ distributed()
 	if grep -vxF -f "$builds/tarball" "$builds/tree" | grep -vx .gitignore
 	then
 		echo "the distribution lacks these files"
+		return 1
+	fi
+	if grep -e '/\.deps/' -e '/\.libs/' -e '\.l*o$' "$builds/tarball"; then
+		echo "the distribution holds what was built here"
 		return 1
 	fi
 }
