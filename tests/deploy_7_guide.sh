@@ -24,7 +24,11 @@ make_systemctl()
 	cat >"$work/bin/systemctl" <<-'EOT'
 	#!/bin/bash
 	set -eu
-	birth() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+	birth()
+	{
+		sed 's/.*) //; /^[ZX]/d' "/proc/$1/stat" 2>/dev/null |
+			cut -d' ' -f20
+	}
 	alive() { [ -f "$pid" ] && [ -n "$(birth "$(cut -d' ' -f1 "$pid")")" ]; }
 	credentials()
 	{

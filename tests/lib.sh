@@ -77,8 +77,12 @@ trap 'exit 130' INT TERM HUP
 
 # ---- processes -----------------------------------------------------------------
 
-# When a process started: with its pid it names the process for good.
-birth() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+# When a process started: with its pid it names the process for good. Nothing of
+# one that has ended: whether somebody collects an orphan is for process 1 to say.
+birth()
+{
+	sed 's/.*) //; /^[ZX]/d' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+}
 
 # run NAME COMMAND...: in the background, output in $work/log/NAME.
 run()
@@ -99,7 +103,7 @@ alive()
 	local pid born
 
 	read -r pid born 2>/dev/null <"$work/pid/$1" || return 1
-	[ -n "$pid" ] && [ "$(birth "$pid")" = "$born" ]
+	[ -n "$born" ] && [ "$(birth "$pid")" = "$born" ]
 }
 
 # end NAME [SIGNAL]: and wait until it is gone, at most 60 s.

@@ -51,13 +51,17 @@ run()
 	echo "$pid $(birth "$pid")" >"$dir/pid/$name"
 }
 
-birth() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+# Nothing of one that has ended and that nobody has collected yet.
+birth()
+{
+	sed 's/.*) //; /^[ZX]/d' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+}
 
 alive()
 {
 	local pid born
 	read -r pid born 2>/dev/null <"$dir/pid/$1" || return 1
-	[ -n "$pid" ] && [ "$(birth "$pid")" = "$born" ]
+	[ -n "$born" ] && [ "$(birth "$pid")" = "$born" ]
 }
 
 # await NAME SECONDS CONDITION...: polls; fails at once if NAME has died.
