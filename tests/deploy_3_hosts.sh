@@ -18,6 +18,9 @@ down_after_ms=3000
 
 # ---- the release before --------------------------------------------------------
 
+# The checkout may belong to another user.
+here() { git -c safe.directory='*' -C "$repo" "$@"; }
+
 # Sets `old`, a directory with its programs: built once from the commit that
 # tests/previous_release names. A tree without history upgrades to itself.
 build_previous()
@@ -26,8 +29,8 @@ build_previous()
 
 	commit=$(sed 's/#.*//; /^ *$/d' "$repo/tests/previous_release")
 	old=$STEKD_BUILD skew="none, for there is no history here"
-	git -C "$repo" cat-file -e "$commit^{commit}" 2>/dev/null || return 0
-	skew=$(git -C "$repo" rev-list --count "$commit..HEAD")
+	here cat-file -e "$commit^{commit}" 2>/dev/null || return 0
+	skew=$(here rev-list --count "$commit..HEAD")
 	skew="$skew commits after ${commit:0:7}"
 	old=${STEKD_CI_BUILDS:-$repo/build-ci}/previous-${commit:0:12}
 	[ ! -x "$old/done" ] || return 0
@@ -35,7 +38,7 @@ build_previous()
 	wolfssl=$("$repo/deploy/deps.sh" --print-prefix)
 	rm -rf "$old"
 	mkdir -p "$old"
-	git -C "$repo" archive "$commit" | tar -x -C "$old"
+	here archive "$commit" | tar -x -C "$old"
 	(cd "$old" && autoreconf -fi &&
 		./configure --with-wolfssl="$wolfssl" --disable-shared &&
 		make -j"$(nproc)" stekd stekctl) >"$work/log/previous" 2>&1 ||
@@ -101,7 +104,7 @@ configure()
 	  beat_ms: 200
 	workers: 1
 	limits:
-	  drain_delay_ms: 1500
+	  drain_delay_ms: 4000
 	listen:
 	  - address: "${address[$host]}:8443"
 	    proxy_protocol: true
@@ -140,7 +143,8 @@ ask()
 	"$STEKD_BUILD/stekctl" --socket "$work/$host.sock" "$@"
 }
 
-# balance HOST NODE...
+# balance HOST NODE...: notices within half a second that a node drains, and waits
+# for an answer as long as a machine may stand still; else as deploy/haproxy.
 balance()
 {
 	local host=$1 node
@@ -153,6 +157,9 @@ balance()
 		defaults
 			mode tcp
 			timeout connect 5s
+			timeout check 20s
+			retries 3
+			option redispatch 1
 			timeout client 60s
 			timeout server 60s
 		listen tls
