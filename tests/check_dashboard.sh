@@ -137,8 +137,8 @@ curl -s "$base/d3.min.js" | cmp - "$work/d3" || fall_short "d3 came garbled"
 say "nobody sees the token"
 dash_pid=$(pid_of by-socket)
 for text in "$once" "${auth##* }"; do
-	if tr '\0' '\n' <"/proc/$dash_pid/cmdline" | grep -qF "$text" ||
-		tr '\0' '\n' <"/proc/$dash_pid/environ" | grep -qF "$text" ||
+	if grep -qaF "$text" "/proc/$dash_pid/cmdline" \
+		"/proc/$dash_pid/environ" ||
 		grep -rqF "$text" "$work/log"; then
 		fall_short "a token is in the arguments, environment or a log"
 	fi

@@ -17,7 +17,8 @@ page()
 	printf 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n' |
 		openssl s_client -quiet -connect "$1" -CAfile "$work/ca.pem" \
 			-verify_return_error -servername www.example.test \
-			2>>"$work/log/openssl" | grep -q '^HTTP/1.1 200'
+			>"$work/page" 2>>"$work/log/openssl" || return
+	grep -q '^HTTP/1.1 200' "$work/page"
 }
 # refuses NAME PATTERN ARGUMENT...: the node does not start, and says why.
 refuses()
