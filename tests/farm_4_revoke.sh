@@ -75,6 +75,7 @@ jq -e '.failed == 0' "$work/load.json" >/dev/null ||
 	{ cat "$work/load.json"; fall_short "handshakes failed under load"; }
 await 10 "resumption to return" load --connect "$front" --connections 50 \
 	--tls both --resume 100 --expect 100
-echo "farm-4: confirmed by all nodes after $answered ms of 2000;" \
+echo "farm-4: confirmed by all nodes after $answered ms of 2000 (measured" \
+	"$turn times, three at most);" \
 	"$full of $full old tickets refused, each a full handshake;" \
 	"under load $(jq '"\(.connections) connections, \(.failed) failed"' -r "$work/load.json")"

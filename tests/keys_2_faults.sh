@@ -284,6 +284,7 @@ for turn in 1 2 3; do
 	done
 	equal_ms=$(($(now_ms) - lifted))
 	if [ "$equal_ms" -le 5000 ] || [ "$turn" = 3 ]; then break; fi
+	say "the rings were equal after $equal_ms ms: one fault more"
 	faults=$((faults + 1))
 	one_fault "${kinds[(faults - 1) % 4]}"
 done

@@ -237,7 +237,7 @@ for ((i = 0; i < failovers; i++)); do
 		failovers=$((failovers + 4))
 	fi
 done
-figure failover "in failovers"
+figure failover "in failovers, the last of $failovers"
 
 say "without Redis"
 for n in 1 2 3; do
