@@ -109,7 +109,7 @@ packages_of()
 	test)
 		echo clang shellcheck cppcheck codespell gnutls-bin libnss3-tools python3 \
 			python3-jsonschema \
-			valgrind socat strace git faketime systemd util-linux iproute2 nftables nginx chromium \
+			valgrind socat strace git faketime systemd util-linux mount iproute2 nftables nginx chromium \
 			prometheus nodejs
 		# Other makers' nodejs has npm in it and takes no npm beside it.
 		command -v npm >/dev/null || echo npm
