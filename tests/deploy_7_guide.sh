@@ -194,7 +194,9 @@ judge()
 	*"revoke --all"*)
 		say_of node1 --json keys | jq -e '[.keys[] |
 			select(.state == "revoked")] | length > 0' >/dev/null ||
-			fall_short "revoke --all revoked nothing" ;;
+			fall_short "revoke --all revoked nothing"
+		# For the delay of the new key nobody gives tickets.
+		await 30 "a new key to seal at all nodes" all_seal ;;
 	*"systemctl stop redis-server"*)
 		await 30 "node1 to miss Redis" store_is unavailable ;;
 	*"systemctl start redis-server"*)
@@ -207,6 +209,15 @@ rolled_over()
 	say_of node1 --json farm-key status | jq -e '.ring as $r |
 		[.nodes[].seals] | length == 3 and all(. == $r)' &&
 		[ "$(say_of node1 --json farm-key status | jq -r .ring)" != "$first" ]
+}
+all_seal()
+{
+	local host
+
+	for host in "${nodes[@]}"; do
+		say_of "$host" --json keys |
+			jq -e 'any(.keys[]; .state == "active")' || return
+	done
 }
 store_is() { say_of node1 --json status | jq -e ".stores[0].state == \"$1\""; }
 
