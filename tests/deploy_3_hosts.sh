@@ -344,6 +344,8 @@ rotate b1
 go_on 5000
 end_flow a
 end_flow b
+# Nobody is there for whom they would have to drain.
+for host in "${nodes[@]}"; do end "$host" KILL; done
 jq -rs --arg nodes "$replaced" --arg rotations "$rotations" --arg skew "$skew" \
 	'"deploy-3: \($nodes) nodes replaced, \($rotations) rotations, a " +
 	"failover, two sites apart: \(map(.resumed) | add) of " +

@@ -227,6 +227,8 @@ lossless "after a loss"
 [ "$(admin CONFIG GET appendonly | sed -n 2p)" = no ] ||
 	fall_short "redis.conf writes a log of changes"
 [ "$(admin EXISTS "stek:{$farm}:ring")" = 1 ] || fall_short "the store is empty"
+# By a signal they would drain for ten minutes.
+for n in 1 2; do end node-$n KILL; done
 end redis
 is=$(cd "$work/redis" && echo *)
 [ "$is" = "redis.acl redis.conf" ] || fall_short "Redis left behind: $is"
