@@ -112,7 +112,8 @@ make_hosts()
 	done
 }
 
-# on HOST FILE: the commands of the file, there.
+# on HOST FILE: the commands of the file, there. What they need of this machine
+# stays in sight where it lies below a directory that is the host's own.
 on()
 {
 	local host=$1 file=$2
@@ -121,11 +122,23 @@ on()
 	GUIDE_HOST=$host GUIDE_WORK=$work GUIDE_UNITS=$repo/deploy/systemd \
 		PATH=$work/bin:$STEKD_BUILD:$PATH \
 		at "$host" unshare --mount bash -eu -o pipefail -c '
+		covered=()
+		for dir in "${@:2}"; do
+			case $dir in /etc/* | /run/* | /var/lib/*)
+				covered+=("$dir")
+				mkdir -p "$0/kept$dir"
+				mount --rbind "$dir" "$0/kept$dir" ;;
+			esac
+		done
 		mount --bind "$0/etc" /etc
 		mount --bind "$0/run" /run
 		mount --bind "$0/lib" /var/lib
+		for dir in "${covered[@]}"; do
+			mkdir -p "$dir"
+			mount --rbind "$0/kept$dir" "$dir"
+		done
 		cd "$0/home"
-		. "$1"' "$work/$host" "$file" >"$work/answer" 2>&1 || {
+		. "$1"' "$work/$host" "$file" "$repo" "$STEKD_BUILD" >"$work/answer" 2>&1 || {
 		cat "$file" "$work/answer" >&2
 		fall_short "these commands of the guide failed at $host"
 	}
