@@ -307,7 +307,7 @@ START_TEST(test_a_lapsed_list_ends_resumption)
 {
 	SSL_SESSION *session = NULL;
 
-	/* Good by the library's clock; the farm's is years ahead. */
+	/* Good by the library's clock; the farm's is a week ahead. */
 	pki_append_list(crl_path, &ca, NULL, 0, 3600);
 	loopback->hosts[0].client_crl = crl_path;
 	loopback_start(loopback);

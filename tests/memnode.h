@@ -9,8 +9,14 @@
 #include "farm.h"
 #include "memhs.h"
 
-#define MEMNODE_NOW_MS INT64_C(1800000000000)
+#define MEMNODE_NOW_MS memnode_now_ms()
 #define MEMNODE_HOUR_MS INT64_C(3600000)
+
+/*
+ * Where the nodes' clocks begin: one moment for all of a process, and a week to
+ * a year and a week after the clock on the wall, whenever the test is run.
+ */
+int64_t memnode_now_ms(void);
 
 struct memnode {
 	struct stek_farm farm;

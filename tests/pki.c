@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Farms of tests run in 2027. */
+/* The clocks of memnode.h's farms are ahead by a year or so. */
 #define YEARS_S (5 * 365 * 86400L)
 #define DAY_S 86400
 
