@@ -34,6 +34,8 @@ static struct client *enter(SSL_SESSION *session)
 	/* Its own: OpenSSL gives one up that a connection failed with. */
 	if (session) {
 		session = SSL_SESSION_dup(session);
+		/* The node's clock stands still, so its age must. */
+		SSL_SESSION_set_time(session, (long)time(NULL));
 		ck_assert(SSL_set_session(client->ssl, session));
 		SSL_SESSION_free(session);
 	}
