@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# steps.sh - what the steps of tests/run.sh do, which reads this file: each is a
+# function step_NAME. It expects repo, builds, logs, jobs and wolfssl to be set.
+
+# bootstrap: configure exists, and the tree itself is not configured, which
+# would get in the way of builds beside it.
+bootstrap()
+{
+	if [ -f "$repo/config.status" ]; then
+		echo "$repo is configured in place; run \"make distclean\" there first"
+		return 1
+	fi
+	if [ ! -x "$repo/configure" ] || [ ! -f "$repo/Makefile.in" ]; then
+		(cd "$repo" && autoreconf -fi)
+	fi
+}
+
+# build NAME OPTION...: configures (once) and builds in build-ci/NAME.
+build()
+{
+	local dir=$builds/$1
+
+	shift
+	bootstrap || return
+	mkdir -p "$dir" && cd "$dir" || return
+	if [ ! -f Makefile ] || [ "$(cat .options 2>/dev/null)" != "$*" ]; then
+		"$repo/configure" --with-wolfssl="$wolfssl" \
+			--prefix="$dir/installed" "$@" || return
+		echo "$*" >.options
+	fi
+	make -j"$jobs"
+}
+
+# check [VARIABLE=VALUE]: make check in the current directory; a skip is a
+# failure.
+check()
+{
+	local status=0
+
+	make -j"$jobs" check "$@" || status=$?
+	if [ "$status" != 0 ]; then
+		[ ! -f test-suite.log ] || cat test-suite.log
+		return "$status"
+	fi
+	if grep -q '^# SKIP: *[1-9]' test-suite.log; then
+		grep -A3 '^SKIP' test-suite.log
+		echo "a test was skipped"
+		return 1
+	fi
+}
+
+# The build that everything but the other compilers' steps uses.
+release()
+{
+	build gcc CC=gcc --enable-werror && make -j"$jobs" check TESTS=
+}
+
+release_quietly()
+{
+	release >"$logs/release.log" 2>&1 || {
+		tail -n 40 "$logs/release.log"
+		return 1
+	}
+}
+
+step_gcc()
+{
+	release && check
+}
+
+# What clang compiles runs under its sanitizers.
+step_clang()
+{
+	build clang CC=clang --enable-werror && check TESTS=tests/check_build.sh
+}
+
+# Under a sanitizer everything is slower, deadlines included.
+step_asan()
+{
+	export CK_TIMEOUT_MULTIPLIER=10
+	export ASAN_OPTIONS=detect_leaks=1
+	export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+	build asan CC=clang --enable-werror --disable-shared \
+		--enable-sanitize=address,undefined CFLAGS="-g -O1" && check
+}
+
+# threaded: the tests of the build in the current directory whose program links
+# what starts threads (libuv's loop may), and the scripts, which start stekd. In
+# the others ThreadSanitizer has nothing to find.
+threaded()
+{
+	local test names
+
+	# shellcheck disable=SC2016 # for make to expand
+	for test in $(printf 'include Makefile\nsay:\n\t@echo $(TESTS)\n' |
+		make -s -f - say); do
+		case $test in
+		*.sh) echo "$test" && continue ;;
+		esac
+		names=$(nm -u "$test") || return
+		! grep -q -e pthread_create -e MHD_start_daemon -e ' uv_' \
+			<<<"$names" || echo "$test"
+	done
+}
+
+step_tsan()
+{
+	local tests
+
+	export CK_TIMEOUT_MULTIPLIER=10
+	export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+	# Where addresses are scattered more widely than it knows, it needs them
+	# not scattered at all.
+	if [ "$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0)" -gt 28 ] &&
+		setarch -R true 2>/dev/null && [ -z "${STEKD_NO_ASLR-}" ]; then
+		STEKD_NO_ASLR=1 exec setarch -R "$repo/tests/run.sh" --step tsan
+	fi
+	release_quietly || return
+	tests=$(cd "$builds/gcc" && threaded) || return
+	if ! grep -qx tests/check_guard <<<"$tests" ||
+		grep -qx tests/check_key <<<"$tests"; then
+		echo "tests with threads are not told from those without"
+		return 1
+	fi
+	build tsan CC=clang --enable-werror --disable-shared \
+		--enable-sanitize=thread CFLAGS="-g -O1" &&
+		check TESTS="$(tr '\n' ' ' <<<"$tests")"
+}
+
+# distributed TARBALL: it holds every file that git knows, and nothing that was
+# built. So no test has to run from it to show that its data is there.
+distributed()
+{
+	if [ ! -e "$repo/.git" ]; then
+		echo "no git: this is a distribution itself"
+		return 0
+	fi
+	git -c safe.directory='*' -C "$repo" ls-files >"$builds/tree" &&
+		tar -tf "$1" | sed 's,^[^/]*/,,' >"$builds/tarball" || return
+	if grep -vxF -f "$builds/tarball" "$builds/tree" | grep -vx .gitignore
+	then
+		echo "the distribution lacks these files"
+		return 1
+	fi
+	if grep -e '/\.deps/' -e '/\.libs/' -e '\.l*o$' "$builds/tarball"; then
+		echo "the distribution holds what was built here"
+		return 1
+	fi
+}
+
+# From the distribution run those tests that look at the build and at the tree,
+# and the fuzz targets; the others would do as they did in the step gcc.
+step_distcheck()
+{
+	local status=0 log=$builds/distcheck.log
+
+	release && cd "$builds/gcc" || return
+	# shellcheck disable=SC2016 # for make to expand
+	make -j"$jobs" distcheck check_PROGRAMS='$(FUZZ_TARGETS)' \
+		TESTS='$(FUZZ_TARGETS) tests/check_build.sh tests/check_requirements.sh tests/check_cves.sh' \
+		>"$log" 2>&1 || status=$?
+	cat "$log"
+	[ "$status" = 0 ] || {
+		cat stekd-*/_build/sub/test-suite.log
+		return "$status"
+	}
+	! grep '^SKIP:' "$log" || return
+	grep -c '^PASS:' "$log" && distributed stekd-*.tar.xz
+}
+
+# What a user of libstek does: pkg-config, compile, link, run.
+step_install()
+{
+	local root=$builds/root at
+
+	release && cd "$builds/gcc" || return
+	rm -rf "$root" && make install DESTDIR="$root" || return
+	at=$root$builds/gcc/installed
+	cat >"$root/user.c" <<-'EOT'
+	#include <stdio.h>
+	#include <wolfssl/options.h>
+	#include <wolfssl/ssl.h>
+	#include <stek_wolfssl.h>
+	int main(void)
+	{
+		printf("%s %s %zu\n", stek_version_string(),
+		       wolfSSL_lib_version(), stek_wolfssl_ticket_len());
+		return 0;
+	}
+	EOT
+	# shellcheck disable=SC2046 # pkg-config gives words
+	gcc -Wall -Werror -o "$root/user" "$root/user.c" \
+		$(PKG_CONFIG_SYSROOT_DIR='' PKG_CONFIG_PATH=$at/lib/pkgconfig \
+			pkg-config --define-variable=prefix="$at" \
+			--cflags --libs stek) || return
+	LD_LIBRARY_PATH=$at/lib "$root/user" || return
+	"$at/sbin/stekd" --version && "$at/bin/stekctl" --version &&
+		"$at/bin/stekprobe" --version
+}
+
+# refused WANTED SED: configure, given headers changed by SED, must fail and name
+# WANTED.
+refused()
+{
+	local root=$builds/refused
+
+	rm -rf "$root" && mkdir -p "$root/build" || return
+	cp -r "$wolfssl/include" "$wolfssl/lib" "$root" || return
+	sed -i "$2" "$root/include/wolfssl/options.h" \
+		"$root/include/wolfssl/version.h" || return
+	# What other checks found is kept: wolfSSL's are not among them.
+	if (cd "$root/build" && "$repo/configure" --with-wolfssl="$root" \
+		--cache-file="$builds/configure.cache") \
+		>"$root/log" 2>&1; then
+		echo "configure took a wolfSSL changed by $2"
+		return 1
+	fi
+	grep -e "$1" "$root/log" || {
+		tail -n 20 "$root/log"
+		echo "configure does not name $1"
+		return 1
+	}
+}
+
+step_configure()
+{
+	local define
+
+	bootstrap || return
+	rm -f "$builds/configure.cache"
+	refused 'version 5.7.2' 's/0x0500[0-9a-f]*/0x05007000/' || return
+	refused --disable-earlydata "\$i#define WOLFSSL_EARLY_DATA" || return
+	refused 'patch 0001' '/WOLFSSL_STEKD_/d' || return
+	for define in HAVE_SESSION_TICKET:--enable-session-ticket \
+		HAVE_SNI:--enable-sni HAVE_ALPN:--enable-alpn \
+		WOLFSSL_TLS13:--enable-tls13 HAVE_XCHACHA:--enable-xchacha \
+		OPENSSL_EXTRA:--enable-opensslextra \
+		HAVE_EX_DATA:-DHAVE_EX_DATA HAVE_CRL:--enable-crl \
+		WOLFSSL_POST_HANDSHAKE_AUTH:--enable-postauth \
+		HAVE_KEYING_MATERIAL:--enable-keying-material; do
+		refused "${define#*:}" "/^#define ${define%:*}\$/d" || return
+	done
+}
+
+# Files without a "#!" are parts: they are read where they are sourced. SC2120
+# misleads there: a part's function may take what this script does not give.
+step_shellcheck()
+{
+	cd "$repo" || return
+	find deploy tests .ci -type f \( -name '*.sh' -o -path .ci/run \) \
+		-exec grep -l '^#!' {} + | sort |
+		xargs shellcheck --external-sources --check-sourced \
+			--exclude=SC2120
+}
+
+step_static()
+{
+	release_quietly && STEKD_BUILD=$builds/gcc "$repo/tests/static.sh"
+}
+
+# step_script GROUP N: with the programs of the release build.
+step_script()
+{
+	local file
+
+	release_quietly || return
+	file=$(find "$repo/tests" -maxdepth 1 -name "$1_$2_*.sh")
+	STEKD_BUILD=$builds/gcc PATH=$builds/gcc:$PATH "$file"
+}
+
+step_valgrind()
+{
+	local program failed=0
+
+	release && cd "$builds/gcc" || return
+	for program in tests/check_*; do
+		[ -x "$program" ] || continue
+		echo "== $program"
+		srcdir=$repo top_builddir=$builds/gcc CK_TIMEOUT_MULTIPLIER=50 \
+			CK_FORK=no libtool_valgrind "$program" || failed=1
+	done
+	return "$failed"
+}
+
+# libtool may have left a wrapper script in the program's place.
+libtool_valgrind()
+{
+	./libtool --mode=execute valgrind -q --error-exitcode=9 \
+		--leak-check=full --errors-for-leak-kinds=definite "$1"
+}
+
+# fuzz_all SECONDS OF_CONN: each target for so long, whole connections OF_CONN.
+fuzz_all()
+{
+	local file program name seconds targets=() failed=0
+
+	for file in "$repo"/tests/fuzz_*.c; do
+		name=${file##*/}
+		[ "$name" = fuzz_main.c ] || targets+=("tests/${name%.c}")
+	done
+	build fuzz CC=clang --enable-fuzz --disable-shared \
+		--enable-sanitize=address,undefined CFLAGS="-g -O1" &&
+		make -j"$jobs" "${targets[@]}" || return
+	for program in "${targets[@]}"; do
+		name=${program#tests/fuzz_}
+		seconds=$1
+		[ "$name" != conn ] || seconds=$2
+		mkdir -p "corpus/$name"
+		echo "== $program"
+		"$program" -max_total_time="$seconds" -rss_limit_mb=1024 \
+			-print_final_stats=1 "corpus/$name" \
+			"$repo/tests/corpus/$name" || failed=1
+	done
+	return "$failed"
+}
+
+step_fuzz() { fuzz_all 120 120; }
+
+# Half of the fuzzing is for whole connections. STEKD_DEPLOY_2_S: of each part.
+step_deploy_2()
+{
+	local n=0 program runs seconds=${STEKD_DEPLOY_2_S:-600}
+
+	for program in "$repo"/tests/fuzz_*.c; do n=$((n + 1)); done
+	# All but fuzz_main.c and fuzz_conn.c share the other half.
+	fuzz_all $((seconds / 2 / (n - 2) + 1)) $((seconds / 2)) 2>&1 | tee "$logs/deploy-2.fuzz"
+	[ "${PIPESTATUS[0]}" = 0 ] || return
+	runs=$(awk '/number_of_executed_units/ { sum += $2 } END { print sum }' \
+		"$logs/deploy-2.fuzz")
+	step_long soak "$seconds" | tee "$logs/deploy-2.soak"
+	[ "${PIPESTATUS[0]}" = 0 ] || return
+	echo "deploy-2: $runs inputs, no finding; $(tail -n 1 "$logs/deploy-2.soak")"
+}
+
+step_long()
+{
+	release_quietly || return
+	STEKD_BUILD=$builds/gcc PATH=$builds/gcc:$PATH \
+		"$repo/tests/long_$1.sh" "${@:2}"
+}
