@@ -73,7 +73,7 @@ static const char *ask(const char *host, const struct pki *who, int version,
 		SSL_use_PrivateKey(client->ssl, who->key);
 	}
 	if (*session)
-		ck_assert(SSL_set_session(client->ssl, *session));
+		client_offer(client, *session);
 	SSL_set_tlsext_host_name(client->ssl, host);
 	shake(client);
 	body = client_ask(client);

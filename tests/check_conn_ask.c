@@ -134,7 +134,7 @@ START_TEST(test_a_ticket_knows_nobody)
 	client_free(client);
 
 	client = open_as(NAME, _i ? RAW13_BOB : RAW13_NOBODY);
-	ck_assert(SSL_set_session(client->ssl, session));
+	client_offer(client, session);
 	shake(client);
 	body = client_ask(client);
 	ck_assert(says(body, "\"resumed\":true"));
@@ -146,7 +146,7 @@ START_TEST(test_a_ticket_knows_nobody)
 	client_free(client);
 	/* And whoever cannot be asked is nobody. */
 	client = open_client(NAME, TLS1_3_VERSION);
-	ck_assert(SSL_set_session(client->ssl, session));
+	client_offer(client, session);
 	shake(client);
 	ck_assert(says(client_ask(client), "\"client\":null"));
 	client_free(client);
@@ -193,7 +193,7 @@ START_TEST(test_the_proxy_header_knows)
 	for (i = 0; i < 2; i++) {
 		client = open_as("proxy.example.com", RAW13_ALICE);
 		if (session)
-			ck_assert(SSL_set_session(client->ssl, session));
+			client_offer(client, session);
 		shake(client);
 		let_answer(client);
 		backend = loopback_accept(loopback);

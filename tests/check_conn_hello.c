@@ -79,7 +79,7 @@ static void resume_cut(SSL_SESSION *session, int version, const char *groups,
 
 	if (groups)
 		SSL_set1_groups_list(client->ssl, groups);
-	ck_assert(SSL_set_session(client->ssl, copy));
+	client_offer(client, copy);
 	SSL_SESSION_free(copy);
 	ck_assert_int_ne(SSL_do_handshake(client->ssl), 1);
 	send_cut(client, first, chunk);

@@ -79,7 +79,7 @@ static struct client *ask(const char *fact, int at_full, int at_resumption,
 	struct client *client = asking_client(at_full, at_resumption);
 
 	if (session)
-		ck_assert(SSL_set_session(client->ssl, session));
+		client_offer(client, session);
 	shake(client);
 	ck_assert(says(client_ask(client), fact));
 	return client;
@@ -136,7 +136,7 @@ START_TEST(test_a_resumption_exchanges_keys)
 	first = ask("\"resumed\":false", NONE, NONE, NULL);
 	client = open_client("www.example.com", TLS1_3_VERSION);
 	SSL_set_options(client->ssl, SSL_OP_ALLOW_NO_DHE_KEX);
-	ck_assert(SSL_set_session(client->ssl, first->session));
+	client_offer(client, first->session);
 	shake(client);
 	ck_assert(SSL_get_peer_tmp_key(client->ssl, &share));
 	EVP_PKEY_free(share);
@@ -268,7 +268,7 @@ START_TEST(test_nothing_is_repeated)
 		client = open_client("www.example.com", TLS1_3_VERSION);
 		SSL_CTX_sess_set_new_cb(client->ctx, note);
 		if (connection % 2)
-			ck_assert(SSL_set_session(client->ssl, latest));
+			client_offer(client, latest);
 		shake(client);
 		ck_assert(says(client_ask(client), connection % 2 ?
 			       "\"resumed\":true" : "\"resumed\":false"));

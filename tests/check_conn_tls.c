@@ -21,7 +21,7 @@ START_TEST(test_a_ticket_resumes)
 	loopback_start(loopback);
 	session = full_handshake(version);
 	client = open_client("www.example.com", version);
-	ck_assert(SSL_set_session(client->ssl, session));
+	client_offer(client, session);
 	shake(client);
 	body = client_ask(client);
 	ck_assert(says(body, "\"outcome\":\"resumed_active\""));
@@ -50,7 +50,7 @@ START_TEST(test_another_host_does_not_resume)
 	loopback_start(loopback);
 	session = full_handshake(version_of[_i]);
 	client = open_client("relay.example.com", version_of[_i]);
-	ck_assert(SSL_set_session(client->ssl, session));
+	client_offer(client, session);
 	SSL_set_tlsext_host_name(client->ssl, "relay.example.com");
 	shake(client);
 	ck_assert(says(client_ask(client), "\"resumed\":false"));
@@ -214,7 +214,7 @@ START_TEST(test_without_a_key_old_tickets_open)
 	session = full_handshake(version_of[_i]);
 	memnode_install(loopback->farm, memnode_ring(&retired, 1));
 	client = open_client("www.example.com", version_of[_i]);
-	ck_assert(SSL_set_session(client->ssl, session));
+	client_offer(client, session);
 	shake(client);
 	ck_assert(says(client_ask(client), "\"outcome\":\"resumed_retired\""));
 	ck_assert_uint_eq(client->tickets, 0);
@@ -250,7 +250,7 @@ START_TEST(test_a_retried_hello_resumes)
 	session = full_handshake(TLS1_3_VERSION);
 	client = open_client("www.example.com", TLS1_3_VERSION);
 	SSL_set1_groups_list(client->ssl, "P-521:P-384");
-	ck_assert(SSL_set_session(client->ssl, session));
+	client_offer(client, session);
 	shake(client);
 	ck_assert(says(client_ask(client), "\"resumed\":true"));
 	client_free(client);
@@ -329,7 +329,7 @@ START_TEST(test_foreign_ticket_with_early_data_is_a_full_handshake)
 	loopback_start(loopback);
 	session = foreign_session(suites[_i]);
 	client = open_client("www.example.com", TLS1_3_VERSION);
-	ck_assert(SSL_set_session(client->ssl, session));
+	client_offer(client, session);
 	ck_assert(SSL_write_early_data(client->ssl, early, sizeof(early), &n));
 	shake(client);
 	ck_assert_int_eq(SSL_get_early_data_status(client->ssl),
@@ -359,7 +359,7 @@ START_TEST(test_early_data_with_any_shares)
 	session = foreign_session("TLS_AES_256_GCM_SHA384");
 	client = open_client("www.example.com", TLS1_3_VERSION);
 	ck_assert(SSL_set1_groups_list(client->ssl, groups[_i]));
-	ck_assert(SSL_set_session(client->ssl, session));
+	client_offer(client, session);
 	ck_assert(SSL_write_early_data(client->ssl, "early", 5, &n));
 	shake(client);
 	ck_assert_int_eq(SSL_get_early_data_status(client->ssl),
@@ -384,7 +384,7 @@ START_TEST(test_a_session_with_ems_needs_it_again)
 	lost = SSL_SESSION_dup(session);
 	client = open_client("www.example.com", TLS1_2_VERSION);
 	SSL_set_options(client->ssl, SSL_OP_NO_EXTENDED_MASTER_SECRET);
-	ck_assert(SSL_set_session(client->ssl, lost));
+	client_offer(client, lost);
 	SSL_SESSION_free(lost);
 	ck_assert(!client_handshake(client, false, &alert));
 	ck_assert_int_eq(alert, SSL_AD_HANDSHAKE_FAILURE);
@@ -392,7 +392,7 @@ START_TEST(test_a_session_with_ems_needs_it_again)
 	ck_assert_uint_eq(counters.failures[FAIL_MASTER_SECRET], 1);
 	client_free(client);
 	client = open_client("www.example.com", TLS1_2_VERSION);
-	ck_assert(SSL_set_session(client->ssl, session));
+	client_offer(client, session);
 	shake(client);
 	ck_assert_int_eq(SSL_session_reused(client->ssl), 1);
 	ck_assert_int_eq(SSL_get_extms_support(client->ssl), 1);
@@ -413,7 +413,7 @@ START_TEST(test_an_unknown_ticket_without_ems_is_no_ticket)
 	memnode_install(loopback->farm, memnode_ring(&other, 1));
 	client = open_client("www.example.com", TLS1_2_VERSION);
 	SSL_set_options(client->ssl, SSL_OP_NO_EXTENDED_MASTER_SECRET);
-	ck_assert(SSL_set_session(client->ssl, session));
+	client_offer(client, session);
 	shake(client);
 	ck_assert(says(client_ask(client), "\"resumed\":false"));
 	ck_assert_uint_eq(client->tickets, 0);

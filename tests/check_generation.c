@@ -235,7 +235,7 @@ START_TEST(test_ticket_resumes_under_the_next_generation)
 	session = full_handshake(version_of[_i]);
 	install(&loopback->settings);
 	client = open_client("www.example.com", version_of[_i]);
-	SSL_set_session(client->ssl, session);
+	client_offer(client, session);
 	SSL_SESSION_free(session);
 	shake(client);
 	ck_assert(says(client_ask(client), "\"resumed\":true"));
@@ -257,7 +257,7 @@ START_TEST(test_ticket_of_another_policy_does_not)
 	renamed[0].alpn = alpn;
 	install(&next);
 	client = open_client("www.example.com", version_of[_i]);
-	SSL_set_session(client->ssl, session);
+	client_offer(client, session);
 	SSL_SESSION_free(session);
 	shake(client);
 	ck_assert(says(client_ask(client), "\"resumed\":false"));

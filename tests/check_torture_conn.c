@@ -34,9 +34,7 @@ static struct client *enter(SSL_SESSION *session)
 	/* Its own: OpenSSL gives one up that a connection failed with. */
 	if (session) {
 		session = SSL_SESSION_dup(session);
-		/* The node's clock stands still, so its age must. */
-		SSL_SESSION_set_time(session, (long)time(NULL));
-		ck_assert(SSL_set_session(client->ssl, session));
+		client_offer(client, session);
 		SSL_SESSION_free(session);
 	}
 	ck_assert(quota_take(loopback->node.quota, 100));

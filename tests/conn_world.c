@@ -336,9 +336,7 @@ static void choose_client(uint8_t first, uint8_t second)
 		SSL_SESSION *session =
 			SSL_SESSION_dup(kept[version != 0][world.host]);
 
-		/* The node's clock stands still, so its age must. */
-		SSL_SESSION_set_time(session, (long)time(NULL));
-		world_must(SSL_set_session(ssl, session));
+		client_offer(world.client, session);
 		SSL_SESSION_free(session);
 	}
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "generation.h"
@@ -260,6 +261,12 @@ struct client *client_new(int fd, const char *server_name, int version)
 	if (server_name)
 		SSL_set_tlsext_host_name(client->ssl, server_name);
 	return client;
+}
+
+void client_offer(struct client *client, SSL_SESSION *session)
+{
+	SSL_SESSION_set_time(session, (long)time(NULL));
+	must(SSL_set_session(client->ssl, session) == 1);
 }
 
 void client_free(struct client *client)

@@ -59,6 +59,9 @@ struct client {
 
 /* `version` 0: both. Not connected yet: settings may follow. */
 struct client *client_new(int fd, const char *server_name, int version);
+
+/* To resume it: as young as it was, for the farm's clock stands still. */
+void client_offer(struct client *client, SSL_SESSION *session);
 void client_free(struct client *client);
 
 /* Sends what OpenSSL has ready; reads once. False at the server's end. */
