@@ -110,6 +110,8 @@ static void at_unix_socket(struct settings_address *address, int *fd)
 {
 	struct sockaddr_un *un = (struct sockaddr_un *)&address->addr;
 
+	/* It had another address. */
+	memset(un, 0, sizeof(*un));
 	un->sun_family = AF_UNIX;
 	/* In the abstract name space: it goes with the process. */
 	snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "stekd-fuzz-%d",
