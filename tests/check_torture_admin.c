@@ -39,6 +39,17 @@ static void route(struct admin_answer *out)
 	admin_route(&farm.node, &request, out);
 }
 
+/* The store is given a second: where the machine stands still it is late. */
+static void route_in_time(struct admin_answer *out)
+{
+	for (int i = 0; i < 20; i++) {
+		admin_answer_clear(out);
+		route(out);
+		if (out->status != 503)
+			break;
+	}
+}
+
 static bool one(unsigned n)
 {
 	struct admin_answer first = { 0 }, second = { 0 };
@@ -48,7 +59,9 @@ static bool one(unsigned n)
 	torture_on();
 	route(&first);
 	hit = torture_end();
-	route(&second);
+	if (!hit && first.status == 503)
+		route_in_time(&first);
+	route_in_time(&second);
 	ck_assert_ptr_nonnull(second.body);
 	ck_assert_uint_ge(first.status, 200);
 	/* The JSON library says of a word that it had no room for that it is
