@@ -428,4 +428,3 @@ void world_forget(void)
 	world.up.len = world.up.arrived = 0;
 	world.down.len = world.down.arrived = 0;
 }
-
