@@ -3,7 +3,8 @@
 #
 # A farm on thirteen hosts at two sites loses no resumption and fails no
 # handshake while it is upgraded node by node from the release before, while a
-# Sentinel promotes a replica, nor while the sites are cut apart and rotate.
+# Sentinel promotes a replica, and once sites that rotated apart have been joined
+# again.
 #
 # Each host is a network namespace. Site a: HAProxy, three nodes, and a Redis
 # with a replica and three Sentinels. Site b: HAProxy, two nodes, a Redis. Every
@@ -336,6 +337,11 @@ done
 parted() { [ "$(active_of a1)" != "$(active_of b1)" ]; }
 await 60 "the sites to seal under keys of their own" parted
 go_on 3000
+# Until all have the joined ring, some seal under the other site's key already
+# that others cannot open yet, which costs those clients a full handshake: the
+# guide says so. What this proves is that afterwards nothing is lost for good.
+use a "0 0"
+use b "0 0"
 reunite b
 await 60 "one ring again" rings_equal "${nodes[@]}"
 use a "1 1"
