@@ -22,9 +22,13 @@ static void dawdle(int ms)
 /* The socket goes just before it is counted. */
 static void await_closed(uint64_t n)
 {
-	while (loopback_counters(loopback).closed < n)
+	struct counters counters = loopback_counters(loopback);
+
+	while (counters.closed < n) {
 		dawdle(1);
-	ck_assert_uint_eq(loopback_counters(loopback).closed, n);
+		counters = loopback_counters(loopback);
+	}
+	ck_assert_uint_eq(counters.closed, n);
 }
 
 static uint64_t failed_by(enum failure failure)

@@ -28,7 +28,11 @@
 #define DAY_MS INT64_C(86400000)
 
 /* Not inlined, whatever the optimiser thinks: callgrind counts by its name. */
+#ifdef __clang__
+#define OP __attribute__((noinline))
+#else
 #define OP __attribute__((noinline, noclone))
+#endif
 
 static struct stek_ring *rings[2];	/* of one content */
 static struct stek_guard guard;
