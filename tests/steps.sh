@@ -158,7 +158,7 @@ step_distcheck()
 
 	release && cd "$builds/gcc" || return
 	# shellcheck disable=SC2016 # for make to expand
-	make -j"$jobs" distcheck check_PROGRAMS='$(FUZZ_TARGETS)' \
+	make -j"$jobs" distcheck check_PROGRAMS='$(FUZZ_TARGETS) tests/helper_versions' \
 		TESTS='$(FUZZ_TARGETS) tests/check_build.sh tests/check_requirements.sh tests/check_cves.sh' \
 		>"$log" 2>&1 || status=$?
 	cat "$log"
