@@ -52,6 +52,7 @@ default_steps()
 	asan 1800 clang with ASan and UBSan: build, make check
 	tsan 1800 clang with TSan: build, make check
 	distcheck 1800 the distribution is whole: builds, installs, uninstalls
+	deploy-1 5400 all of these within 60 minutes, and a skip is a failure
 	EOF
 }
 
@@ -106,6 +107,13 @@ all_steps()
 	default_steps && long_steps && measuring_steps
 }
 
+# What was run: the commit, or that there is none.
+commit_of_tree()
+{
+	git -c safe.directory='*' -C "$repo" rev-parse HEAD 2>/dev/null ||
+		echo "no commit"
+}
+
 # ---- running them --------------------------------------------------------------
 
 # This script again, as the command that timeout can end: one step, by name.
@@ -113,6 +121,7 @@ if [ "${1-}" = --step ]; then
 	. "$repo/tests/steps.sh"
 	wolfssl=$("$repo/deploy/deps.sh" --print-prefix)
 	case $2 in
+	deploy-1) step_deploy_1 ;;
 	deploy-2) step_deploy_2 ;;
 	farm-* | keys-* | node-* | measure-* | deploy-* | fast-*) step_script "${2%%-*}" "${2#*-}" ;;
 	long-*) step_long "${2#long-}" ;;
@@ -125,7 +134,7 @@ fi
 # it failed.
 run_step()
 {
-	local name=$1 limit=$2 began=$SECONDS status=0 log=$logs/$1.log verdict=ok
+	local name=$1 limit=$2 began=$SECONDS status=0 log=$logs/$1.log verdict=ok took
 
 	timeout --kill-after=30 "$limit" "$repo/tests/run.sh" --step "$name" \
 		>"$log" 2>&1 || status=$?
@@ -135,7 +144,9 @@ run_step()
 	124 | 137) verdict="FAIL (ended after $limit s)" ;;
 	*) verdict=FAIL ;;
 	esac
-	printf '%-12s %5d s  %s\n' "$name" $((SECONDS - began)) "$verdict"
+	took=$((SECONDS - began))
+	printf '%-12s %5d s  %s\n' "$name" $took "$verdict"
+	[ -z "$record" ] || echo "$name $took $verdict" >>"$record"
 	if [ $status = 0 ]; then
 		case $name in farm-* | keys-* | node-* | measure-* | deploy-* | fast-* | long-*) tail -n 1 "$log" ;; esac
 		return
@@ -165,7 +176,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-steps=$($tier)
+steps=$($tier) record=''
 if [ ${#only[@]} -gt 0 ]; then
 	steps=''
 	for name in "${only[@]}"; do
@@ -182,11 +193,17 @@ fi
 
 mkdir -p "$logs" || exit 1
 passed=0 failed=0
+if [ ${#only[@]} = 0 ] && [ $tier = default_steps ]; then
+	export STEKD_WHOLE_RUN=yes
+	record=$logs/record
+	commit_of_tree >"$record"
+fi
 if ! "$repo/deploy/deps.sh" >"$logs/deps.log" 2>&1; then
 	cat "$logs/deps.log"
 	echo "0 passed, 1 failed"
 	exit 1
 fi
+[ -z "$record" ] || echo "deps $SECONDS ok" >>"$record"
 while read -r name limit _; do
 	[ -z "$name" ] || run_step "$name" "$limit"
 done <<<"$steps"

@@ -291,6 +291,80 @@ libtool_valgrind()
 		--leak-check=full --errors-for-leak-kinds=definite "$1"
 }
 
+# skips_fail: what is skipped counts as failed, a script that ends with 77 in
+# this very run.sh, and a program of make check.
+skips_fail()
+{
+	local tree=$builds/skips
+
+	rm -rf "$tree" && mkdir -p "$tree/tests" "$tree/deploy" || return
+	cp "$repo/tests/run.sh" "$tree/tests" || return
+	{
+		cat "$repo/tests/steps.sh"
+		echo "release_quietly() { :; }"
+	} >"$tree/tests/steps.sh"
+	printf '#!/bin/sh\nexit 0\n' >"$tree/deploy/deps.sh"
+	printf '#!/bin/sh\nexit 0\n' >"$tree/tests/farm_1_runs.sh"
+	printf '#!/bin/sh\nexit 77\n' >"$tree/tests/farm_2_skips.sh"
+	chmod +x "$tree"/*/*.sh
+	if env -u STEKD_CI_BUILDS "$tree/tests/run.sh" --only farm-1 \
+		--only farm-2 >"$tree/log" ||
+		! grep -q '^farm-1 .* ok$' "$tree/log" ||
+		! grep -q '^farm-2 .* FAIL (skipped)$' "$tree/log" ||
+		! grep -qx '1 passed, 1 failed' "$tree/log"; then
+		cat "$tree/log"
+		echo "a step that was skipped does not count as failed"
+		return 1
+	fi
+	printf '%s\n' check: "	echo '# SKIP:  1' >test-suite.log" \
+		>"$tree/Makefile"
+	if (cd "$tree" && check >log 2>&1); then
+		echo "a test that make check skipped does not count as failed"
+		return 1
+	fi
+	echo "a skip is a failure: of a step, and in make check"
+}
+
+# judge_record FILE: every default step but this one is in the record of a run,
+# is ok, and all of them took no more than an hour.
+judge_record()
+{
+	local name took
+
+	default_steps | cut -d' ' -f1 | grep -vx deploy-1 >"$builds/expected"
+	while read -r name; do
+		grep -q "^$name [0-9]* ok\$" "$1" || {
+			grep "^$name " "$1" || echo "$name did not run"
+			return 1
+		}
+	done <"$builds/expected"
+	took=$(awk '{ sum += $2 } END { print sum }' <(sed 1d "$1"))
+	sed 1d "$1" | sort -k2nr | head -n 5
+	if [ "$took" -gt 3600 ]; then
+		echo "the default run took $took s, more than 3600"
+		return 1
+	fi
+	echo "deploy-1: $(wc -l <"$builds/expected") steps, none failed or" \
+		"skipped, in $((took / 60)) min $((took % 60)) s of 60 min on" \
+		"$jobs cores"
+}
+
+# At the end of the default run it judges what that run has recorded. By its name
+# it judges the last one, if that was of this commit, and else starts one, whose
+# last step it is.
+step_deploy_1()
+{
+	local record=$logs/record
+
+	skips_fail || return
+	if [ -z "${STEKD_WHOLE_RUN-}" ] &&
+		[ "$(head -n 1 "$record" 2>/dev/null)" != "$(commit_of_tree)" ]
+	then
+		"$repo/tests/run.sh" || return
+	fi
+	judge_record "$record"
+}
+
 # fuzz_all SECONDS OF_CONN: each target for so long, whole connections OF_CONN.
 fuzz_all()
 {
