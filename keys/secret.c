@@ -3,8 +3,9 @@
  * secret.c - the arena for key bytes. Pages come from memfd_secret(2), which
  * no other process, not even root by ptrace or /proc/PID/mem, can read; where
  * the kernel lacks it, from locked anonymous pages. Small blocks share a page
- * run; a block above a run's size gets one of its own. Keys, farm keys and the
- * buffers that documents are opened in live here.
+ * run; a block above a run's size gets one of its own, and the last of these
+ * stay for the next. Keys, farm keys and the buffers that documents are opened
+ * in live here.
  */
 #include "secret.h"
 
@@ -25,11 +26,19 @@
 #define RUN_LEN (16 * 1024)
 #define RUN_GRANULES (RUN_LEN / GRANULE)
 
+/*
+ * Whole runs that stay mapped when they are free. The first touch of a page of
+ * memfd_secret(2) takes it out of the kernel's own map, for which every core
+ * is interrupted: each ring that comes would stop all workers a dozen times.
+ * Opening a document takes two buffers at once.
+ */
+#define SPARES 2
+
 struct run {
 	struct run *next;
 	uint8_t *base;
 	size_t len;
-	size_t used;			/* granules in use */
+	size_t used;			/* granules in use; 1: the whole */
 	uint64_t map[RUN_GRANULES / 64];	/* only of a shared run */
 };
 
@@ -234,6 +243,11 @@ static void *take_shared(size_t len)
 	return run ? run_take(run, count) : NULL;
 }
 
+static bool is_spare(const struct run *run)
+{
+	return run->len != RUN_LEN && !run->used;
+}
+
 static void *take_whole(size_t len)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -243,7 +257,12 @@ static void *take_whole(size_t len)
 
 	if (rounded == RUN_LEN)
 		rounded += page;
-	run = run_new(rounded);
+	for (run = runs; run; run = run->next) {
+		if (is_spare(run) && run->len >= rounded)
+			break;
+	}
+	if (!run)
+		run = run_new(rounded);
 	if (!run)
 		return NULL;
 	run->used = 1;
@@ -263,22 +282,57 @@ void *stek__secret_alloc(size_t len)
 	return p;
 }
 
+static void run_end(struct run **link)
+{
+	struct run *run = *link;
+
+	*link = run->next;
+	munmap(run->base, run->len);
+	free(run);
+}
+
+/* Of too many the smallest goes: the others serve in its place. */
+static void keep_spares(void)
+{
+	struct run **least = NULL;
+	size_t n = 0;
+
+	for (struct run **link = &runs; *link; link = &(*link)->next) {
+		if (!is_spare(*link))
+			continue;
+		n++;
+		if (!least || (*link)->len < (*least)->len)
+			least = link;
+	}
+	if (n > SPARES)
+		run_end(least);
+}
+
+static size_t count_shared(void)
+{
+	size_t n = 0;
+
+	for (const struct run *run = runs; run; run = run->next)
+		n += run->len == RUN_LEN;
+	return n;
+}
+
 static void run_give(struct run **link, void *p, size_t len)
 {
 	struct run *run = *link;
 	size_t count = (len + GRANULE - 1) / GRANULE;
 
 	stek__wipe(p, len);
-	if (run->len == RUN_LEN) {
-		mark(run, (size_t)((uint8_t *)p - run->base) / GRANULE, count);
-		run->used -= count;
-		/* The last shared run stays: keys come and go every period. */
-		if (run->used > 0 || (run == runs && !run->next))
-			return;
+	if (run->len != RUN_LEN) {
+		run->used = 0;
+		keep_spares();
+		return;
 	}
-	*link = run->next;
-	munmap(run->base, run->len);
-	free(run);
+	mark(run, (size_t)((uint8_t *)p - run->base) / GRANULE, count);
+	run->used -= count;
+	/* The last shared run stays: keys come and go every period. */
+	if (!run->used && count_shared() > 1)
+		run_end(link);
 }
 
 void stek__secret_free(void *p, size_t len)

@@ -438,7 +438,9 @@ static void turn(struct sampler *sampler, bool wake, int more)
 	sampler->watching += (unsigned)more;
 	if (more != 0)
 		atomic_store(&sampler->asked_ms, mono_ms());
-	pthread_cond_signal(&sampler->turned);
+	/* An event is news to who watches; for nobody it wakes no thread. */
+	if (more != 0 || sampler->watching > 0)
+		pthread_cond_signal(&sampler->turned);
 	pthread_mutex_unlock(&sampler->turn);
 }
 

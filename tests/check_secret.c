@@ -56,6 +56,77 @@ START_TEST(test_alloc_refuses)
 }
 END_TEST
 
+/* How much of this process no other can read, or is locked. */
+static size_t secret_kib(void)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "r");
+	unsigned long size = 0, total = 0;
+	char line[512];
+
+	ck_assert_ptr_nonnull(smaps);
+	while (fgets(line, sizeof(line), smaps)) {
+		sscanf(line, "Size: %lu kB", &size);
+		if (!strncmp(line, "VmFlags:", 8) && strstr(line, " dd") &&
+		    strstr(line, " dc"))
+			total += size;
+	}
+	fclose(smaps);
+	return total;
+}
+
+/*
+ * Large blocks are had again without a new mapping, zeroed, two at a time, also
+ * as smaller ones; of more the rest is given back.
+ */
+START_TEST(test_large_blocks_are_used_again)
+{
+	uint8_t *a = stek__secret_alloc(24000), *b = stek__secret_alloc(40000);
+	uint8_t *c = stek__secret_alloc(30000);
+	size_t full = secret_kib();
+
+	memset(a, 1, 24000);
+	memset(b, 2, 40000);
+	memset(c, 3, 30000);
+	stek__secret_free(a, 24000);
+	stek__secret_free(b, 40000);
+	ck_assert_uint_eq(secret_kib(), full);
+	stek__secret_free(c, 30000);
+	ck_assert_uint_eq(secret_kib(), full - 24);
+	for (int round = 0; round < 3; round++) {
+		uint8_t *first = stek__secret_alloc(24000);
+		uint8_t *second = stek__secret_alloc(20000);
+
+		ck_assert((first == b && second == c) ||
+			  (first == c && second == b));
+		ck_assert(is_all(first, 24000, 0));
+		ck_assert(is_all(second, 20000, 0));
+		memset(first, 4, 24000);
+		memset(second, 5, 20000);
+		ck_assert_uint_eq(secret_kib(), full - 24);
+		stek__secret_free(first, 24000);
+		stek__secret_free(second, 20000);
+	}
+}
+END_TEST
+
+/* What is too large for a spare one gets pages of its own. */
+START_TEST(test_a_spare_one_is_large_enough)
+{
+	uint8_t *small = stek__secret_alloc(5000), *large, *other;
+
+	stek__secret_free(small, 5000);
+	large = stek__secret_alloc(50000);
+	other = stek__secret_alloc(5000);
+	ck_assert_ptr_eq(other, small);
+	memset(large, 6, 50000);
+	memset(other, 7, 5000);
+	ck_assert(is_all(large, 50000, 6));
+	ck_assert(is_all(other, 5000, 7));
+	stek__secret_free(large, 50000);
+	stek__secret_free(other, 5000);
+}
+END_TEST
+
 /* Many blocks of mixed lengths live beside each other, in any order of ends. */
 START_TEST(test_blocks_do_not_overlap)
 {
@@ -270,6 +341,8 @@ int main(void)
 	tcase_set_timeout(arena, 60);
 	tcase_add_test(arena, test_alloc_is_zeroed);
 	tcase_add_test(arena, test_alloc_refuses);
+	tcase_add_test(arena, test_large_blocks_are_used_again);
+	tcase_add_test(arena, test_a_spare_one_is_large_enough);
 	tcase_add_test(arena, test_blocks_do_not_overlap);
 	tcase_add_test(arena, test_free_wipes);
 	tcase_add_test(arena, test_pages_are_guarded);

@@ -210,6 +210,16 @@ OP static bool op_record(void)
 	return true;
 }
 
+OP static bool op_record_seal(void)
+{
+	struct stek_blob made;
+
+	if (stek__record_seal(&made, farm_keys, "farm", rings[0]))
+		return false;
+	stek__blob_free(&made);
+	return true;
+}
+
 OP static bool op_snapshot(void)
 {
 	struct stek_ring *next = rings[guard.current == rings[0]];
@@ -242,6 +252,7 @@ static const struct bench {
 	{ "hello-short", make_hello, op_hello },
 	{ "hello-long", make_long_hello, op_hello },
 	{ "record", make_record, op_record },
+	{ "record_seal", make_record, op_record_seal },
 	{ "snapshot", make_four, op_snapshot },
 	{ "read", make_four, op_read },
 };
