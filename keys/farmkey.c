@@ -174,8 +174,11 @@ int stek__farm_keys_parse(struct stek_farm_keys **out, const char *path,
 	struct stek_farm_keys *keys = stek__secret_alloc(sizeof(*keys));
 	int ret;
 
-	if (!keys)
+	if (!keys) {
+		explain(why, why_len, "%s: %s", path,
+			stek_strerror(STEK_ENOMEM));
 		return STEK_ENOMEM;
+	}
 	ret = parse_lines(&cursor, keys, text + len);
 	if (ret < 0) {
 		stek__farm_keys_free(keys);

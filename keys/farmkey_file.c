@@ -3,6 +3,7 @@
  * farmkey_file.c - makes farm keys: a file of its own, or one more line of a
  * file. The key passes through locked memory only. Called by the application.
  */
+#include "disk.h"
 #include "farmkey.h"
 
 #include <errno.h>
@@ -38,21 +39,6 @@ static char *append_hex(char *at, const uint8_t *bytes, size_t len)
 	return at;
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return STEK_EIO;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* The name is durable only when its directory is. */
 static int sync_directory(const char *path)
 {
@@ -80,7 +66,8 @@ static int write_file(const char *path, const char *data, size_t len)
 
 	if (fd < 0)
 		return errno == EEXIST ? STEK_EREFUSED : STEK_EIO;
-	ret = write_all(fd, data, len);
+	ret = stek__disk_write(fd, (const uint8_t *)data, len) < 0 ?
+		      STEK_EIO : 0;
 	/* Whatever the umask left of it. */
 	if (ret == 0 && fchmod(fd, S_IRUSR | S_IWUSR) != 0)
 		ret = STEK_EIO;
@@ -138,18 +125,6 @@ int stek_farm_key_generate(const char *path, uint8_t id[8])
 	return ret;
 }
 
-static ssize_t read_text(const char *path, char *text, size_t cap)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	n = read(fd, text, cap);
-	close(fd);
-	return n;
-}
-
 /* The owner stays the same: often root appends for stekd's own user. */
 static int replace_file(const char *path, const char *text, size_t len)
 {
@@ -180,7 +155,7 @@ int stek_farm_key_append(const char *path, uint8_t id[8], char *why,
 	struct stek_farm_keys *keys = NULL;
 	uint8_t made[STEK_FARM_KEY_ID_LEN];
 	char *text, *at;
-	ssize_t len;
+	size_t len;
 	int ret;
 
 	ret = stek__farm_keys_read(&keys, path, why, why_len);
@@ -195,13 +170,12 @@ int stek_farm_key_append(const char *path, uint8_t id[8], char *why,
 		return ret;
 	}
 	text = stek__secret_alloc(cap);
-	if (!text)
-		return STEK_ENOMEM;
-	len = read_text(path, text, STEK_FARM_KEY_FILE_MAX);
-	ret = len > 0 ? 0 : STEK_EIO;
+	ret = !text ? STEK_ENOMEM :
+	      stek__disk_read(AT_FDCWD, path, (uint8_t *)text,
+			      STEK_FARM_KEY_FILE_MAX, &len) < 0 ? STEK_EIO : 0;
 	if (ret == 0) {
 		at = text + len;
-		if (at[-1] != '\n')
+		if (len > 0 && at[-1] != '\n')
 			*at++ = '\n';
 		ret = make_line(&at, made);
 		if (ret == 0)
@@ -210,6 +184,9 @@ int stek_farm_key_append(const char *path, uint8_t id[8], char *why,
 	stek__secret_free(text, cap);
 	if (ret == 0)
 		memcpy(id, made, sizeof(made));
+	else if (ret == STEK_EREFUSED)
+		snprintf(why, why_len, "%s.new is in the way: of an attempt "
+			 "that was cut short? Then remove it", path);
 	else
 		snprintf(why, why_len, "%s: %s", path, stek_strerror(ret));
 	return ret;

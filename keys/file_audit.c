@@ -166,12 +166,18 @@ static int append_locked(struct stek_file *s, int dir, const char *after,
 	if (err && err != STEK_EABSENT)
 		return err;
 	torn = tidy(&now);
-	if (now.len == 0 && !slurp(s, dir, "audit.1", &old)) {
+	if (now.len > 0) {
+		last = ends_with(&now, after);
+	} else {
+		/* What cannot be read is not nothing. */
+		err = slurp(s, dir, "audit.1", &old);
+		if (err && err != STEK_EABSENT) {
+			free(now.data);
+			return err;
+		}
 		(void)tidy(&old);
 		last = ends_with(&old, after);
 		free(old.data);
-	} else {
-		last = ends_with(&now, after);
 	}
 	err = last ? 0 : STEK_ECONFLICT;
 	if (!err && lines_in(&now) >= STEK_AUDIT_KEPT) {

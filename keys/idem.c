@@ -221,7 +221,7 @@ static int look(struct stek_sync *sync, struct stek_command *command,
 		struct stek_blob tails[STEK_STORES_MAX], bool *answered)
 {
 	int64_t newest_ms = stek__sync_farm_ms(sync) - KEPT_MS;
-	struct stek_entry entry;
+	struct stek_entry entry = { 0 };
 	bool found = false;
 	size_t i;
 	int err;

@@ -193,7 +193,7 @@ static int verify_role(redisContext *conn, int64_t deadline_ms, char *detail,
 		       size_t detail_len)
 {
 	struct stek_redis_args args = { 0 };
-	const char *role = "no role";
+	const char *role = "nothing";
 	redisReply *reply = NULL;
 	int err;
 

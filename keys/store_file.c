@@ -151,30 +151,36 @@ static int file_pulse(struct stek_store *store, struct stek_pulse *out)
 	return err;
 }
 
-/* True if the file `name` is a heartbeat; a vanished or odd one is none. */
-static bool read_member(struct stek_file *s, int nodes, const char *name,
-			struct stek_raw_member *out)
+/*
+ * The heartbeat in the file `name`; STEK_EABSENT: it is none, but vanished or
+ * odd. One that could not be read is an error: its node may live.
+ */
+static int read_member(struct stek_file *s, int nodes, const char *name,
+		       struct stek_raw_member *out)
 {
 	const size_t tail = sizeof(SUFFIX) - 1;
 	uint8_t buf[TIME_LEN + STEK_BEAT_MAX + 1];
 	size_t stem = strlen(name), len;
 	struct stek_reader reader;
+	int err;
 
 	if (stem <= tail || stem > STEK_NAME_MAX + tail ||
 	    strcmp(name + stem - tail, SUFFIX))
-		return false;
-	if (stek__file_read(s, nodes, name, buf, sizeof(buf), &len) ||
-	    len < TIME_LEN)
-		return false;
+		return STEK_EABSENT;
+	err = stek__file_read(s, nodes, name, buf, sizeof(buf), &len);
+	if (err == STEK_EUNAVAILABLE || err == STEK_ENOMEM)
+		return err;
+	if (err || len < TIME_LEN)
+		return STEK_EABSENT;
 	memset(out->name, 0, sizeof(out->name));
 	memcpy(out->name, name, stem - tail);
 	stek__reader_init(&reader, buf, TIME_LEN);
 	out->seen_at_ms = stek__read_i64(&reader);
 	if (out->seen_at_ms < 0)
-		return false;
+		return STEK_EABSENT;
 	out->len = len - TIME_LEN;
 	memcpy(out->data, buf + TIME_LEN, out->len);
-	return true;
+	return 0;
 }
 
 /* What stands in the place of the next heartbeat, if that is not ours. */
@@ -183,7 +189,7 @@ static void look_before(struct stek_file *s, int nodes, const char *name,
 {
 	const struct stek_raw_member *before = &out->before;
 
-	out->has_before = read_member(s, nodes, name, &out->before) &&
+	out->has_before = !read_member(s, nodes, name, &out->before) &&
 			  !(before->len >= s->tail_len && s->tail_len &&
 			    !memcmp(before->data + before->len - s->tail_len,
 				    s->tail, s->tail_len));
@@ -244,6 +250,7 @@ static int collect(struct stek_file *s, DIR *nodes, int64_t now_ms,
 	size_t used = 0, cap = 16;
 	struct stek_raw_member *list = malloc(cap * sizeof(*list)), *more;
 	struct dirent *entry;
+	int err;
 
 	if (!list)
 		return STEK_ENOMEM;
@@ -257,8 +264,13 @@ static int collect(struct stek_file *s, DIR *nodes, int64_t now_ms,
 			list = more;
 			cap *= 2;
 		}
-		if (!read_member(s, dirfd(nodes), entry->d_name, &list[used]))
+		err = read_member(s, dirfd(nodes), entry->d_name, &list[used]);
+		if (err == STEK_EABSENT)
 			continue;
+		if (err) {
+			free(list);
+			return err;
+		}
 		if (now_ms - list[used].seen_at_ms <= FORGET_AFTER_MS)
 			used++;
 		else

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * check_torture_sync.c - a node founds a farm over either store, or follows
- * one, with every single allocation of its start and its first rounds failed in
- * turn. What fails is an error that is told, or made up for: afterwards a key
- * seals, and both nodes hold one ring. The sync is stepped here, by a clock of
- * the test's own.
+ * check_torture_sync.c - a node founds a farm over either store, follows one,
+ * rotates or revokes, with every single allocation, or call about a file, failed
+ * in turn. What fails is an error that is told, or made up for: afterwards a key
+ * seals, both nodes hold one ring, and a request that was done is not done a
+ * second time. The sync is stepped here, by a clock of the test's own.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "fault_disk.h"
 #include "redis_server.h"
 #include "sync.h"
 #include "torture.h"
 
-enum { FILE_STORE, REDIS_STORE, STORES };
+/* A store, and what fails; with the file store there is a kept ring, too. */
+enum { FILE_STORE, REDIS_STORE, FILE_CALLS, KINDS };
 
 #define STEP_MS 1000
 #define STEPS 8		/* under faults */
@@ -24,7 +26,7 @@ enum { FILE_STORE, REDIS_STORE, STORES };
 #define START_MS (INT64_C(21600000) * 83334 + 3600000)
 
 static struct redis_server server;
-static char dir[64], key_file[96], url[160];
+static char dir[64], key_file[96], url[160], state[96];
 static int kind;
 static int64_t now_ms;
 
@@ -41,16 +43,44 @@ static uint32_t no_jitter(void *user, uint32_t bound)
 	return 0;
 }
 
+/* No fault: 0. */
+static void fault_begin(unsigned n)
+{
+	if (kind == FILE_CALLS)
+		disk_begin(DISK_EIO, n);
+	else
+		torture_begin(n);
+}
+
+static void fault_on(void)
+{
+	if (kind == FILE_CALLS)
+		disk_on();
+	else
+		torture_on();
+}
+
+static void fault_off(void)
+{
+	disk_off();
+	torture_off();
+}
+
+static bool fault_end(void)
+{
+	return kind == FILE_CALLS ? disk_end() : torture_end();
+}
+
 static void empty_store(void)
 {
-	char command[192];
+	char command[448];
 
 	if (kind == REDIS_STORE) {
 		redis_server_tell(&server, "FLUSHALL");
 		return;
 	}
-	snprintf(command, sizeof(command), "rm -rf %s/store && mkdir %s/store",
-		 dir, dir);
+	snprintf(command, sizeof(command), "rm -rf %s/store %s &&"
+		 " mkdir %s/store %s", dir, state, dir, state);
 	ck_assert_int_eq(system(command), 0);
 }
 
@@ -64,6 +94,7 @@ static void begin(int which)
 	snprintf(key_file, sizeof(key_file), "%s/key", dir);
 	ck_assert_int_eq(stek_farm_key_generate(key_file, id), 0);
 	snprintf(url, sizeof(url), "file:%s/store", dir);
+	snprintf(state, sizeof(state), "%s/state", dir);
 	if (kind == REDIS_STORE) {
 		redis_server_start(&server, false);
 		snprintf(url, sizeof(url), "%s", server.url);
@@ -86,15 +117,16 @@ static struct stek_farm *open_node(const char *node, char *why, size_t why_len)
 	const struct stek_farm_options options = {
 		.farm = "farm", .node = node, .farm_key_file = key_file,
 		.store_url = url,
+		.state_dir = kind == REDIS_STORE ? NULL : state,
 		.policy = { .beat_ms = 1000, .rotate_delay_ms = 2000,
-			    .revoke_delay_ms = 200 },
+			    .revoke_delay_ms = 200, .rotate_interval_s = 1 },
 	};
 	struct stek_farm *farm = NULL;
 	int err;
 
-	torture_on();
+	fault_on();
 	err = stek__farm_open(&farm, &options, &io, NULL, why, why_len);
-	torture_off();
+	fault_off();
 	ck_assert_int_eq(err == 0, farm != NULL);
 	return farm;
 }
@@ -102,9 +134,9 @@ static struct stek_farm *open_node(const char *node, char *why, size_t why_len)
 static void step(struct stek_farm *farm)
 {
 	now_ms += STEP_MS;
-	torture_on();
+	fault_on();
 	(void)stek__sync_step(farm->sync, false);
-	torture_off();
+	fault_off();
 }
 
 static struct stek_farm *open_well(const char *node)
@@ -153,11 +185,11 @@ static struct stek_farm *open_hit(const char *node, unsigned n, bool *hit)
 	char why[256] = "";
 	int i;
 
-	torture_begin(n);
+	fault_begin(n);
 	farm = open_node(node, why, sizeof(why));
 	for (i = 0; farm && i < STEPS; i++)
 		step(farm);
-	*hit = torture_end();
+	*hit = fault_end();
 	ck_assert(farm || (*hit && why[0]));
 	return farm ? farm : open_well(node);
 }
@@ -196,18 +228,141 @@ static bool follow(unsigned n)
 	return hit;
 }
 
-START_TEST(test_every_allocation_of_the_first_node)
+/* ---- a change ----------------------------------------------------------------- */
+
+static struct stek_command *ask(struct stek_farm *farm,
+				enum stek_command_kind what)
+{
+	struct stek_command *command = calloc(1, sizeof(*command));
+
+	ck_assert_ptr_nonnull(command);
+	command->kind = what;
+	command->all = what == STEK_COMMAND_REVOKE;
+	strcpy(command->who, "test");
+	strcpy(command->request, "one");
+	stek__sync_submit(farm->sync, command);
+	return command;
+}
+
+/* Only the first of them meets the fault. */
+static void turn(struct stek_farm *farm, struct stek_farm *other)
+{
+	step(farm);
+	(void)stek__sync_step(other->sync, false);
+}
+
+static void await_done(struct stek_farm *farm, struct stek_farm *other,
+		       struct stek_command *command)
+{
+	int i;
+
+	for (i = 0; i < PATIENCE && !command->done; i++)
+		turn(farm, other);
+	ck_assert(command->done);
+}
+
+/* The same request again is recognised, if the first did anything. */
+static void ask_again(struct stek_farm *farm, struct stek_farm *other,
+		      enum stek_command_kind what, bool was_done)
+{
+	struct stek_command *again;
+	struct stek_status before, after;
+	int i;
+
+	/* After a revocation the next key is made in its own time. */
+	for (i = 0; i < STEPS; i++)
+		turn(farm, other);
+	stek_farm_status(farm, &before);
+	again = ask(farm, what);
+	await_done(farm, other, again);
+	stek_farm_status(farm, &after);
+	if (was_done) {
+		ck_assert(again->change.replayed);
+		ck_assert(stek_version_equal(&before.version, &after.version));
+	} else {
+		ck_assert(again->result == 0 || again->result == STEK_EBUSY);
+	}
+	stek__command_free(again);
+}
+
+static bool change(unsigned n, enum stek_command_kind what)
+{
+	struct stek_farm *farm, *other;
+	struct stek_command *command;
+	bool hit, was_done;
+	int i;
+
+	now_ms = START_MS;
+	empty_store();
+	farm = open_well("node-1");
+	await_seal(farm);
+	other = open_well("node-2");
+	agree(farm, other);
+	fault_begin(n);
+	command = ask(farm, what);
+	for (i = 0; i < STEPS && !command->done; i++)
+		turn(farm, other);
+	hit = fault_end();
+	await_done(farm, other, command);
+	ck_assert(command->result == 0 || hit);
+	was_done = command->change.published || command->applied;
+	stek__command_free(command);
+	ask_again(farm, other, what, was_done);
+	agree(farm, other);
+	stek_farm_close(other);
+	stek_farm_close(farm);
+	return hit;
+}
+
+static bool rotate(unsigned n)
+{
+	return change(n, STEK_COMMAND_ROTATE);
+}
+
+static bool revoke_all(unsigned n)
+{
+	return change(n, STEK_COMMAND_REVOKE);
+}
+
+/* ---- all of them -------------------------------------------------------------- */
+
+static void run(bool (*what)(unsigned n), const char *name)
+{
+	static const char *const kinds[] = { "file", "Redis", "calls" };
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s, %s", name, kinds[kind]);
+	torture(what, 30, text);
+}
+
+START_TEST(test_every_fault_of_the_first_node)
 {
 	begin(_i);
-	torture(found, 30, kind ? "first node, Redis" : "first node, file");
+	run(found, "first node");
 	end();
 }
 END_TEST
 
-START_TEST(test_every_allocation_of_the_second_node)
+START_TEST(test_every_fault_of_the_second_node)
 {
 	begin(_i);
-	torture(follow, 30, kind ? "second node, Redis" : "second node, file");
+	run(follow, "second node");
+	end();
+}
+END_TEST
+
+START_TEST(test_every_fault_of_a_rotation)
+{
+	begin(_i);
+	run(rotate, "rotation");
+	end();
+}
+END_TEST
+
+START_TEST(test_every_fault_of_a_revocation)
+{
+	begin(_i);
+	run(revoke_all, "revocation");
 	end();
 }
 END_TEST
@@ -220,10 +375,10 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tcase, 300);
-	tcase_add_loop_test(tcase, test_every_allocation_of_the_first_node,
-			    FILE_STORE, STORES);
-	tcase_add_loop_test(tcase, test_every_allocation_of_the_second_node,
-			    FILE_STORE, STORES);
+	tcase_add_loop_test(tcase, test_every_fault_of_the_first_node, 0, KINDS);
+	tcase_add_loop_test(tcase, test_every_fault_of_the_second_node, 0, KINDS);
+	tcase_add_loop_test(tcase, test_every_fault_of_a_rotation, 0, KINDS);
+	tcase_add_loop_test(tcase, test_every_fault_of_a_revocation, 0, KINDS);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -74,7 +74,7 @@ static inline void torture(bool (*run)(unsigned n), unsigned least,
 		n++;
 		ck_assert_uint_lt(n, TORTURE_MOST);
 	}
-	printf("%s: each of %u allocations failed once\n", what, n - 1);
+	printf("%s: %u faults, each alone\n", what, n - 1);
 	ck_assert_uint_ge(n - 1, least);
 }
 
