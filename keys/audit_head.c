@@ -155,13 +155,15 @@ static void keep_heads(struct stek_sync *sync)
 /* Exactly `len` bytes; *text is left behind them. */
 static bool take_hex(const char **text, uint8_t *out, size_t len)
 {
-	unsigned byte;
+	static const char digits[] = "0123456789abcdef";
+	const char *digit;
 	size_t i;
 
-	for (i = 0; i < len; i++, *text += 2) {
-		if (sscanf(*text, "%2x", &byte) != 1 || !(*text)[1])
+	for (i = 0; i < 2 * len; i++, ++*text) {
+		digit = **text ? strchr(digits, **text) : NULL;
+		if (!digit)
 			return false;
-		out[i] = (uint8_t)byte;
+		out[i / 2] = (uint8_t)(out[i / 2] << 4 | (digit - digits));
 	}
 	return true;
 }
@@ -170,14 +172,16 @@ static bool take_hex(const char **text, uint8_t *out, size_t len)
 static void take_head(struct stek_sync *sync, const char *line)
 {
 	struct stek_head head = { .seq = 0 };
-	uint8_t place[STEK_PLACE_LEN];
-	int used = 0;
+	uint8_t place[STEK_PLACE_LEN] = { 0 };
+	char *end;
 	size_t i;
 
-	if (!take_hex(&line, place, sizeof(place)) ||
-	    sscanf(line, " %" SCNu64 " %n", &head.seq, &used) != 1 || !used)
+	if (!take_hex(&line, place, sizeof(place)))
 		return;
-	line += used;
+	head.seq = strtoull(line, &end, 10);
+	if (end == line)
+		return;
+	line = end + strspn(end, " ");
 	if (!take_hex(&line, head.hash, sizeof(head.hash)))
 		return;
 	for (i = 0; i < sync->n_links; i++) {
