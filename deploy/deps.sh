@@ -107,7 +107,7 @@ packages_of()
 			procps
 		;;
 	test)
-		echo clang shellcheck cppcheck codespell gnutls-bin libnss3-tools python3 \
+		echo clang clang-tidy shellcheck cppcheck codespell gnutls-bin libnss3-tools python3 \
 			python3-jsonschema \
 			valgrind socat strace git faketime systemd util-linux mount iproute2 nftables nginx chromium \
 			prometheus nodejs

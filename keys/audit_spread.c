@@ -45,7 +45,12 @@ static void chain_free(struct chain *chain)
 	free(chain->last);
 	free(chain->said);
 	free(chain->sorted);
-	memset(chain, 0, sizeof(*chain));
+	chain->text.data = NULL;
+	chain->text.len = 0;
+	chain->last = NULL;
+	chain->said = chain->sorted = NULL;
+	chain->link = NULL;
+	chain->n = 0;
 }
 
 static size_t lines_of(const char *text)

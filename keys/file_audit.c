@@ -22,6 +22,7 @@
 static int slurp(struct stek_file *s, int dir, const char *name,
 		 struct stek_blob *out)
 {
+	struct stek_blob text;
 	struct stat st;
 	size_t cap;
 	int err;
@@ -32,16 +33,16 @@ static int slurp(struct stek_file *s, int dir, const char *name,
 	if (st.st_size > FILE_MAX)
 		return STEK_EFORMAT;
 	cap = (size_t)st.st_size + STEK_AUDIT_LINE_MAX + 2;
-	out->data = malloc(cap);
-	if (!out->data)
+	text.data = malloc(cap);
+	if (!text.data)
 		return STEK_ENOMEM;
-	err = stek__file_read(s, dir, name, out->data, cap - 2, &out->len);
+	err = stek__file_read(s, dir, name, text.data, cap - 2, &text.len);
 	if (err) {
-		free(out->data);
-		out->data = NULL;
+		free(text.data);
 		return err;
 	}
-	out->data[out->len] = '\0';
+	text.data[text.len] = '\0';
+	*out = text;
 	return 0;
 }
 
@@ -98,8 +99,8 @@ static bool ends_with(const struct stek_blob *text, const char *line)
 	size_t at = tail_of(text, 1), len = strlen(line);
 
 	/* None at all, or one that says nothing. */
-	if (len == 0 && text->len == 0)
-		return true;
+	if (text->len == 0)
+		return len == 0;
 	return text->len - at == len + 1 &&
 	       !memcmp(text->data + at, line, len);
 }

@@ -290,7 +290,7 @@ void stek__link_beats(struct stek_sync *sync)
 {
 	int64_t mono_ms = stek__sync_mono(sync);
 	bool asked = mono_ms >= sync->next_beat_ms;
-	bool due[STEK_STORES_MAX], first[STEK_STORES_MAX];
+	bool due[STEK_STORES_MAX] = { 0 }, first[STEK_STORES_MAX] = { 0 };
 	size_t i, n = 0;
 
 	for (i = 0; i < sync->n_links; i++) {

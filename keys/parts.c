@@ -26,7 +26,8 @@ int stek__parts_init(struct stek_parts *parts, size_t n_keys,
 				   sizeof(*parts->tombstones));
 	if (parts->keys && parts->tombstones)
 		return 0;
-	stek__parts_clear(parts);
+	free(parts->keys);
+	free(parts->tombstones);
 	return STEK_ENOMEM;
 }
 

@@ -261,11 +261,11 @@ static int read_draft(struct stek_reader *reader, struct draft *draft)
 	if (n_keys > STEK_RING_KEYS_MAX ||
 	    draft->n_tombstones > STEK_TOMBSTONES_MAX)
 		return STEK_EFORMAT;
-	while (draft->n_keys < n_keys) {
-		ret = read_key(reader, &draft->keys[draft->n_keys]);
+	for (size_t i = 0; i < n_keys; i++) {
+		ret = read_key(reader, &draft->keys[i]);
 		if (ret < 0)
 			return ret;
-		draft->n_keys++;
+		draft->n_keys = i + 1;
 	}
 	for (size_t i = 0; i < draft->n_tombstones; i++)
 		read_tombstone(reader, &draft->tombstones[i]);

@@ -29,13 +29,12 @@ void stek__redis_close(struct stek_redis *s)
 }
 
 /* The connection is unusable: its next reply would be an old command's. */
-static int lost(struct stek_redis *s, const redisContext *conn,
-		const char *what, int err)
+static void lost(struct stek_redis *s, const redisContext *conn,
+		 const char *what)
 {
 	snprintf(s->detail, sizeof(s->detail), "%s: %.100s", what,
 		 conn->err ? conn->errstr : "no answer in time");
 	stek__redis_close(s);
-	return err;
 }
 
 /* Text of the server for people: control characters would forge log lines. */
@@ -109,7 +108,9 @@ static int exchange(struct stek_redis *s, const struct stek_redis_args *args,
 	err = stek__redis_send(s->conn, args);
 	if (!err)
 		err = stek__redis_reply(s->conn, deadline_ms, out);
-	return err ? lost(s, s->conn, args->arg[0], err) : 0;
+	if (err)
+		lost(s, s->conn, args->arg[0]);
+	return err;
 }
 
 /*
@@ -257,6 +258,7 @@ static int script_load(struct stek_redis *s, struct stek_redis_script *script)
 	script->asked = true;
 	if (err)
 		return 0;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): refusal() is no 0 */
 	if (reply->type != REDIS_REPLY_STRING || reply->len != 40)
 		return stek__redis_odd(s, "SCRIPT", reply);
 	memcpy(script->sha1, reply->str, 41);
@@ -321,7 +323,7 @@ uint32_t stek__redis_wait(struct stek_redis *s)
 	if (!err)
 		err = stek__redis_reply(conn, deadline_ms, &reply);
 	if (err) {
-		(void)lost(s, conn, "WAIT", err);
+		lost(s, conn, "WAIT");
 		return 0;
 	}
 	if (reply->type == REDIS_REPLY_INTEGER && reply->integer > 0)

@@ -113,6 +113,7 @@ static int expect_status(redisContext *conn, int64_t deadline_ms,
 			 conn->err ? conn->errstr : "no answer in time");
 		return err;
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): broken() is no 0 */
 	if (reply->type == REDIS_REPLY_ERROR) {
 		err = stek__redis_classify(reply->str);
 		snprintf(detail, detail_len, "%s: %.*s", what,

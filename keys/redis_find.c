@@ -106,7 +106,7 @@ static int enter(struct stek_redis *s, const struct stek_redis_addr *addr,
 static int try(struct stek_redis *s, const struct stek_redis_addr *addr,
 	       int64_t deadline_ms)
 {
-	struct stek_redis_addr primary;
+	struct stek_redis_addr primary = { .port = 0 };
 	redisContext *conn = NULL;
 	int64_t half_ms = share(deadline_ms, 2);
 	int err;
@@ -155,7 +155,7 @@ void stek__redis_follow(struct stek_redis *s, int64_t deadline_ms)
 {
 	int64_t now_ms = stek__redis_now_ms(), part_ms = share(deadline_ms, 4);
 	const struct stek_redis_addr *sentinel = &s->place.addr[s->first];
-	struct stek_redis_addr primary;
+	struct stek_redis_addr primary = { .port = 0 };
 	int err = 0;
 
 	if (!s->place.master[0] || !s->conn || now_ms < s->follow_ms)

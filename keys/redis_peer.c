@@ -69,6 +69,7 @@ static bool alt_names(const uint8_t *der, size_t len, struct der *out)
 	struct der in = { der, der + len }, list, extension, value;
 	uint8_t tag;
 
+	/* NOLINTNEXTLINE(misc-redundant-expression): one within the other */
 	if (!find(in, TAG_SEQUENCE, &in) || !find(in, TAG_SEQUENCE, &in) ||
 	    !find(in, TAG_EXTENSIONS, &in) || !find(in, TAG_SEQUENCE, &list))
 		return false;

@@ -297,7 +297,7 @@ static int redis_members(struct stek_store *store, struct stek_raw_member **out,
 {
 	struct redis_store *s = of(store);
 	struct stek_redis_args args = { 0 };
-	struct stek_pulse pulse;
+	struct stek_pulse pulse = { .store_now_ms = 0 };
 	redisReply *reply = NULL;
 	int err;
 

@@ -48,7 +48,7 @@ int ctl_table_add(struct ctl_table *table, const char *const *cells)
 
 int ctl_table_init(struct ctl_table *table, const char *const *headings)
 {
-	const char *plain[CTL_COLUMNS_MAX];
+	const char *plain[CTL_COLUMNS_MAX] = { NULL };
 
 	*table = (struct ctl_table){0};
 	for (; headings[table->columns]; table->columns++) {

@@ -8,6 +8,7 @@
 #ifndef STEKD_CURSOR_H
 #define STEKD_CURSOR_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,8 @@ static inline const uint8_t *cursor_take(struct cursor *c, size_t len)
 		cursor_fail(c);
 		return NULL;
 	}
+	/* Only no bytes at all may be nowhere. */
+	assert(at != NULL || len == 0);
 	if (len > 0)
 		c->at += len;
 	c->left -= len;

@@ -119,6 +119,7 @@ bool dash_hand_open(const struct dash_hand *hand)
 static bool logged_in(unsigned long *uid)
 {
 	FILE *in = fopen("/proc/self/loginuid", "r");
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel writes 32 bits */
 	bool known = in != NULL && fscanf(in, "%lu", uid) == 1 &&
 		     *uid != (uint32_t)-1;
 
@@ -137,6 +138,7 @@ bool dash_peer_good(unsigned peer_port, unsigned port)
 	char line[256];
 
 	while (in != NULL && fgets(line, sizeof(line), in) != NULL) {
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel's 32 and 16 bits */
 		if (sscanf(line, " %*u: %lx:%x %lx:%x %*x %*x:%*x %*x:%*x %*x "
 			   "%lu", &local, &local_port, &remote, &remote_port,
 			   &uid) != 5 || local_port != peer_port ||

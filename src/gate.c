@@ -131,7 +131,7 @@ static enum gate_verdict gather(struct gate_hello *out, const uint8_t *buf,
 				size_t len, uint8_t *scratch,
 				const uint8_t **hello)
 {
-	struct record record;
+	struct record record = { .type = 0 };
 	enum gate_verdict verdict;
 	size_t at = 0;
 	size_t have = 0;

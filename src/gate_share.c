@@ -96,6 +96,7 @@ static bool share_is_sound(uint16_t group, const struct cursor *share)
 		if (curves[i].group != group)
 			continue;
 		return share->left == 1 + 2 * curves[i].field_len &&
+		       /* Not 0: NOLINTNEXTLINE(clang-analyzer-core.*) */
 		       share->at[0] == POINT_UNCOMPRESSED &&
 		       point_is_on_curve(&curves[i], share->at);
 	}

@@ -154,7 +154,7 @@ static void add_name(struct line *line, const char *name)
 /* A name without its value must not stay behind. */
 static void drop(struct line *line, size_t len)
 {
-	if (line->cut && line->text[line->len - 1] != '"')
+	if (line->cut && line->len > len && line->text[line->len - 1] != '"')
 		line->len = len;
 }
 

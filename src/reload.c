@@ -146,7 +146,7 @@ void reload_run(struct node *node, const char *who, const char *from,
 	out->generation = generation_number(node);
 	out->at_ms = stek_farm_now_ms(node->farm);
 	out->took_ms = now_ms() - began_ms;
-	if (out->good) {
+	if (next != NULL) {
 		succeed(node, next, who, out);
 		reload_clear(out);
 	} else {

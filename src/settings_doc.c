@@ -252,6 +252,7 @@ static void check_scalar(const yaml_node_t *node, const char *name,
 }
 
 /* Depth is bounded by the schema, so a recursive alias ends here too. */
+/* NOLINTBEGIN(misc-no-recursion) */
 static void check_value(struct doc *doc, const yaml_node_t *node,
 			const char *name, const cyaml_schema_value_t *schema,
 			struct faults *faults);
@@ -340,6 +341,7 @@ static void check_value(struct doc *doc, const yaml_node_t *node,
 	}
 	check_scalar(node, name, schema, faults);
 }
+/* NOLINTEND(misc-no-recursion) */
 
 void doc_check(struct doc *doc, const cyaml_schema_value_t *schema,
 	       struct faults *faults)

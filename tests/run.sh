@@ -44,7 +44,7 @@ default_steps()
 	script_steps measure
 	script_steps deploy
 	cat <<-'EOF'
-	static 600 spelling, what cppcheck finds, C++, hardening of the programs
+	static 1200 spelling, what cppcheck, gcc and clang-tidy find, C++, hardening
 	shellcheck 300 every script
 	configure 600 configure refuses a wolfSSL that lacks something, by its name
 	install 300 make install into a directory; a program builds against it

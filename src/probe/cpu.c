@@ -18,6 +18,7 @@ int cpu_parse(struct cpu_sample *out, const char *stat)
 	struct cpu_sample sample = { 0 };
 
 	if (!rest ||
+	    /* NOLINTNEXTLINE(cert-err34-c): the kernel writes its integers */
 	    sscanf(rest + 1,
 		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64
 		   " %" SCNu64 " %*d %*d %*d %*d %*d %*d %" SCNu64,

@@ -43,8 +43,8 @@ static const struct farm_cause causes[FARM_STATES] = {
 		"no other class",
 		{"its farm key (stekctl farm-key status; the file farm_key)",
 		 "its farm's name, and its store (configuration: farm, store.url)",
-		 "are the keys installed, and is its epoch the others' "
-		 "(stekctl nodes)",
+		 ("are the keys installed, and is its epoch the others' "
+		  "(stekctl nodes)"),
 		 "its clock (stekctl nodes: offset)",
 		 "the host's policy: client CA, client_auth, certificates"}},
 	[FARM_NOTHING] = {"nothing", "resumes nothing, not even its own tickets",

@@ -431,6 +431,7 @@ static void begin_measuring(struct load_shared *shared)
 	uint32_t seconds = shared->plan->duration_s;
 	int64_t now_us;
 
+	/* NOLINTNEXTLINE(bugprone-posix-return): this one value is below 0 */
 	if (pthread_barrier_wait(&shared->warm) ==
 	    PTHREAD_BARRIER_SERIAL_THREAD) {
 		for (size_t i = 0; i < shared->plan->n_servers; i++)
