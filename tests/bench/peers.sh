@@ -20,8 +20,9 @@ usage()
 	  terminator   P-256 certificate, X25519, before a plain TCP backend
 	  bulk         CPU time per gigabyte through a terminator, AES-128-GCM
 	  idle         resident memory of an idle connection of TLS 1.3
-	  workers      two workers of stekd against one
-	  rotation     stekd with a ring change every 100 ms against none
+	  workers      two workers of stekd against one, each with as much load
+	  rotation     stekd with a ring change every 100 ms against none: made by
+	               another node, and ("making") by the one that is measured
 	  floor        the same sockets without TLS, and the bare operations
 
 	All of them by default. Options:
@@ -68,7 +69,7 @@ fi
 need jq python3
 raw=$work/raw.jsonl
 : >"$raw"
-declare -A pid_at
+declare -A pid_at load_of
 
 # record PART KIND SERVER ROUND VALUE UNIT
 record()
@@ -106,10 +107,13 @@ down()
 
 # cost PART KIND SERVER ROUND: one measurement. KIND is tls13-full, ...-resumed,
 # tls12-...; `group` is the group to demand and `offer` what the client offers.
+# `load_of` has what a server gets instead of `connections`, eight at a time. Sets
+# `us`.
 cost()
 {
 	local server=$3 version=1.3 suite=TLS_AES_128_GCM_SHA256
-	local resume=100 tickets us sni=resumed.example.test want=$group more=()
+	local resume=100 tickets sni=resumed.example.test want=$group
+	local load more=()
 
 	case $2 in tls12-*) version=1.2 suite=$suite12 ;; esac
 	case $2 in
@@ -125,13 +129,12 @@ cost()
 	tls13-resumed-*) tickets=1 ;;
 	*) tickets=0 ;;
 	esac
+	read -ra load <<<"${load_of[$server]:---connections $connections --concurrency 8}"
 	probe load --connect "127.0.0.1:${port_of[$server]}" --sni "$sni" \
 		--ca "$work/ca.pem" --tls "$version" --resume "$resume" \
 		--expect 100 --groups "$offer" --suites "$suite" \
 		--demand-group "$want" --demand-suite "$suite" \
-		--demand-tickets "$tickets" \
-		"${measured[@]:---connections=$connections}" \
-		--concurrency 8 "${more[@]}" \
+		--demand-tickets "$tickets" "${load[@]}" "${more[@]}" \
 		--server-pid "${pid_at[$server]}" --json >"$work/load.json" || {
 		jq -c '[.failures, .warmup.failures, .versions]' \
 			"$work/load.json" >&2
@@ -283,9 +286,11 @@ another_stekd()
 	start_stekd
 	pid_at[$1]=$server_pid
 	servers+=("$1")
-	stekd_name='' stekd_workers='' stekd_keys=''
+	stekd_name='' stekd_workers=''
 }
 
+# Two workers get twice the clients of one: with less to do each would sleep more
+# often, and what is measured would be how often it is woken.
 part_workers()
 {
 	cert=$work/p256 suite12=ECDHE-ECDSA-AES128-GCM-SHA256
@@ -293,47 +298,79 @@ part_workers()
 	stekd_workers=2
 	another_stekd stekd
 	another_stekd one
+	load_of[stekd]="--connections $((4 * connections)) --concurrency 64 --threads 2"
+	load_of[one]="--connections $((2 * connections)) --concurrency 32"
 	in_turn workers
+	load_of=()
 	down
 }
 
-# A ring holds 64 keys, so each measurement has a fresh stekd, and lasts two
-# seconds: twenty changes. `measured` is what cost() gives stekprobe load.
+# A ring holds 64 keys, so each measurement has a fresh farm of two nodes, and
+# lasts two seconds: twenty changes, made by the other node, or by the one that is
+# measured, or none. As many clients as there are processors keep it busy.
 part_rotation()
 {
-	local round kind name names=(stekd steady) i
+	local round kind i cases=(rotation making steady)
 
 	cert=$work/p256 suite12=ECDHE-ECDSA-AES128-GCM-SHA256
-	group=x25519 offer=X25519:P-256 measured=(--duration 2)
+	group=x25519 offer=X25519:P-256
+	start_redis
+	stekd_store=$store_url stekd_keys='  rotate_delay_ms: 100'
+	load_of[stekd]="--duration 2 --concurrency 32 --threads $(nproc)"
+	load_of[steady]=${load_of[stekd]}
 	for ((round = 0; round < rounds; round++)); do
 		for kind in tls13-full tls13-resumed; do
-			for i in 0 1; do
-				name=${names[(i + round) % 2]}
-				stekd_keys='  rotate_delay_ms: 100'
-				another_stekd "$name"
-				changing "$kind" "$name" "$round"
-				down
+			for i in 0 1 2; do
+				"one_${cases[(i + round) % 3]}" "$kind" "$round"
 			done
 		done
 	done
-	measured=()
+	load_of=() stekd_store='' stekd_keys=''
+	end redis
 	echo "ring changes a second: $(sort -n "$work/changes" | paste -sd' ')"
 }
 
-# changing KIND NAME ROUND: the cost, with changes unless it is the steady one.
+# two_nodes NAME: a new farm, of which this one is to be measured.
+two_nodes()
+{
+	redis FLUSHALL >/dev/null
+	another_stekd elsewhere
+	another_stekd "$1"
+}
+
+one_rotation()
+{
+	two_nodes stekd
+	changing elsewhere rotation "$1" stekd "$2"
+	down
+}
+
+one_making()
+{
+	two_nodes stekd
+	changing stekd making "$1" stekd "$2"
+	down
+}
+
+one_steady()
+{
+	two_nodes steady
+	cost rotation "$1" steady "$2"
+	record making "$1" steady "$2" "$us" us
+	down
+}
+
+# changing MAKER PART KIND SERVER ROUND: the cost at SERVER, while MAKER makes keys.
 changing()
 {
-	local in out line
+	local maker=$1 in out line
 
-	if [ "$2" = steady ]; then
-		cost rotation "$@"
-		return
-	fi
-	coproc changes { exec python3 "$here/changes.py" "$work/$2.sock" 2>&1; }
+	shift
+	coproc changes { exec python3 "$here/changes.py" "$work/$maker.sock" 2>&1; }
 	in=${changes[1]} out=${changes[0]}
 	read -r line <&"$out"
 	[ "$line" = begun ] || fall_short "changes.py: $line"
-	cost rotation "$@"
+	cost "$@"
 	echo end >&"$in"
 	read -r line <&"$out"
 	# shellcheck disable=SC2154 # coproc sets it
@@ -393,7 +430,7 @@ make_ca
 make_pair p256 ec -pkeyopt ec_paramgen_curve:P-256
 make_pair rsa rsa:2048
 make_farm_key
-servers=() measured=()
+servers=()
 echo "stekd at $(git -C "$repo" describe --always --dirty 2>/dev/null || echo "?")," \
 	"$rounds rounds of $connections connections, $(nproc) processors," \
 	"load $(cut -d' ' -f1 /proc/loadavg)"

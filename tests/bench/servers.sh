@@ -51,7 +51,8 @@ bundle() { cat "$1.key" "$1.pem" >"$1.bundle"; }
 # start_stekd [BACKEND]: two hosts with one certificate, which differ in how many
 # tickets a client of TLS 1.3 gets: two of a full handshake, as from OpenSSL's
 # servers, and one of a resumption, as from these. `stekd_name` starts another one,
-# `stekd_workers` with more workers, `stekd_keys` has lines for its section keys.
+# `stekd_workers` with more workers, `stekd_keys` has lines for its section keys;
+# `stekd_store` is a store to share.
 start_stekd()
 {
 	local name=${stekd_name:-stekd}
@@ -64,10 +65,10 @@ start_stekd()
 	mkdir "$work/store-$name"
 	cat >"$work/$name.yaml" <<-EOT
 	farm: bench
-	node: bench
+	node: $name
 	farm_key: $work/farm.key
 	store:
-	  url: file:$work/store-$name
+	  url: ${stekd_store:-file:$work/store-$name}
 	keys:
 	  period_s: $period_s
 	${stekd_keys-}
