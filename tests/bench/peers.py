@@ -12,6 +12,8 @@ import statistics
 import subprocess
 import sys
 
+LEAST_ROUNDS = 5    # for a difference to mean something
+
 
 def quartiles(values):
     if len(values) < 2:
@@ -131,6 +133,15 @@ def judge(results, bounds, mosts):
     return 1 if short else 0
 
 
+def verdict(x, y):
+    """On two summaries. Few rounds lie close together by chance."""
+    fewest = min(len(x["rounds"]), len(y["rounds"]))
+    if fewest < LEAST_ROUNDS:
+        return ", %d rounds are too few to tell" % fewest
+    apart = y["low"] > x["high"] or y["high"] < x["low"]
+    return "" if apart else ", within the spread"
+
+
 def compare(a, b):
     with open(a) as file:
         first = json.load(file)
@@ -145,11 +156,9 @@ def compare(a, b):
         if not two or "ratio" not in one or "ratio" not in two:
             continue
         x, y = one["ratio"], two["ratio"]
-        apart = y["low"] > x["high"] or y["high"] < x["low"]
         print("%-24s ratio %.3f -> %.3f (%+.1f %%)%s"
               % (kind, x["median"], y["median"],
-                 100 * (y["median"] / x["median"] - 1),
-                 "" if apart else ", within the spread"))
+                 100 * (y["median"] / x["median"] - 1), verdict(x, y)))
 
 
 def main():

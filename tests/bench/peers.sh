@@ -298,8 +298,8 @@ part_workers()
 	stekd_workers=2
 	another_stekd stekd
 	another_stekd one
-	load_of[stekd]="--connections $((4 * connections)) --concurrency 64 --threads 2"
-	load_of[one]="--connections $((2 * connections)) --concurrency 32"
+	load_of[stekd]='--duration 1 --concurrency 64 --threads 2'
+	load_of[one]='--duration 1 --concurrency 32'
 	in_turn workers
 	load_of=()
 	down
