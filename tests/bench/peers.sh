@@ -21,8 +21,9 @@ usage()
 	  bulk         CPU time per gigabyte through a terminator, AES-128-GCM
 	  idle         resident memory of an idle connection of TLS 1.3
 	  workers      two workers of stekd against one, each with as much load
-	  rotation     stekd with a ring change every 100 ms against none: made by
-	               another node, and ("making") by the one that is measured
+	  rotation     stekd with a ring change every 100 ms, made by another node,
+	               against none
+	  making       the same with the changes made by the node itself
 	  floor        the same sockets without TLS, and the bare operations
 
 	All of them by default. Options:
@@ -52,7 +53,8 @@ while [ $# -gt 0 ]; do
 	--bound | --most) bounds+=("$1" "$2") && shift ;;
 	--compare) exec python3 "$here/peers.py" --compare "$2" "$3" ;;
 	-h | --help) usage && exit 0 ;;
-	endpoint | rsa | p256 | terminator | bulk | idle | workers | rotation | floor)
+	endpoint | rsa | p256 | terminator | bulk | idle | workers | rotation | \
+		making | floor)
 		parts+=("$1")
 		;;
 	*) usage >&2 && exit 2 ;;
@@ -61,7 +63,7 @@ while [ $# -gt 0 ]; do
 done
 if [ ${#parts[@]} = 0 ]; then
 	parts=(endpoint terminator)
-	$quick || parts+=(rsa p256 bulk idle workers rotation floor)
+	$quick || parts+=(rsa p256 bulk idle workers rotation making floor)
 fi
 
 . "$here/../lib.sh"
@@ -107,12 +109,11 @@ down()
 
 # cost PART KIND SERVER ROUND: one measurement. KIND is tls13-full, ...-resumed,
 # tls12-...; `group` is the group to demand and `offer` what the client offers.
-# `load_of` has what a server gets instead of `connections`, eight at a time. Sets
-# `us`.
+# `load_of` has what a server gets instead of `connections`, eight at a time.
 cost()
 {
 	local server=$3 version=1.3 suite=TLS_AES_128_GCM_SHA256
-	local resume=100 tickets sni=resumed.example.test want=$group
+	local resume=100 tickets us sni=resumed.example.test want=$group
 	local load more=()
 
 	case $2 in tls12-*) version=1.2 suite=$suite12 ;; esac
@@ -305,12 +306,12 @@ part_workers()
 	down
 }
 
-# A ring holds 64 keys, so each measurement has a fresh farm of two nodes, and
-# lasts two seconds: twenty changes, made by the other node, or by the one that is
-# measured, or none. As many clients as there are processors keep it busy.
-part_rotation()
+# rotations PART MAKER: a ring holds 64 keys, so each measurement has a fresh farm
+# of two nodes and lasts two seconds: twenty changes, which the node MAKER makes, or
+# none. As many clients as there are processors keep the measured node busy.
+rotations()
 {
-	local round kind i cases=(rotation making steady)
+	local round kind server servers_of=(stekd steady) i
 
 	cert=$work/p256 suite12=ECDHE-ECDSA-AES128-GCM-SHA256
 	group=x25519 offer=X25519:P-256
@@ -318,54 +319,38 @@ part_rotation()
 	stekd_store=$store_url stekd_keys='  rotate_delay_ms: 100'
 	load_of[stekd]="--duration 2 --concurrency 32 --threads $(nproc)"
 	load_of[steady]=${load_of[stekd]}
+	: >"$work/changes"
 	for ((round = 0; round < rounds; round++)); do
 		for kind in tls13-full tls13-resumed; do
-			for i in 0 1 2; do
-				"one_${cases[(i + round) % 3]}" "$kind" "$round"
+			for i in 0 1; do
+				server=${servers_of[(i + round) % 2]}
+				redis FLUSHALL >/dev/null
+				another_stekd elsewhere
+				another_stekd "$server"
+				changing "$2" "$1" "$kind" "$server" "$round"
+				down
 			done
 		done
 	done
 	load_of=() stekd_store='' stekd_keys=''
 	end redis
-	echo "ring changes a second: $(sort -n "$work/changes" | paste -sd' ')"
+	echo "$1, ring changes a second: $(sort -n "$work/changes" | paste -sd' ')"
 }
 
-# two_nodes NAME: a new farm, of which this one is to be measured.
-two_nodes()
-{
-	redis FLUSHALL >/dev/null
-	another_stekd elsewhere
-	another_stekd "$1"
-}
+part_rotation() { rotations rotation elsewhere; }
+part_making() { rotations making stekd; }
 
-one_rotation()
-{
-	two_nodes stekd
-	changing elsewhere rotation "$1" stekd "$2"
-	down
-}
-
-one_making()
-{
-	two_nodes stekd
-	changing stekd making "$1" stekd "$2"
-	down
-}
-
-one_steady()
-{
-	two_nodes steady
-	cost rotation "$1" steady "$2"
-	record making "$1" steady "$2" "$us" us
-	down
-}
-
-# changing MAKER PART KIND SERVER ROUND: the cost at SERVER, while MAKER makes keys.
+# changing MAKER PART KIND SERVER ROUND: the cost at SERVER, while MAKER makes keys
+# unless it is the steady one's.
 changing()
 {
 	local maker=$1 in out line
 
 	shift
+	if [ "$3" = steady ]; then
+		cost "$@"
+		return
+	fi
 	coproc changes { exec python3 "$here/changes.py" "$work/$maker.sock" 2>&1; }
 	in=${changes[1]} out=${changes[0]}
 	read -r line <&"$out"
