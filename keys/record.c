@@ -283,18 +283,18 @@ static int read_draft(struct stek_reader *reader, struct draft *draft)
 static int check_same(const struct stek_ring *ring, const uint8_t *data,
 		      size_t len)
 {
-	uint8_t *again = stek__secret_alloc(PLAIN_MAX);
+	uint8_t *again = stek__secret_alloc(len);
 	struct stek_writer writer;
 	int ret = 0;
 
 	if (!again)
 		return STEK_ENOMEM;
-	stek__writer_init(&writer, again, PLAIN_MAX);
+	stek__writer_init(&writer, again, len);
 	write_ring(&writer, ring);
 	if (writer.failed || writer.len != len ||
 	    !stek__equal(again, data, len))
 		ret = STEK_EFORMAT;
-	stek__secret_free(again, PLAIN_MAX);
+	stek__secret_free(again, len);
 	return ret;
 }
 
@@ -335,19 +335,20 @@ out:
 int stek__record_open(struct stek_ring **out, const struct stek_farm_keys *keys,
 		      const char *farm, const uint8_t *data, size_t len)
 {
+	const size_t plain_len = len - OVERHEAD;
 	uint8_t *plain;
 	uint64_t epoch;
 	int ret;
 
-	if (len <= OVERHEAD || len - OVERHEAD > PLAIN_MAX)
+	if (len <= OVERHEAD || plain_len > PLAIN_MAX)
 		return STEK_EFORMAT;
-	plain = stek__secret_alloc(PLAIN_MAX);
+	plain = stek__secret_alloc(plain_len);
 	if (!plain)
 		return STEK_ENOMEM;
 	ret = unseal(plain, &epoch, KIND_RING, keys, farm, NULL, data, len);
 	if (ret == 0)
-		ret = stek__record_parse(out, epoch, plain, len - OVERHEAD);
-	stek__secret_free(plain, PLAIN_MAX);
+		ret = stek__record_parse(out, epoch, plain, plain_len);
+	stek__secret_free(plain, plain_len);
 	return ret;
 }
 
