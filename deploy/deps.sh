@@ -107,7 +107,7 @@ packages_of()
 			procps
 		;;
 	test)
-		echo clang clang-tidy shellcheck cppcheck codespell gnutls-bin libnss3-tools python3 \
+		echo clang clang-tidy shellcheck cppcheck codespell lcov gnutls-bin libnss3-tools python3 \
 			python3-jsonschema \
 			valgrind socat strace git faketime systemd util-linux mount iproute2 nftables nginx chromium \
 			prometheus nodejs
@@ -119,7 +119,8 @@ packages_of()
 		esac
 		;;
 	package)
-		echo debhelper lintian debootstrap dpkg-dev util-linux
+		echo build-essential debhelper lintian debootstrap dpkg-dev \
+			util-linux
 		;;
 	bench)
 		echo nginx haproxy hitch

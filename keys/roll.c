@@ -13,6 +13,7 @@
 
 #define DOC_KEY_AT 2		/* of a document: the farm key's id, record.h */
 #define LOOK_BEATS 3
+#define LOOK_EACH_MS 100
 
 static void hex_of(char *out, const uint8_t *id)
 {
@@ -138,6 +139,12 @@ static bool all_hold(struct stek_sync *sync, const uint8_t *target)
 
 	if (stek__member_list(sync, &members, &n))
 		return false;
+	/*
+	 * Every node looks, at the heartbeats of all: all together look 20 times
+	 * a second at most, however many they are.
+	 */
+	sync->roll.next_ms += stek__sync_random(sync,
+						(uint32_t)n * LOOK_EACH_MS);
 	all = n > 0;
 	for (i = 0; i < n; i++) {
 		size_t last = members[i].n_farm_keys;

@@ -240,6 +240,67 @@ START_TEST(test_parse_refuses_bad_tombstones)
 }
 END_TEST
 
+/* ---- a heartbeat's fields ----------------------------------------------------- */
+
+#define BEAT_FIELDS_AT (1 + 4 + 8 + 4 + STEK_DIGEST_LEN + 2)
+
+/* A good beat, and after it `len` bytes of fields. */
+static int parse_fields(const uint8_t *fields, size_t len,
+			struct stek_beat *out)
+{
+	const struct stek_beat beat = { .node_id = 7 };
+	struct stek_writer writer;
+	uint8_t text[512];
+
+	stek__writer_init(&writer, text, sizeof(text));
+	stek__beat_write(&writer, &beat);
+	ck_assert_uint_eq(writer.len, BEAT_FIELDS_AT);
+	memcpy(text + BEAT_FIELDS_AT, fields, len);
+	return stek__beat_parse(out, text, BEAT_FIELDS_AT + len);
+}
+
+/* Fields: a tag, a length of two bytes, a value. 1: farm keys, 2: the audit. */
+START_TEST(test_beat_fields)
+{
+	static const struct {
+		int result;
+		size_t len;
+		uint8_t bytes[64];
+	} cases[] = {
+		{ 0, 0, { 0 } },
+		{ 0, 12, { 1, 0, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8 } },
+		/* What a later release says is passed over. */
+		{ 0, 5, { 9, 0, 2, 1, 1 } },
+		{ STEK_EFORMAT, 4, { 9, 0, 2, 1 } },
+		/* No farm key at all, one that is cut off, the second of one. */
+		{ STEK_EFORMAT, 4, { 1, 0, 1, 0 } },
+		{ STEK_EFORMAT, 11, { 1, 0, 8, 0, 1, 2, 3, 4, 5, 6, 7 } },
+		{ STEK_EFORMAT, 12, { 1, 0, 9, 1, 1, 2, 3, 4, 5, 6, 7, 8 } },
+		{ STEK_EFORMAT, 13, { 1, 0, 10, 0, 1, 2, 3, 4, 5, 6, 7, 8,
+				      9 } },
+		/* Three, and the same field twice. */
+		{ STEK_EFORMAT, 28, { 1, 0, 25 } },
+		{ STEK_EFORMAT, 24, { 1, 0, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8,
+				      1, 0, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8 } },
+		/* The entry of number 1, of number 0, of half a hash. */
+		{ 0, 43, { 2, 0, 40, 0, 0, 0, 0, 0, 0, 0, 1 } },
+		{ STEK_EFORMAT, 43, { 2, 0, 40 } },
+		{ STEK_EFORMAT, 23, { 2, 0, 20, 0, 0, 0, 0, 0, 0, 0, 1 } },
+	};
+	struct stek_beat beat = { .node_id = 0 };
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		beat.node_id = 0;
+		ck_assert_msg(parse_fields(cases[i].bytes, cases[i].len,
+					   &beat) == cases[i].result,
+			      "case %zu", i);
+		/* Of one that is refused nothing is taken. */
+		ck_assert_uint_eq(beat.node_id, cases[i].result ? 0 : 7);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("record_parse");
@@ -254,6 +315,7 @@ int main(void)
 	tcase_add_test(parsing, test_parse_refuses_order_and_repetition);
 	tcase_add_test(parsing, test_parse_refuses_bad_secret);
 	tcase_add_test(parsing, test_parse_refuses_bad_tombstones);
+	tcase_add_test(parsing, test_beat_fields);
 	suite_add_tcase(suite, parsing);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

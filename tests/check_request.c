@@ -119,6 +119,83 @@ START_TEST(test_refuses)
 }
 END_TEST
 
+/* A name or a note is shown to people: nothing but printable ASCII, and short. */
+START_TEST(test_refuses_names)
+{
+	char longest[STEK_NOTE_MAX + 1] = "", longer[STEK_NOTE_MAX + 2] = "";
+	const char *const bad[] = { "", "two words", "\033[2J", "\xc3\xa4",
+				    longer };
+	struct stek_rotate rotate = { .who = "w", .dry_run = true };
+	struct stek_change change;
+	int left_ms = WAIT_MS;
+	size_t i;
+
+	while (!atomic_load(&called) && left_ms-- > 0)
+		poll(NULL, 0, 1);
+	memset(longest, 'x', STEK_NOTE_MAX);
+	memset(longer, 'x', STEK_NOTE_MAX + 1);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		rotate.request = bad[i];
+		ck_assert_msg(stek_farm_rotate(farm, &rotate, &change) ==
+			      STEK_EINVAL, "name %zu", i);
+		rotate.request = NULL;
+		if (i != 1) {
+			rotate.note = bad[i];
+			ck_assert_msg(stek_farm_rotate(farm, &rotate,
+						       &change) == STEK_EINVAL,
+				      "note %zu", i);
+		}
+		rotate.note = NULL;
+	}
+	rotate.note = longest;
+	ck_assert_int_ne(stek_farm_rotate(farm, &rotate, &change), STEK_EINVAL);
+	stek_change_clear(&change);
+}
+END_TEST
+
+/* What a farm is opened with is named where it is wrong, and nothing is left. */
+START_TEST(test_refuses_options)
+{
+	const struct stek_farm_options good = {
+		.farm = "farm", .node = "other", .farm_key_file = key_file,
+		.store_url = url,
+	};
+	struct stek_store_config many[STEK_STORES_MAX + 1] = { { .url = url } };
+	struct stek_farm_options bad[9];
+	static const char *const named[] = {
+		"farm", "farm", "node", "node", "farm_key_file", "store_url",
+		"stores", "stores", "state_dir",
+	};
+	struct stek_farm *other = NULL;
+	char why[256];
+	size_t i;
+
+	for (i = 0; i < 9; i++)
+		bad[i] = good;
+	bad[0].farm = "";
+	bad[1].farm = "a farm";
+	bad[2].node = "";
+	bad[3].node = "n/1";
+	bad[4].farm_key_file = NULL;
+	bad[5].store_url = NULL;
+	bad[6].stores = many;
+	bad[7].stores = many;
+	bad[7].n_stores = STEK_STORES_MAX + 1;
+	bad[8].state_dir = key_file;
+	for (i = 0; i < 9; i++) {
+		why[0] = '\0';
+		ck_assert_msg(stek_farm_open(&other, &bad[i], why,
+					     sizeof(why)) == STEK_EINVAL,
+			      "case %zu", i);
+		ck_assert_msg(strstr(why, named[i]) != NULL, "%s", why);
+		ck_assert_ptr_null(other);
+	}
+	ck_assert_msg(!stek_farm_open(&other, &good, why, sizeof(why)), "%s",
+		      why);
+	stek_farm_close(other);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("request");
@@ -130,6 +207,8 @@ int main(void)
 	tcase_add_checked_fixture(tcase, begin, end);
 	tcase_add_test(tcase, test_from_an_event);
 	tcase_add_test(tcase, test_refuses);
+	tcase_add_test(tcase, test_refuses_names);
+	tcase_add_test(tcase, test_refuses_options);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

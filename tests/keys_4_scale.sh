@@ -17,48 +17,7 @@ rotations=${1:-11}
 need jq redis-server redis-cli
 processes=32
 idle_s=10
-
-# ---- what the server counts ----------------------------------------------------
-
-# The commands that these tests themselves send, and those that run in scripts
-# alone, are no load by a node's connection.
-inner='info|config|hset|hmget|exists|time|publish'
-
-calls()
-{
-	redis INFO commandstats | tr -d '\r' | sed -n \
-		's/^cmdstat_\([^:]*\):calls=\([0-9]*\).*/\1 \2/p'
-}
-
-# snapshot NAME: when, sent, inside scripts, bytes.
-snapshot()
-{
-	calls >"$work/calls.$1"
-	echo "$(now_ms)" \
-		"$(awk -v i="^($inner)$" '$1 !~ i { n += $2 } END { print n + 0 }' \
-			"$work/calls.$1")" \
-		"$(awk -v i="^($inner)$" '$1 ~ i && !/^(info|config) / { n += $2 }
-			END { print n + 0 }' "$work/calls.$1")" \
-		"$(redis INFO stats | tr -d '\r' | awk -F: \
-			'/^total_net_(in|out)put_bytes:/ { n += $2 }
-			END { print n }')" >"$work/snapshot.$1"
-}
-
-# per_node FROM TO NODES: "commands inside bytes", each per node and second.
-per_node()
-{
-	paste "$work/snapshot.$1" "$work/snapshot.$2" | awk -v n="$3" '{
-		t = ($5 - $1) / 1000
-		printf "%.3f %.3f %.0f\n", ($6 - $2) / t / n,
-			($7 - $3) / t / n, ($8 - $4) / t / n }'
-}
-
-wait_ms()
-{
-	local until=$(($(now_ms) + $1))
-
-	while [ "$(now_ms)" -lt "$until" ]; do pause; done
-}
+. "$(dirname "$0")/redis_load.sh"
 
 # ---- 32 processes --------------------------------------------------------------
 
@@ -136,23 +95,12 @@ for ((n = 1; n <= processes; n++)); do end node-$n; done
 
 # ---- 4 to 256 members ----------------------------------------------------------
 
-said() { [ "$(grep -c "^$1" "$work/log/many")" = "$2" ]; }
-
 # measure N: idle, then with one rotation; lines in $work/flat.
 measure()
 {
 	local n=$1 idle busy
 
-	redis FLUSHALL >/dev/null
-	rm -f "$work/many.in"
-	mkfifo "$work/many.in"
-	: >"$work/log/many"
-	exec {many_in}<>"$work/many.in"
-	# shellcheck disable=SC2016 # for the inner shell
-	run many sh -c 'exec "$@" <"$0"' "$work/many.in" \
-		"$STEKD_BUILD/tests/helper_many" "$farm" "$work/farm.key" \
-		"$store_url" "$n"
-	await_of many 60 "$n members" said ready 1
+	begin_many "$n"
 	wait_ms 2000
 	snapshot many.1
 	wait_ms 6000
@@ -163,8 +111,7 @@ measure()
 	wait_ms 5000
 	snapshot many.3
 	busy=$(per_node many.2 many.3 "$n")
-	end many KILL
-	exec {many_in}>&-
+	end_many
 	echo "$n $idle $busy $(awk '/^rotated/ { print $3 }' "$work/log/many")" |
 		tee -a "$work/flat"
 }

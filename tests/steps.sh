@@ -365,6 +365,43 @@ step_deploy_1()
 	judge_record "$record"
 }
 
+# by_directory FILE: of each directory of sources the lines, and those that ran;
+# "keys 7160 7650".
+by_directory()
+{
+	awk -F: -v root="$repo/" '
+	$1 == "SF" { dir = substr($2, length(root) + 1); sub("/[^/]*$", "", dir) }
+	$1 == "LH" { ran[dir] += $2 }
+	$1 == "LF" { all[dir] += $2 }
+	END { for (dir in all) print dir, ran[dir], all[dir] }' "$1" | sort
+}
+
+# What of the sources make check runs. A process that is killed tells nothing.
+step_coverage()
+{
+	local dir=$builds/coverage
+
+	command -v genhtml || return
+	build coverage CC=gcc --enable-coverage --disable-shared \
+		CFLAGS="-g -O0" && make -j"$jobs" check TESTS= || return
+	find . -name '*.gcda' -delete
+	CK_TIMEOUT_MULTIPLIER=10 check || return
+	lcov --quiet --capture --directory keys --directory src \
+		--output-file all.info &&
+		lcov --quiet --extract all.info "$repo/keys/*" "$repo/src/*" \
+			--output-file ours.info &&
+		genhtml --quiet --prefix "$repo" --output-directory html \
+			ours.info || return
+	echo "the report is $dir/html/index.html"
+	by_directory ours.info | tee directories | awk '
+	{ printf "%s%s %.1f %% of %d lines", NR > 1 ? ", " : "coverage: ",
+		$1, 100 * $2 / $3, $3 }
+	END { print "" }'
+	# Of the library at least 95 %; tests/COVERAGE.md says what is left.
+	awk '$1 == "keys" { good = $2 >= 0.95 * $3 } END { exit !good }' \
+		directories
+}
+
 # fuzz_all SECONDS OF_CONN: each target for so long, whole connections OF_CONN.
 fuzz_all()
 {
