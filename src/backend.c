@@ -10,6 +10,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/*
+ * One on this machine has answered before connect(2) returns, which does not
+ * say so. What has failed meanwhile, backend_error() will tell.
+ */
+static bool is_up(int sock)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	return getpeername(sock, (struct sockaddr *)&peer, &len) == 0;
+}
+
 enum backend_result backend_connect(const struct settings_address *address,
 				    int *fd)
 {
@@ -31,7 +43,7 @@ enum backend_result backend_connect(const struct settings_address *address,
 	/* On a Unix socket EAGAIN means a full queue: refused, not pending. */
 	if (errno == EINPROGRESS || (errno == EINTR && family != AF_UNIX)) {
 		*fd = sock;
-		return BACKEND_PENDING;
+		return is_up(sock) ? BACKEND_READY : BACKEND_PENDING;
 	}
 	saved = errno;
 	close(sock);

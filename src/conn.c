@@ -9,8 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -66,12 +65,9 @@ static void free_conn(struct conn *conn)
 	free(conn);
 }
 
-void conn_handle_closed(uv_handle_t *handle)
+static void on_closed(uv_handle_t *timer)
 {
-	struct conn *conn = handle->data;
-
-	if (--conn->handles == 0)
-		free_conn(conn);
+	free_conn(timer->data);
 }
 
 void conn_close(struct conn *conn)
@@ -88,8 +84,8 @@ void conn_close(struct conn *conn)
 	if (conn->next)
 		conn->next->prev = conn->prev;
 	relay_stop(conn);
-	uv_close((uv_handle_t *)&conn->poll, conn_handle_closed);
-	uv_close((uv_handle_t *)&conn->timer, conn_handle_closed);
+	watch_forget(&conn->watch);
+	uv_close((uv_handle_t *)&conn->timer, on_closed);
 	close(conn->fd);
 	count(&worker->counters.closed);
 	quota_leave(worker->node->quota, &conn->place);
@@ -97,11 +93,20 @@ void conn_close(struct conn *conn)
 	worker_conn_closed(worker);
 }
 
+/* Our FIN follows what is in `out`, and goes with it: one segment, not two. */
+static int how_to_send(const struct conn *conn)
+{
+	bool last = !conn->shut && (conn->state == CONN_LINGER ||
+				    relay_has_ended(conn));
+
+	return last ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+}
+
 void conn_flush(struct conn *conn)
 {
 	while (conn->out.len && !conn->broken) {
 		ssize_t n = send(conn->fd, buf_head(&conn->out), conn->out.len,
-				 MSG_NOSIGNAL);
+				 how_to_send(conn));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -116,8 +121,7 @@ void conn_flush(struct conn *conn)
 	}
 }
 
-/* One read of what the kernel has, behind what still waits in `in`. */
-static void fill(struct conn *conn)
+void conn_fill(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
 	ssize_t n;
@@ -133,6 +137,10 @@ static void fill(struct conn *conn)
 		conn->eof = true;
 		return;
 	}
+	/* All that came before the end: it is not worth another read. */
+	if (conn->ending && conn->state == CONN_LINGER &&
+	    (size_t)n < sizeof(worker->read))
+		conn->eof = true;
 	conn->active_ms = uv_now(&worker->loop);
 	if (!conn->in.len) {
 		conn->wire.in = worker->read;
@@ -272,40 +280,35 @@ static bool run_steps(struct conn *conn)
  */
 static void hear_last_words(struct conn *conn)
 {
-	fill(conn);
+	conn_fill(conn);
 	conn->broken = false;
 	(void)run_steps(conn);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_event(struct watch *watch, unsigned events)
 {
-	struct conn *conn = poll->data;
+	struct conn *conn = (struct conn *)((char *)watch -
+					    offsetof(struct conn, watch));
 
-	if (status < 0 && conn->state <= CONN_HANDSHAKE)
+	if ((events & EPOLLERR) && conn->state <= CONN_HANDSHAKE)
 		hear_last_words(conn);
 	if (conn->state == CONN_CLOSED)
 		return;
-	if (status < 0)
+	if (events & EPOLLERR)
 		conn->broken = true;
-	if (events & UV_WRITABLE)
+	conn->ending = events & EPOLLRDHUP;
+	if (events & EPOLLOUT)
 		conn_flush(conn);
-	if ((events & UV_READABLE) && !conn->broken)
-		fill(conn);
+	if ((events & EPOLLIN) && !conn->broken)
+		conn_fill(conn);
 	conn_run(conn);
 }
 
-static void wait_for_events(struct conn *conn)
+static int wait_for_events(struct conn *conn)
 {
-	int interest = (conn_wants_read(conn) ? UV_READABLE : 0) |
-		(conn->out.len ? UV_WRITABLE : 0);
-
-	if (interest == conn->interest)
-		return;
-	conn->interest = interest;
-	if (!interest)
-		uv_poll_stop(&conn->poll);
-	else if (uv_poll_start(&conn->poll, interest, on_poll) < 0)
-		conn_close(conn);
+	return watch_want(&conn->watch,
+			  (conn_wants_read(conn) ? EPOLLIN : 0) |
+			  (conn->out.len ? EPOLLOUT : 0));
 }
 
 void conn_run(struct conn *conn)
@@ -324,25 +327,8 @@ void conn_run(struct conn *conn)
 		end_broken(conn);
 		return;
 	}
-	relay_wait(conn);
-	wait_for_events(conn);
-}
-
-static int start(struct conn *conn)
-{
-	struct worker *worker = conn->worker;
-	socklen_t len = sizeof(conn->to);
-	int one = 1;
-
-	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	(void)getsockname(conn->fd, (struct sockaddr *)&conn->to, &len);
-	if (uv_poll_init(&worker->loop, &conn->poll, conn->fd) < 0)
-		return -1;
-	conn->poll.data = conn;
-	uv_timer_init(&worker->loop, &conn->timer);
-	conn->timer.data = conn;
-	conn->handles = 2;
-	return 0;
+	if (relay_wait(conn) < 0 || wait_for_events(conn) < 0)
+		conn_close(conn);
 }
 
 void conn_open(struct worker *worker, struct generation *generation, int fd,
@@ -358,8 +344,9 @@ void conn_open(struct worker *worker, struct generation *generation, int fd,
 		conn->state = proxy_protocol ? CONN_PROXY : CONN_HELLO;
 		conn->wire.out = &conn->out;
 		conn->wire.counters = &worker->counters;
+		watch_init(&conn->watch, &worker->watches, fd, on_event);
 	}
-	if (!conn || start(conn) < 0) {
+	if (!conn || wait_for_events(conn) < 0) {
 		count(&worker->counters.failures[FAIL_MEMORY]);
 		count(&worker->counters.closed);
 		quota_give(worker->node->quota);
@@ -367,6 +354,8 @@ void conn_open(struct worker *worker, struct generation *generation, int fd,
 		close(fd);
 		return;
 	}
+	uv_timer_init(&worker->loop, &conn->timer);
+	conn->timer.data = conn;
 	conn->generation = generation_hold(generation);
 	conn->opened_ms = conn->active_ms = uv_now(&worker->loop);
 	conn->next = worker->conns;
@@ -377,8 +366,6 @@ void conn_open(struct worker *worker, struct generation *generation, int fd,
 	conn_timer(conn, generation->settings->handshake_timeout_ms);
 	if (!proxy_protocol && !count_address(conn))
 		refuse_address(conn);
-	else
-		wait_for_events(conn);
 }
 
 void conn_drain(struct conn *conn)

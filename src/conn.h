@@ -21,6 +21,7 @@
 #include "proxy.h"
 #include "quota.h"
 #include "tls.h"
+#include "watches.h"
 #include "worker_state.h"
 
 enum conn_state {
@@ -45,11 +46,10 @@ struct conn {
 	enum conn_state state;
 	int fd;
 	struct quota_place place;	/* where its address is counted */
-	uv_poll_t poll;
+	struct watch watch;
 	uv_timer_t timer;
-	unsigned handles;	/* open libuv handles, also the relay's */
-	int interest;		/* what `poll` waits for */
 	bool eof;		/* the client's FIN was read */
+	bool ending;		/* it has come, and may not have been read */
 	bool broken;		/* the socket failed */
 	bool shut;		/* our FIN was sent */
 	bool asked_again;	/* and ask_ms ends the time to answer */
@@ -99,6 +99,9 @@ void conn_run(struct conn *conn);
 
 void conn_flush(struct conn *conn);
 
+/* One read of what the kernel has, behind what still waits in `in`. */
+void conn_fill(struct conn *conn);
+
 /* All is said (out may still wait): half-close and linger. */
 void conn_finish(struct conn *conn);
 
@@ -108,7 +111,6 @@ void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
 
 /* True if its state takes what the client sends now. */
 bool conn_wants_read(const struct conn *conn);
-void conn_handle_closed(uv_handle_t *handle);	/* data: the conn */
 
 /* conn_timer.c */
 void conn_timer(struct conn *conn, uint64_t ms);
@@ -145,7 +147,8 @@ void relay_drain(struct conn *conn);	/* no more of the client's requests */
 bool conn_step_relay(struct conn *conn);
 bool relay_wants_client(const struct conn *conn);
 bool relay_client_ended(const struct conn *conn);	/* by close_notify */
-void relay_wait(struct conn *conn);	/* sets what the backend's poll awaits */
+int relay_wait(struct conn *conn);	/* sets what is awaited of the backend */
+bool relay_has_ended(const struct conn *conn);	/* the backend has */
 void relay_stop(struct conn *conn);
 void relay_free(struct conn *conn);
 

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,9 +23,8 @@
 struct relay {
 	int fd;			/* -1: closed */
 	const struct settings_address *address;	/* NULL: the admin's */
-	uv_poll_t poll;
-	bool polled;		/* the handle is open */
-	int interest;
+	struct conn *conn;	/* whose it is */
+	struct watch watch;
 	struct buf up;		/* plaintext that the backend has not taken */
 	bool up_eof;		/* the client's close_notify was read */
 	bool up_shut;		/* and passed on */
@@ -132,35 +132,49 @@ static int pump_up(struct conn *conn)
 	return 0;
 }
 
-/* Backend to client; bounded, so that other connections have their turn. */
-static int pump_down(struct conn *conn)
+/* One read. 1 if another one may bring more, 0 if not, -1 when it is over. */
+static int read_down(struct conn *conn, bool ending)
 {
 	struct relay *relay = conn->relay;
 	struct worker *worker = conn->worker;
-	unsigned i;
+	ssize_t n = recv(relay->fd, worker->plain, WORKER_PLAIN_MAX, 0);
 
-	for (i = 0; i < READS_PER_EVENT && !conn->out.len; i++) {
-		ssize_t n = recv(relay->fd, worker->plain, WORKER_PLAIN_MAX, 0);
-
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return 0;
-		if (n < 0) {
-			backend_fails(conn, errno);
-			return -1;
-		}
-		conn->active_ms = uv_now(&worker->loop);
-		if (n == 0) {
-			relay->down_eof = true;
-			tls_close_notify(conn->tls);
-			conn_flush(conn);
-			return 0;
-		}
-		count_by(&worker->counters.bytes_out, (uint64_t)n);
-		if (tls_write(conn->tls, worker->plain, (size_t)n) != TLS_OK)
-			return -1;
-		conn_flush(conn);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n < 0) {
+		backend_fails(conn, errno);
+		return -1;
 	}
-	return 0;
+	conn->active_ms = uv_now(&worker->loop);
+	if (n == 0) {
+		relay->down_eof = true;
+		tls_close_notify(conn->tls);
+		return 0;
+	}
+	count_by(&worker->counters.bytes_out, (uint64_t)n);
+	if (tls_write(conn->tls, worker->plain, (size_t)n) != TLS_OK)
+		return -1;
+	/* The end that follows goes out with it. */
+	if (ending && n < WORKER_PLAIN_MAX)
+		return 1;
+	conn_flush(conn);
+	return n == WORKER_PLAIN_MAX && !conn->out.len;
+}
+
+/*
+ * Backend to client; bounded, so that other connections have their turn.
+ * `ending`: the backend's FIN has come, and is behind what there is to read.
+ */
+static int pump_down(struct conn *conn, bool ending)
+{
+	unsigned i;
+	int more = !conn->out.len;
+
+	for (i = 0; i < READS_PER_EVENT && more > 0; i++)
+		more = read_down(conn, ending);
+	if (more >= 0)
+		conn_flush(conn);
+	return more < 0 ? -1 : 0;
 }
 
 bool conn_step_relay(struct conn *conn)
@@ -188,6 +202,11 @@ bool relay_wants_client(const struct conn *conn)
 	return !conn->relay->up.len && !conn->relay->up_eof;
 }
 
+bool relay_has_ended(const struct conn *conn)
+{
+	return conn->relay && conn->relay->down_eof;
+}
+
 bool relay_client_ended(const struct conn *conn)
 {
 	return conn->relay && conn->relay->up_eof;
@@ -201,10 +220,11 @@ static void connected(struct conn *conn)
 	flush_up(conn);
 }
 
-static void on_backend(uv_poll_t *poll, int status, int events)
+static void on_event(struct watch *watch, unsigned events)
 {
-	struct conn *conn = poll->data;
-	struct relay *relay = conn->relay;
+	struct relay *relay = (struct relay *)((char *)watch -
+					       offsetof(struct relay, watch));
+	struct conn *conn = relay->conn;
 	int error;
 
 	if (conn->state == CONN_CONNECTING) {
@@ -217,32 +237,26 @@ static void on_backend(uv_poll_t *poll, int status, int events)
 		}
 		connected(conn);
 	}
-	if (events & UV_WRITABLE)
+	if (events & EPOLLOUT)
 		flush_up(conn);
-	if ((events & UV_READABLE || status < 0) && !relay->down_eof &&
-	    pump_down(conn) < 0)
+	if ((events & (EPOLLIN | EPOLLERR)) && !relay->down_eof &&
+	    pump_down(conn, events & EPOLLRDHUP) < 0)
 		conn_finish(conn);
 	conn_run(conn);
 }
 
-void relay_wait(struct conn *conn)
+int relay_wait(struct conn *conn)
 {
 	struct relay *relay = conn->relay;
-	int interest = 0;
+	unsigned wanted = 0;
 
-	if (!relay || !relay->polled)
-		return;
+	if (!relay || relay->fd < 0)
+		return 0;
 	if (conn->state == CONN_CONNECTING || relay->up.len)
-		interest |= UV_WRITABLE;
+		wanted |= EPOLLOUT;
 	if (conn->state == CONN_RELAY && !relay->down_eof && !conn->out.len)
-		interest |= UV_READABLE;
-	if (interest == relay->interest)
-		return;
-	relay->interest = interest;
-	if (!interest)
-		uv_poll_stop(&relay->poll);
-	else
-		(void)uv_poll_start(&relay->poll, interest, on_backend);
+		wanted |= EPOLLIN;
+	return watch_want(&relay->watch, wanted);
 }
 
 /*
@@ -271,6 +285,15 @@ static uint32_t chain_age_s(const struct stek_session *session)
 	return age_ms > 0 ? (uint32_t)(age_ms / 1000) : 0;
 }
 
+/* A balancer's header has told it, or the socket does. */
+static void learn_destination(struct conn *conn)
+{
+	socklen_t len = sizeof(conn->to);
+
+	if (conn->to.ss_family == AF_UNSPEC)
+		(void)getsockname(conn->fd, (struct sockaddr *)&conn->to, &len);
+}
+
 /* The header that tells the backend who speaks and over what. */
 static int announce(struct conn *conn, const struct tls_facts *facts)
 {
@@ -281,6 +304,7 @@ static int announce(struct conn *conn, const struct tls_facts *facts)
 
 	if (out.form == PROXY_FORM_NONE)
 		return 0;
+	learn_destination(conn);
 	out.from = (const struct sockaddr *)&conn->from;
 	out.to = (const struct sockaddr *)&conn->to;
 	out.alpn = facts->alpn[0] ? facts->alpn : NULL;
@@ -305,6 +329,7 @@ static int open_relay(struct conn *conn, const struct tls_facts *facts,
 
 	if (!relay)
 		return -1;
+	relay->conn = conn;
 	relay->fd = -1;
 	relay->address = address;
 	conn->relay = relay;
@@ -331,7 +356,6 @@ static enum backend_result connect_within_quota(struct conn *conn)
 void relay_start(struct conn *conn, const struct tls_facts *facts,
 		 const struct settings_address *address)
 {
-	struct worker *worker = conn->worker;
 	enum backend_result result = BACKEND_ERROR;
 	struct relay *relay;
 
@@ -341,15 +365,12 @@ void relay_start(struct conn *conn, const struct tls_facts *facts,
 	if (open_relay(conn, facts, address) == 0)
 		result = connect_within_quota(conn);
 	relay = conn->relay;
-	if (result == BACKEND_ERROR ||
-	    uv_poll_init(&worker->loop, &relay->poll, relay->fd) < 0) {
+	if (result == BACKEND_ERROR) {
 		backend_fails(conn, errno);
 		end_politely(conn);
 		return;
 	}
-	relay->poll.data = conn;
-	relay->polled = true;
-	conn->handles++;
+	watch_init(&relay->watch, &conn->worker->watches, relay->fd, on_event);
 	if (result == BACKEND_READY)
 		connected(conn);
 }
@@ -366,9 +387,7 @@ void relay_stop(struct conn *conn)
 
 	if (!relay || relay->fd < 0)
 		return;
-	if (relay->polled)
-		uv_close((uv_handle_t *)&relay->poll, conn_handle_closed);
-	relay->polled = false;
+	watch_forget(&relay->watch);
 	if (relay->up_shut)
 		close(relay->fd);
 	else

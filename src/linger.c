@@ -21,6 +21,9 @@
 #define LINGER_MAX_MS 30000
 #define LINGER_BYTES (1024 * 1024)
 
+/* So much of what comes, or the end of it, wakes us: not an alert alone. */
+#define LINGER_LEAST (16 * 1024)
+
 void conn_finish(struct conn *conn)
 {
 	relay_stop(conn);
@@ -57,6 +60,16 @@ void conn_fail(struct conn *conn, enum failure failure, uint8_t alert,
 		  "server_name", LOG_SOME, conn->server_name, NULL);
 }
 
+/* A close_notify and the FIN behind it are one event, not two. */
+static void await_more(struct conn *conn)
+{
+	const int least = LINGER_LEAST;
+
+	if (!conn->eof)
+		(void)setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &least,
+				 sizeof(least));
+}
+
 /*
  * Closing a socket with unread bytes in it sends RST, and that can overtake an
  * alert or the end of a page. So: our FIN, then read until theirs.
@@ -72,6 +85,7 @@ bool conn_step_linger(struct conn *conn)
 		conn->shut = true;
 		if (shutdown(conn->fd, SHUT_WR) < 0)
 			conn->broken = true;
+		await_more(conn);
 	}
 	if (conn->broken || (conn->shut && conn->eof))
 		conn_close(conn);
@@ -93,11 +107,24 @@ static size_t not_arrived(const struct conn *conn)
 	return conn->out.len + (size_t)unacknowledged;
 }
 
+/* Reads what was too little to wake us; false if that has ended it. */
+static bool skip_rest(struct conn *conn)
+{
+	if (!conn->eof && conn_may_skip(conn)) {
+		conn_fill(conn);
+		conn_run(conn);
+	}
+	return conn->state != CONN_CLOSED;
+}
+
 void conn_linger_on(struct conn *conn)
 {
-	size_t before = conn->linger_left, left = not_arrived(conn);
+	size_t before = conn->linger_left, left;
 	bool first = before == SIZE_MAX;
 
+	if (!skip_rest(conn))
+		return;
+	left = not_arrived(conn);
 	conn->linger_left = left;
 	if (uv_now(&conn->worker->loop) >= conn->linger_until_ms ||
 	    (left ? left >= before : first || !before)) {

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,6 +25,8 @@
 #define BACKLOG 4096
 #define ACCEPTS_PER_EVENT 64
 #define PAUSE_MS 100
+
+static watch_fn on_event;
 
 static int set(int fd, int level, int option)
 {
@@ -80,7 +84,8 @@ static int learn_bound(struct listener *listener)
 
 /*
  * A socket that systemd keeps is one for all workers, and a connection wakes
- * those that are idle; the first takes it. (libuv knows no EPOLLEXCLUSIVE.)
+ * those that are idle; the first takes it. (EPOLLEXCLUSIVE would wake one, and
+ * nearly always the same.)
  */
 static int open_passed(struct listener *listener,
 		       const struct settings_listen *settings)
@@ -131,10 +136,11 @@ int listener_open(struct listener *listener, struct worker *worker,
 	errno = EAFNOSUPPORT;
 	if (!is_tcp(&listener->bound))
 		goto fail;
-	if (uv_poll_init(&worker->loop, &listener->poll, listener->fd) < 0)
+	/* Linux hands it on to what is accepted. */
+	if (set(listener->fd, IPPROTO_TCP, TCP_NODELAY) < 0)
 		goto fail;
-	listener->poll.data = listener;
-	listener->polled = true;
+	watch_init(&listener->watch, &worker->watches, listener->fd, on_event);
+	listener->batch = 1;
 	return 0;
 fail:
 	snprintf(why, why_len, "listening on %s: %s", text, strerror(errno));
@@ -260,13 +266,29 @@ static bool accept_one(struct listener *listener,
 	}
 }
 
+/*
+ * To find the queue empty is a system call for nothing, so one is accepted in a
+ * turn, and twice as many in the next if the queue still had some then.
+ */
+static unsigned choose_batch(struct listener *listener)
+{
+	uint64_t turn = listener->worker->watches.turn;
+
+	if (turn != listener->turn + 1 || listener->shared)
+		listener->batch = 1;
+	else if (listener->batch < ACCEPTS_PER_EVENT)
+		listener->batch *= 2;
+	listener->turn = turn;
+	return listener->batch;
+}
+
 static void accept_some(struct listener *listener,
 			struct generation *generation)
 {
 	struct worker *worker = listener->worker;
-	unsigned i;
+	unsigned most = choose_batch(listener), i;
 
-	for (i = 0; i < (listener->shared ? 1 : ACCEPTS_PER_EVENT); i++) {
+	for (i = 0; i < most; i++) {
 		/* Another worker's may end first, so it looks again. */
 		if (!quota_take(worker->node->quota,
 				generation->settings->max_connections)) {
@@ -278,12 +300,12 @@ static void accept_some(struct listener *listener,
 	}
 }
 
-static void on_listener(uv_poll_t *poll, int status, int events)
+static void on_event(struct watch *watch, unsigned events)
 {
-	struct listener *listener = poll->data;
+	struct listener *listener = (struct listener *)((char *)watch -
+					offsetof(struct listener, watch));
 	struct generation *generation;
 
-	(void)status;
 	(void)events;
 	generation = generation_take(listener->worker->node);
 	accept_some(listener, generation);
@@ -292,14 +314,14 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 
 void listener_start(struct listener *listener)
 {
-	if (listener->polled)
-		(void)uv_poll_start(&listener->poll, UV_READABLE, on_listener);
+	if (listener->fd >= 0)
+		(void)watch_want(&listener->watch, EPOLLIN);
 }
 
 void listener_pause(struct listener *listener)
 {
-	if (listener->polled)
-		uv_poll_stop(&listener->poll);
+	if (listener->fd >= 0)
+		(void)watch_want(&listener->watch, 0);
 }
 
 /* What the kernel has accepted for us would be reset. */
@@ -322,9 +344,7 @@ void listener_close(struct listener *listener)
 	/* Of systemd's the queue is left to who comes after us. */
 	if (listener->worker->draining && !listener->shared)
 		accept_rest(listener);
-	if (listener->polled)
-		uv_close((uv_handle_t *)&listener->poll, NULL);
-	listener->polled = false;
+	watch_remove(&listener->watch);
 	close(listener->fd);
 	listener->fd = -1;
 }

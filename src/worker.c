@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * worker.c - one thread, one libuv loop: starts and ends them, pauses and
+ * worker.c - one thread, one loop: starts and ends them, pauses and
  * resumes accepting, drains. stekd.c makes one worker per core; nothing of a
  * connection is ever seen by another thread but its counters.
  */
@@ -152,6 +152,8 @@ static int start_loop(struct worker *worker)
 	if (uv_loop_init(&worker->loop) < 0)
 		return -1;
 	worker->loop_ready = true;
+	if (watches_open(&worker->watches, &worker->loop) < 0)
+		return -1;
 	worker->drain_signal.data = worker;
 	worker->turn_signal.data = worker;
 	worker->drain_timer.data = worker;
@@ -199,7 +201,7 @@ static void run(void *user)
 	struct worker *worker = user;
 
 	start_listeners(worker);
-	uv_run(&worker->loop, UV_RUN_DEFAULT);
+	watches_run(&worker->watches);
 }
 
 int worker_start(struct worker *worker)
@@ -241,6 +243,7 @@ void worker_free(struct worker *worker)
 		end_loop(worker);
 		uv_run(&worker->loop, UV_RUN_DEFAULT);
 		uv_loop_close(&worker->loop);
+		watches_close(&worker->watches);
 	}
 	if (worker->reserve_fd >= 0)
 		close(worker->reserve_fd);

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "gate.h"
+#include "watches.h"
 #include "worker.h"
 
 #define WORKER_READ_MAX (32 * 1024)	/* ciphertext, one recv */
@@ -23,8 +24,9 @@ struct listener {
 	bool shared;			/* systemd's, and all workers poll it */
 	size_t index;			/* in settings->listen */
 	struct settings_address bound;
-	uv_poll_t poll;
-	bool polled;			/* the handle is initialised */
+	struct watch watch;
+	uint64_t turn;			/* when it last accepted all it might */
+	unsigned batch;			/* how many it may accept in a turn */
 };
 
 struct worker {
@@ -33,7 +35,8 @@ struct worker {
 	struct counters counters;
 	_Atomic uint64_t open;
 
-	uv_loop_t loop;
+	uv_loop_t loop;			/* timers, signals from other threads */
+	struct watches watches;		/* sockets */
 	uv_thread_t thread;
 	bool loop_ready;
 	uv_async_t drain_signal;

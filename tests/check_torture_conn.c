@@ -48,7 +48,7 @@ static struct client *enter(SSL_SESSION *session)
 static void turn(void)
 {
 	torture_on();
-	uv_run(&loopback->worker->loop, UV_RUN_NOWAIT);
+	watches_turn(&loopback->worker->watches, false);
 	torture_off();
 }
 

@@ -257,7 +257,7 @@ void world_drain(void)
 void world_turn(void)
 {
 	for (int i = 0; i < TURNS; i++) {
-		uv_run(&loopback->worker->loop, UV_RUN_NOWAIT);
+		watches_turn(&loopback->worker->watches, false);
 		read_backend();
 		read_client();
 	}
@@ -391,7 +391,7 @@ void world_close(void)
 	world.backend = -1;
 	for (int i = 0; i < 64; i++) {
 		world_pass_ms(1000);
-		uv_run(&loopback->worker->loop, UV_RUN_NOWAIT);
+		watches_turn(&loopback->worker->watches, false);
 	}
 	world_must(loopback->worker->open == 0 && !loopback->worker->conns);
 	world_must(atomic_load(&present->refs) == 1);
