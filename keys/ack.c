@@ -86,6 +86,8 @@ void stek__ack_name_late(struct stek_command *command, const char *tail)
 {
 	struct stek_change *change = &command->change;
 	char text[sizeof(change->detail)];
+	const char *none = change->n_acks ? " nobody" :
+			   " unknown, no heartbeats could be read";
 	size_t i, len = 0;
 
 	text[0] = '\0';
@@ -101,5 +103,5 @@ void stek__ack_name_late(struct stek_command *command, const char *tail)
 					change->acks[i].name);
 	}
 	snprintf(change->detail, sizeof(change->detail), "late:%.80s%s",
-		 len ? text : " nobody", tail);
+		 len ? text : none, tail);
 }

@@ -244,6 +244,26 @@ START_TEST(test_rotate_race)
 }
 END_TEST
 
+/* And where nobody could be asked, nobody has answered. */
+START_TEST(test_rotate_names_who_is_late)
+{
+	struct stek_ack acks[] = { { .name = "node-1", .acknowledged = true },
+				   { .name = "node-2" } };
+	struct stek_command command = { .kind = STEK_COMMAND_ROTATE };
+
+	stek__ack_name_late(&command, "; so");
+	ck_assert_str_eq(command.change.detail, "late: unknown, no heartbeats"
+			 " could be read; so");
+	command.change.acks = acks;
+	command.change.n_acks = 1;
+	stek__ack_name_late(&command, "");
+	ck_assert_str_eq(command.change.detail, "late: nobody");
+	command.change.n_acks = 2;
+	stek__ack_name_late(&command, "");
+	ck_assert_str_eq(command.change.detail, "late: node-2");
+}
+END_TEST
+
 /* No store, no rotation; the caller hears which of the two it was. */
 START_TEST(test_rotate_without_store)
 {
@@ -357,6 +377,7 @@ int main(void)
 	tcase_add_test(farm, test_rotate_rate_limit);
 	tcase_add_test(farm, test_rotate_expects_version);
 	tcase_add_test(farm, test_rotate_race);
+	tcase_add_test(farm, test_rotate_names_who_is_late);
 	tcase_add_test(farm, test_rotate_without_store);
 	tcase_add_test(farm, test_rotate_until_full);
 	tcase_add_test(farm, test_rotate_leaves_room_for_short_periods);
