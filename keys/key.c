@@ -116,6 +116,13 @@ int stek__key_without_secret(struct stek_key **out, const struct stek_key *key)
 		    key->activate_at_ms, key->expire_at_ms);
 }
 
+int stek__key_order(const struct stek_key *a, const struct stek_key *b)
+{
+	if (a->activate_at_ms != b->activate_at_ms)
+		return a->activate_at_ms < b->activate_at_ms ? -1 : 1;
+	return memcmp(a->id, b->id, STEK_ID_LEN);
+}
+
 struct stek_key *stek__key_ref(struct stek_key *key)
 {
 	atomic_fetch_add_explicit(&key->refs, 1, memory_order_relaxed);

@@ -42,6 +42,9 @@ int stek__key_new(struct stek_key **out, const uint8_t id[STEK_ID_LEN],
 int stek__key_without_secret(struct stek_key **out,
 			     const struct stek_key *key) STEK_CHECKED;
 
+/* By activation, then by id: less than 0 when the turn of `a` comes first. */
+int stek__key_order(const struct stek_key *a, const struct stek_key *b);
+
 struct stek_key *stek__key_ref(struct stek_key *key);
 
 /* Wipes the secret with the last reference. NULL is legal. */

@@ -11,7 +11,6 @@
 
 /* An acknowledgement follows an installation at once; more is no news. */
 #define EXCHANGES 4
-#define LIVE_BEATS 3
 
 int64_t stek__member_offset_us(int64_t offset_us)
 {
@@ -132,7 +131,8 @@ bool stek__member_open(struct stek_sync *sync, struct stek_link *link,
 	memcpy(out->name, raw->name, sizeof(out->name));
 	out->id = beat.node_id;
 	out->age_ms = now_ms > raw->seen_at_ms ? now_ms - raw->seen_at_ms : 0;
-	out->live = out->age_ms < (int64_t)farm->policy.beat_ms * LIVE_BEATS;
+	out->live = out->age_ms < (int64_t)farm->policy.beat_ms *
+				  STEK_LIVE_BEATS;
 	out->self = !strcmp(raw->name, farm->node);
 	out->started_at_ms = beat.started_at_ms;
 	out->clock_offset_ms = (double)beat.clock_offset_us / 1000;

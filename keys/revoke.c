@@ -65,8 +65,8 @@ static int compose(struct stek_sync *sync, struct stek_command *command,
 	struct stek_ring *ours = stek__sync_ring(sync);
 	struct stek_tombstone stones[STEK_RING_KEYS_MAX];
 	int64_t now_ms = stek__sync_farm_ms(sync);
-	const struct stek_key *sealing =
-		stek__schedule_sealing(ours, &sync->farm->policy, now_ms);
+	const struct stek_key *due =
+		stek__schedule_due(ours, &sync->farm->policy, now_ms);
 	size_t i, n = 0;
 
 	command->replace = command->all;
@@ -80,7 +80,7 @@ static int compose(struct stek_sync *sync, struct stek_command *command,
 			continue;
 		memcpy(command->change.revoked_ids[n], key->id, STEK_ID_LEN);
 		bury(&stones[n++], key, now_ms);
-		command->replace = command->replace || key == sealing;
+		command->replace = command->replace || key == due;
 	}
 	command->change.n_revoked = n;
 	return stek__ring_new(out, ours->version.epoch, NULL, 0, stones, n,
@@ -206,7 +206,7 @@ size_t stek__revoke_extra(struct stek_sync *sync, const struct stek_ring *base,
 	if (stek__astray(sync))
 		return 0;
 	if (command->replace && !has_replacement(base, now_ms, by_ms) &&
-	    !stek__schedule_sealing(base, &sync->farm->policy, now_ms) &&
+	    !stek__schedule_due(base, &sync->farm->policy, now_ms) &&
 	    !mint_replacement(sync, base, now_ms, &out[0]))
 		n = 1;
 	/* The schedule must see the replacement, or it would make another. */

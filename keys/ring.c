@@ -88,9 +88,7 @@ static int by_activation(const void *a, const void *b)
 	const struct stek_key *const *x = a;
 	const struct stek_key *const *y = b;
 
-	if ((*x)->activate_at_ms != (*y)->activate_at_ms)
-		return (*x)->activate_at_ms < (*y)->activate_at_ms ? -1 : 1;
-	return memcmp((*x)->id, (*y)->id, STEK_ID_LEN);
+	return stek__key_order(*x, *y);
 }
 
 void stek__ring_unref(struct stek_ring *ring)
@@ -194,6 +192,24 @@ int stek__ring_with_epoch(struct stek_ring **out, const struct stek_ring *ring,
 	if (ret < 0)
 		return ret;
 	return build(out, &parts, epoch, false, INT64_MIN);
+}
+
+int stek__ring_yielding(struct stek_ring **out, struct stek_ring *ring,
+			uint64_t yields)
+{
+	struct stek_ring *next = NULL;
+	int ret;
+
+	if (ring->yields == yields) {
+		*out = stek__ring_ref(ring);
+		return 0;
+	}
+	ret = stek__ring_with_epoch(&next, ring, ring->version.epoch);
+	if (ret < 0)
+		return ret;
+	next->yields = yields;
+	*out = next;
+	return 0;
 }
 
 /* A tombstone outlives what it names, whatever its own times say. */

@@ -34,7 +34,14 @@ struct stek_ring {
 	struct stek_tombstone *tombstones;	/* by id */
 	atomic_uint refs;
 	uint8_t index[STEK_RING_INDEX];	/* by hash of id: position + 1, or 0 */
+	/*
+	 * Of this node alone, and in no version: bit i is set while keys[i]
+	 * leaves sealing to a key without the bit, if one may (late.c).
+	 */
+	uint64_t yields;
 };
+
+_Static_assert(STEK_RING_KEYS_MAX <= 64, "a bit for each key");
 
 /*
  * A ring from parts (unsorted, duplicates merged, digest computed). Takes its
@@ -57,6 +64,13 @@ int stek__ring_merge(struct stek_ring **out, const struct stek_ring *a,
 /* The same content under another epoch. */
 int stek__ring_with_epoch(struct stek_ring **out, const struct stek_ring *ring,
 			  uint64_t epoch) STEK_CHECKED;
+
+/*
+ * The same version whose keys yield so. *out is `ring` itself with another
+ * reference when they do. All other functions make rings whose keys do not.
+ */
+int stek__ring_yielding(struct stek_ring **out, struct stek_ring *ring,
+			uint64_t yields) STEK_CHECKED;
 
 /*
  * What may be kept at `now`: keys and tombstones past expire_at are left out

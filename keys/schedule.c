@@ -2,7 +2,7 @@
 /*
  * schedule.c - which key seals, what state a key is in, which keys are missing.
  * Pure functions of ring, policy and farm time: every node that holds the same
- * ring decides the same. The sync thread, the ticket callback and the admin
+ * ring decides the same, but for a moment about a key that came late. The sync thread, the ticket callback and the admin
  * endpoint ask here.
  */
 #include "schedule.h"
@@ -141,9 +141,9 @@ static void consider(struct latest *latest, int64_t now_ms, const uint8_t *id,
 	latest->key = revoked_at_ms ? NULL : key;
 }
 
-const struct stek_key *stek__schedule_sealing(const struct stek_ring *ring,
-					      const struct stek_policy *policy,
-					      int64_t now_ms)
+const struct stek_key *stek__schedule_due(const struct stek_ring *ring,
+					  const struct stek_policy *policy,
+					  int64_t now_ms)
 {
 	struct latest latest = { .id = NULL };
 
@@ -168,6 +168,44 @@ const struct stek_key *stek__schedule_sealing(const struct stek_ring *ring,
 	return latest.key;
 }
 
+static bool yields(const struct stek_ring *ring, const struct stek_key *key)
+{
+	for (size_t i = 0; i < ring->n_keys; i++) {
+		if (ring->keys[i] == key)
+			return ring->yields >> i & 1;
+	}
+	return false;
+}
+
+/* The latest that may seal among those that do not yield. */
+static const struct stek_key *instead(const struct stek_ring *ring,
+				      const struct stek_policy *policy,
+				      int64_t now_ms)
+{
+	for (size_t i = ring->n_keys; i-- > 0;) {
+		const struct stek_key *key = ring->keys[i];
+
+		if (!(ring->yields >> i & 1) && key->activate_at_ms <= now_ms &&
+		    now_ms < stek__schedule_seal_until(policy, key) &&
+		    key->secret && !stek__ring_revoked_at(ring, key))
+			return key;
+	}
+	return NULL;
+}
+
+const struct stek_key *stek__schedule_sealing(const struct stek_ring *ring,
+					      const struct stek_policy *policy,
+					      int64_t now_ms)
+{
+	const struct stek_key *due = stek__schedule_due(ring, policy, now_ms);
+	const struct stek_key *other;
+
+	if (!ring->yields || !due || !yields(ring, due))
+		return due;
+	other = instead(ring, policy, now_ms);
+	return other ? other : due;
+}
+
 static enum stek_state state_of(const struct stek_ring *ring,
 				const struct stek_key *key,
 				const struct stek_key *sealing, int64_t now_ms)
@@ -176,7 +214,8 @@ static enum stek_state state_of(const struct stek_ring *ring,
 		return STEK_GONE;
 	if (stek__ring_revoked_at(ring, key))
 		return STEK_REVOKED;
-	if (now_ms < key->activate_at_ms)
+	if (now_ms < key->activate_at_ms ||
+	    (sealing && stek__key_order(key, sealing) > 0))
 		return STEK_PENDING;
 	return key == sealing ? STEK_ACTIVE : STEK_RETIRED;
 }
@@ -260,8 +299,7 @@ static bool lacks_sealing(const struct stek_ring *ring,
 			  const struct stek_policy *policy, int64_t now_ms,
 			  int64_t *out)
 {
-	const struct stek_key *key =
-		stek__schedule_sealing(ring, policy, now_ms);
+	const struct stek_key *key = stek__schedule_due(ring, policy, now_ms);
 	int64_t ready_ms = now_ms + policy->revoke_delay_ms;
 	int64_t near_ms = ready_ms + APART_MS, until_ms;
 	int64_t slot = now_ms - now_ms % period_ms(policy);

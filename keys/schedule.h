@@ -21,15 +21,25 @@ int64_t stek__schedule_expire_at(const struct stek_policy *policy,
 				 int64_t activate_at_ms);
 
 /*
- * The one key that seals at `now`, or NULL when nobody may: the greatest
+ * The one key whose turn it is to seal at `now`, or NULL when nobody may: the greatest
  * activate_at <= now (tie: greater id) among keys and tombstones, leaving out
  * what was revoked before its activation; NULL if that one is revoked or past
  * seal_until. An older key never becomes active again.
+ */
+const struct stek_key *stek__schedule_due(const struct stek_ring *ring,
+					  const struct stek_policy *policy,
+					  int64_t now_ms);
+
+/*
+ * The one that seals on this node, whose snapshot `ring` is: the same, but that
+ * a key which yields leaves it to the latest one that does not and may seal.
+ * NULL exactly when the other is.
  */
 const struct stek_key *stek__schedule_sealing(const struct stek_ring *ring,
 					      const struct stek_policy *policy,
 					      int64_t now_ms);
 
+/* PENDING is also a key whose time has come and that yields. */
 enum stek_state stek__schedule_state(const struct stek_ring *ring,
 				     const struct stek_policy *policy,
 				     const struct stek_key *key,

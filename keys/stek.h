@@ -76,7 +76,7 @@ STEK_API const char *stek_strerror(int error);
 STEK_API const char *stek_version_string(void);
 
 enum stek_state {
-	STEK_PENDING,	/* not yet active: opens, does not seal */
+	STEK_PENDING,	/* not yet active here: opens, does not seal */
 	STEK_ACTIVE,	/* seals and opens */
 	STEK_RETIRED,	/* opens only, until expire_at */
 	STEK_REVOKED,	/* opens nothing; a tombstone or the floor names it */

@@ -76,6 +76,7 @@ void stek__sync_install(struct stek_sync *sync, struct stek_ring *ring)
 	}
 	if (ring != stek__sync_ring(sync))
 		sync->keep_due = true;
+	stek__late_mark(sync, &ring);
 	stek__ring_unref(stek__guard_swap(&sync->farm->guard, ring));
 	sync->next_event_ms = 0;
 	stek__link_refresh(sync);
@@ -226,7 +227,7 @@ static void serve(struct stek_sync *sync)
 	}
 }
 
-/* What the passing of time alone changes: who seals, whose secret must go. */
+/* What time alone changes: who seals, who yields, whose secret must go. */
 static void pass_time(struct stek_sync *sync)
 {
 	static const uint8_t none[STEK_ID_LEN];
@@ -235,7 +236,8 @@ static void pass_time(struct stek_sync *sync)
 	const struct stek_key *key;
 	const uint8_t *id;
 
-	if (now_ms < sync->next_event_ms)
+	if (now_ms < sync->next_event_ms &&
+	    stek__sync_mono(sync) < stek__late_due_ms(sync))
 		return;
 	stek__sync_install(sync, stek__ring_ref(stek__sync_ring(sync)));
 	sync->next_event_ms = stek__schedule_next_event(stek__sync_ring(sync),
@@ -282,6 +284,7 @@ static int64_t idle_ms(const struct stek_sync *sync)
 		due_ms = sooner(due_ms, sync->mint_at_ms);
 	due_ms = sooner(due_ms, stek__roll_due_ms(sync));
 	due_ms = sooner(due_ms, stek__lag_due_ms(sync));
+	due_ms = sooner(due_ms, stek__late_due_ms(sync));
 	due_ms = sooner(due_ms, stek__change_due_ms(sync));
 	left_ms = due_ms - mono_ms;
 	left_ms = sooner(left_ms,

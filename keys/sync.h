@@ -4,7 +4,7 @@
  * it: sync.c is the loop, link.c the stores, request.c what other threads ask
  * for, pace.c and astray.c the clocks, merge.c what is fetched and merged,
  * publish.c what is written, keep.c the copy on disk, member.c who is there,
- * lag.c who does not follow, change.c, rotate.c, revoke.c and ack.c rotation
+ * lag.c who does not follow, late.c which keys came late, change.c, rotate.c, revoke.c and ack.c rotation
  * and revocation, audit.c the record of them.
  *
  * Everything here runs on the sync thread but for the functions that say so.
@@ -23,6 +23,7 @@
 #define STEK_HELD_MAX 16
 #define STEK_TAILS 32
 #define STEK_STORE_TIMEOUT_MS 1000
+#define STEK_LIVE_BEATS 3	/* without one of so many a node is gone */
 /*
  * Entries past expiry are deleted from the stores this much later, when every
  * clock agrees on it; else a slow node would put them back.
@@ -130,6 +131,12 @@ struct stek_lag {
 	uint32_t n;		/* nodes that lagged then */
 };
 
+/* A key that reached us late. */
+struct stek_late {
+	uint8_t id[STEK_ID_LEN];
+	int64_t until_ms;	/* monotonic: others may seal until then */
+};
+
 struct stek_sync {
 	struct stek_farm *farm;
 	pthread_t thread;
@@ -194,6 +201,8 @@ struct stek_sync {
 	struct stek_idem idem;
 	struct stek_roll roll;
 	struct stek_lag lag;
+	struct stek_late late[STEK_RING_KEYS_MAX];
+	size_t n_late;
 };
 
 /* sync.c */
@@ -237,7 +246,8 @@ uint32_t stek__sync_random(const struct stek_sync *sync, uint32_t bound);
 
 /*
  * Makes `ring` (takes over the reference) what this node seals and opens with;
- * dead keys' secrets are wiped before anyone sees it.
+ * dead keys' secrets are wiped, and late keys told to yield, before anyone sees
+ * it.
  */
 void stek__sync_install(struct stek_sync *sync, struct stek_ring *ring);
 
@@ -329,6 +339,14 @@ void stek__member_beat(struct stek_sync *sync, struct stek_link *link);
 /* lag.c */
 void stek__lag_step(struct stek_sync *sync);
 int64_t stek__lag_due_ms(const struct stek_sync *sync);	/* monotonic */
+
+/* late.c */
+/*
+ * `ring` is about to take the place of ours: says which of its keys yield. It
+ * may become another ring of the same content.
+ */
+void stek__late_mark(struct stek_sync *sync, struct stek_ring **ring);
+int64_t stek__late_due_ms(const struct stek_sync *sync);	/* monotonic */
 
 /* twin.c: another process under this node's name. */
 void stek__twin_wrote(struct stek_sync *sync, const uint8_t *data, size_t len);

@@ -174,6 +174,105 @@ START_TEST(test_floor)
 }
 END_TEST
 
+/* `ring` gives way to a copy in which the keys of these bits yield. */
+static struct stek_ring *yielding(struct stek_ring *ring, uint64_t yields)
+{
+	struct stek_ring *next = NULL;
+
+	ck_assert_int_eq(stek__ring_yielding(&next, ring, yields), 0);
+	ck_assert_uint_eq(next->yields, yields);
+	ck_assert(stek_version_equal(&next->version, &ring->version));
+	stek__ring_unref(ring);
+	return next;
+}
+
+static int due(const struct stek_ring *ring, int64_t now_ms)
+{
+	const struct stek_key *key =
+		stek__schedule_due(ring, &policy, now_ms);
+
+	return key ? key->id[1] : -1;
+}
+
+/* A key that yields leaves sealing to the latest other, while that one may. */
+START_TEST(test_yielding_key_waits)
+{
+	const int64_t at[] = { T0, T0 + 1000, T0 + 5000, T0 + 9000 };
+	struct stek_ring *ring = yielding(ring_at(at, 4, NULL, 0, 0), 4);
+	const int64_t until = T0 + 1000 + PERIOD_MS;
+
+	ck_assert_int_eq(sealing(ring, T0 + 4999), 1);
+	ck_assert_int_eq(sealing(ring, T0 + 5000), 1);
+	ck_assert_int_eq(due(ring, T0 + 5000), 2);
+	ck_assert_int_eq(stek__schedule_state(ring, &policy, ring->keys[0],
+					      T0 + 5000), STEK_RETIRED);
+	ck_assert_int_eq(stek__schedule_state(ring, &policy, ring->keys[1],
+					      T0 + 5000), STEK_ACTIVE);
+	ck_assert_int_eq(stek__schedule_state(ring, &policy, ring->keys[2],
+					      T0 + 5000), STEK_PENDING);
+	/* The next one's turn comes as ever. */
+	ck_assert_int_eq(sealing(ring, T0 + 9000), 3);
+	stek__ring_unref(ring);
+	ring = yielding(ring_at(at, 3, NULL, 0, 0), 4);
+	ck_assert_int_eq(sealing(ring, until - 1), 1);
+	ck_assert_int_eq(sealing(ring, until), 2);
+	ck_assert_int_eq(sealing(ring, T0 + 5000 + PERIOD_MS), -1);
+	stek__ring_unref(ring);
+}
+END_TEST
+
+/* Some key seals whenever one would if none did yield; all may yield. */
+START_TEST(test_yielding_never_silences)
+{
+	const int64_t at[] = { T0, T0 + 1000, T0 + 5000 };
+	struct stek_key *key = key_at(1, T0 + 1000);
+	struct stek_tombstone stone = tombstone_of(key, T0 + 6000);
+	struct stek_ring *ring = yielding(ring_at(at, 3, NULL, 0, 0), 7);
+
+	ck_assert_int_eq(sealing(ring, T0 + 5000), 2);
+	stek__ring_unref(ring);
+	/* The one that it would leave it to is revoked; the older yields. */
+	ring = yielding(ring_at(at, 3, &stone, 1, 0), 5);
+	ck_assert_int_eq(sealing(ring, T0 + 6000), 2);
+	stek__ring_unref(ring);
+	/* Revoked itself: nobody seals, as if it did not yield. */
+	stone.id[1] = 2;
+	stone.activate_at_ms = T0 + 5000;
+	ring = yielding(ring_at(at, 3, &stone, 1, 0), 4);
+	ck_assert_int_eq(sealing(ring, T0 + 6000), -1);
+	stek__ring_unref(ring);
+	stek__key_unref(key);
+}
+END_TEST
+
+/* What yields here says nothing about what the farm's ring lacks. */
+START_TEST(test_yielding_changes_no_ring)
+{
+	const int64_t at[] = { T0, T0 + 5000, T0 + PERIOD_MS,
+			       T0 + 2 * PERIOD_MS };
+	struct stek_ring *ring = ring_at(at, 4, NULL, 0, 0), *next = NULL;
+	int64_t missing[STEK_MISSING_MAX];
+	int64_t end_ms = T0 + PERIOD_MS - 500;
+
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, end_ms,
+						 missing), 0);
+	ring = yielding(ring, 2);
+	ck_assert_int_eq(sealing(ring, end_ms), 0);
+	ck_assert_uint_eq(stek__schedule_missing(ring, &policy, end_ms,
+						 missing), 0);
+	/* It ends with the snapshot: no other ring is made with it. */
+	ck_assert_int_eq(stek__ring_prune(&next, ring, T0), 0);
+	ck_assert_uint_eq(next->yields, 0);
+	stek__ring_unref(next);
+	ck_assert_int_eq(stek__ring_merge(&next, ring, ring), 0);
+	ck_assert_uint_eq(next->yields, 0);
+	stek__ring_unref(next);
+	ring = yielding(ring, 0);
+	ck_assert_int_eq(sealing(ring, end_ms), 1);
+	stek__ring_unref(ring);
+}
+END_TEST
+
 /* What must hold of any ring at any time. */
 static void check_moment(const struct stek_ring *ring, int64_t now_ms)
 {
@@ -222,6 +321,34 @@ START_TEST(test_random_rings)
 				ck_assert_int_ge(key->activate_at_ms, last);
 				last = key->activate_at_ms;
 			}
+			now += (5 + maker_below(&seed, 25)) * MAKER_HOUR_MS;
+		}
+		stek__ring_unref(ring);
+	}
+}
+END_TEST
+
+/* Whatever yields: one key seals exactly when the farm has one that may. */
+START_TEST(test_random_yields)
+{
+	uint64_t seed = 43;
+
+	for (int i = 0; i < RINGS / 10; i++) {
+		uint64_t yields = maker_next(&seed);
+		struct stek_ring *ring = yielding(maker_ring(&seed), yields);
+		int64_t now = MAKER_EPOCH_MS;
+
+		while (now < MAKER_EPOCH_MS + 90 * MAKER_HOUR_MS) {
+			const struct stek_key *key;
+			unsigned n_active = 0;
+
+			key = stek__schedule_sealing(ring, &policy, now);
+			ck_assert_int_eq(key == NULL, due(ring, now) == -1);
+			for (size_t k = 0; k < ring->n_keys; k++)
+				n_active += stek__schedule_state(
+						ring, &policy, ring->keys[k],
+						now) == STEK_ACTIVE;
+			ck_assert_uint_eq(n_active, key != NULL);
 			now += (5 + maker_below(&seed, 25)) * MAKER_HOUR_MS;
 		}
 		stek__ring_unref(ring);
@@ -343,11 +470,15 @@ int main(void)
 	tcase_add_test(tcase, test_bare_tombstone_counts);
 	tcase_add_test(tcase, test_revoked_pending_does_not_silence);
 	tcase_add_test(tcase, test_floor);
+	tcase_add_test(tcase, test_yielding_key_waits);
+	tcase_add_test(tcase, test_yielding_never_silences);
+	tcase_add_test(tcase, test_yielding_changes_no_ring);
 	tcase_add_test(tcase, test_info);
 	suite_add_tcase(suite, tcase);
 	tcase_add_checked_fixture(random, setup, NULL);
 	tcase_set_timeout(random, 300);
 	tcase_add_test(random, test_random_rings);
+	tcase_add_test(random, test_random_yields);
 	tcase_add_loop_test(random, test_revoking_never_goes_back, 0, 100);
 	tcase_add_loop_test(random, test_next_event_misses_no_change, 0, 100);
 	suite_add_tcase(suite, random);

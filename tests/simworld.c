@@ -113,6 +113,8 @@ size_t world_key(struct world *world, const uint8_t id[STEK_ID_LEN])
 	for (i = 0; i < WORLD_NODES; i++) {
 		world->nodes[i].holds[old] = false;
 		world->nodes[i].dead[old] = false;
+		world->nodes[i].holds_now[old] = false;
+		world->nodes[i].since_ms[old] = 0;
 	}
 	memset(&world->keys[old], 0, sizeof(world->keys[old]));
 	world->keys[old].used = true;
@@ -182,6 +184,10 @@ void world_open(struct world_node *node)
 		memset(&node->version, 0, sizeof(node->version));
 		node->floor_ms = 0;
 	}
+	memset(node->holds_now, 0, sizeof(node->holds_now));
+	memset(node->since_ms, 0, sizeof(node->since_ms));
+	node->has_sealed = node->by_choice = false;
+	node->sealed_activate_ms = 0;
 	node->ring = NULL;
 	node->frozen = false;
 	node->back_ms = 0;

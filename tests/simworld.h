@@ -7,8 +7,8 @@
  * world's, all of them from one seed, so a run can be repeated to the step.
  *
  * simworld.c moves time and nodes, simworld_store.c is the store,
- * simworld_fault.c what goes wrong, and simworld_rules.c, simworld_open.c and
- * simworld_proof.c what must hold all the same. A program that uses it is
+ * simworld_fault.c what goes wrong, and simworld_rules.c, simworld_seal.c,
+ * simworld_open.c and simworld_proof.c what must hold all the same. A program that uses it is
  * linked with -Wl,--wrap=stek__random: key ids and nonces come from the seed
  * too.
  */
@@ -93,6 +93,7 @@ struct world_node {
 	int64_t frozen_ms;	/* when it last was */
 	int64_t opened_ms;
 	int64_t due_ms;
+	int64_t join_ms;	/* when its link leads to the first store */
 	int64_t back_ms;	/* when it thaws or starts again; 0: not */
 	int64_t skew_ms;	/* of its wall clock */
 	int64_t astray_ms;	/* by how much jumps have misled farm time */
@@ -110,6 +111,14 @@ struct world_node {
 	int64_t learned_ms;	/* of a revocation */
 	bool holds[WORLD_KEYS];
 	bool dead[WORLD_KEYS];
+
+	/* Of the running process: which keys it holds, and since when, if not
+	   from its beginning; what it seals under, and if it had a choice. */
+	bool holds_now[WORLD_KEYS];
+	int64_t since_ms[WORLD_KEYS];
+	bool has_sealed, by_choice;
+	uint8_t sealed[STEK_ID_LEN];
+	int64_t sealed_activate_ms;
 };
 
 struct world_ticket {
@@ -117,6 +126,13 @@ struct world_ticket {
 	int64_t sealed_at_ms;
 	size_t key;
 	bool used;
+};
+
+/* Whose turn it is to seal, revoked or not. */
+struct world_choice {
+	const uint8_t *id;	/* NULL: none */
+	int64_t activate_at_ms, expire_at_ms;
+	bool revoked;
 };
 
 /* What happened, for the last line. */
@@ -182,13 +198,25 @@ void world_check(struct world *world);
 bool world_awake(const struct world_node *node);
 /* Old enough that no ticket under it lives, whatever clock one looks at. */
 bool world_ending(const struct world *world, const struct world_key *key);
-const struct stek_key *world_sealing(const struct world_node *node);
 const char *world_hex(const uint8_t *id);	/* its beginning */
 bool world_settled(const struct world_node *node);
 bool world_connected(const struct world_node *node);
 struct stek_ring *world_ring_of(const struct world_node *node);
 /* True if the node has been told that the key is revoked. */
 bool world_knows_dead(const struct world_node *node, size_t k);
+
+/* simworld_seal.c */
+void world_check_seal(struct world_node *node);
+const struct stek_key *world_sealing(const struct world_node *node);
+bool world_same_id(const uint8_t *a, const uint8_t *b);
+int64_t world_seal_until(const struct world *world, int64_t expire_at_ms);
+/* 0: not revoked. */
+int64_t world_revoked_at(const struct stek_ring *ring, const uint8_t *id,
+			 int64_t made_at_ms);
+struct world_choice world_choose(const struct stek_ring *ring, int64_t now_ms);
+/* The id of the key that DESIGN.md lets seal at `now_ms`, or NULL. */
+const uint8_t *world_may_seal(const struct world *world,
+			      const struct stek_ring *ring, int64_t now_ms);
 
 /* simworld_open.c */
 /* The key under which the node opens such a ticket, or NULL. */

@@ -15,6 +15,8 @@
 
 #include "simworld.h"
 
+#define JOIN_MS 4000		/* in which all nodes have come over */
+
 static int64_t period_ms(const struct world *world)
 {
 	return (int64_t)world->policy.period_s * 1000;
@@ -252,14 +254,27 @@ static void roll_back(struct world *world)
 	disturbed(store, world->now_ms);
 }
 
-static void lead(struct world *world, struct world_node *node,
-		 struct world_store *store)
+static void lead(struct world_node *node, struct world_store *store)
 {
+	node->join_ms = 0;
 	if (node->store == store)
 		return;
+	world_tell(node->world, "%s: link leads to store %d", node->label,
+		   (int)(store - node->world->stores));
 	node->store = store;
-	(void)world;
 	world_cut(node);
+}
+
+/* What is still on its way to the other store is lost. */
+static void forget_split(struct world *world)
+{
+	size_t i;
+
+	world->split = false;
+	for (i = 0; i < WORLD_WRITES; i++) {
+		if (world->writes[i].store == &world->stores[1])
+			world->writes[i].store = NULL;
+	}
 }
 
 /* Two primaries; the new one may have missed the last writes. */
@@ -281,7 +296,7 @@ static void split(struct world *world)
 	world->split = true;
 	for (i = 0; i < world->n; i++) {
 		if (world_chance(world, 500))
-			lead(world, &world->nodes[i], b);
+			lead(&world->nodes[i], b);
 	}
 }
 
@@ -299,20 +314,52 @@ static void heal(struct world *world)
 		a->n_members = 0;
 	}
 	disturbed(a, world->now_ms);
-	world->split = false;
 	for (i = 0; i < world->n; i++)
-		lead(world, &world->nodes[i], a);
-	for (i = 0; i < WORLD_WRITES; i++) {
-		if (world->writes[i].store == &world->stores[1])
-			world->writes[i].store = NULL;
+		lead(&world->nodes[i], a);
+	forget_split(world);
+}
+
+/*
+ * The first primary goes on undisturbed, and those of the other come to it one
+ * after the other, with the keys that they have made apart.
+ */
+static void join(struct world *world)
+{
+	size_t i;
+
+	if (!world->split)
+		return;
+	world_tell(world, "the other primary's nodes come over");
+	for (i = 0; i < world->n; i++)
+		world->nodes[i].join_ms = world->now_ms + 1 +
+					  world_below(world, JOIN_MS);
+}
+
+static void come_over(struct world *world)
+{
+	size_t i, left = 0;
+
+	if (!world->split)
+		return;
+	for (i = 0; i < world->n; i++) {
+		struct world_node *node = &world->nodes[i];
+
+		if (node->join_ms && node->join_ms <= world->now_ms)
+			lead(node, &world->stores[0]);
+		left += node->store != &world->stores[0];
 	}
+	if (left == 0)
+		forget_split(world);
 }
 
 static void repair(struct world *world)
 {
 	size_t i;
 
-	heal(world);
+	if (world_chance(world, 500))
+		join(world);
+	else
+		heal(world);
 	if (world->stores[0].answer)
 		disturbed(&world->stores[0], world->now_ms);
 	world->stores[0].answer = 0;
@@ -339,6 +386,7 @@ void world_weather(struct world *world)
 {
 	int64_t period = period_ms(world);
 
+	come_over(world);
 	if (world->now_ms < world->weather_ms)
 		return;
 	world->storm = !world->storm;
@@ -373,7 +421,7 @@ void world_fault(struct world *world)
 	static void (*const faults[])(struct world *) = {
 		rotate, rotate, rotate, take_back, jump_clock, freeze, stop, stop,
 		make_clone, cut_link, cut_link, cut_link, stop_store, stop_store,
-		wipe, roll_back, roll_back, split, split, heal,
+		wipe, roll_back, roll_back, split, split, heal, join,
 	};
 
 	if (!world->storm) {

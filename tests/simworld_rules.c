@@ -105,7 +105,9 @@ static void remember(struct world_node *node, const struct stek_ring *ring)
 			world_fail(world, "%s holds key %s, which no store"
 				   " ever took", node->label,
 				   world_hex(ring->keys[i]->id));
-		node->holds[k] = true;
+		if (node->ring && !node->holds_now[k])
+			node->since_ms[k] = world->now_ms;
+		node->holds[k] = node->holds_now[k] = true;
 	}
 	for (i = 0; i < ring->n_tombstones; i++) {
 		const struct stek_tombstone *stone = &ring->tombstones[i];
@@ -171,129 +173,6 @@ static void look(struct world_node *node)
 	node->ring = ring;
 }
 
-/* ---- sealing ------------------------------------------------------------------- */
-
-static int64_t seal_until(const struct world *world, int64_t expire_at_ms)
-{
-	return expire_at_ms -
-	       ((int64_t)world->policy.lifetime_s + STEK_SKEW_GRACE_S) * 1000;
-}
-
-static int64_t revoked_at(const struct stek_ring *ring, const uint8_t *id,
-			  int64_t made_at_ms)
-{
-	int64_t at = 0;
-	size_t i;
-
-	for (i = 0; i < ring->n_tombstones; i++) {
-		if (!memcmp(ring->tombstones[i].id, id, STEK_ID_LEN))
-			at = ring->tombstones[i].revoked_at_ms;
-	}
-	if (made_at_ms < ring->revoked_before_ms &&
-	    (!at || ring->revoked_before_ms < at))
-		at = ring->revoked_before_ms;
-	return at;
-}
-
-struct choice {
-	const uint8_t *id;
-	int64_t activate_at_ms, expire_at_ms;
-	bool revoked;
-};
-
-static void weigh(struct choice *best, const uint8_t *id, int64_t now_ms,
-		  int64_t activate_at_ms, int64_t expire_at_ms, int64_t revoked)
-{
-	if (activate_at_ms > now_ms || (revoked && revoked < activate_at_ms))
-		return;
-	if (best->id && (activate_at_ms < best->activate_at_ms ||
-			 (activate_at_ms == best->activate_at_ms &&
-			  memcmp(id, best->id, STEK_ID_LEN) < 0)))
-		return;
-	*best = (struct choice){ id, activate_at_ms, expire_at_ms,
-				 revoked != 0 };
-}
-
-/* Whose turn it is at `now_ms`, revoked or not. */
-static struct choice choose(const struct stek_ring *ring, int64_t now_ms)
-{
-	struct choice best = { NULL, 0, 0, false };
-	size_t i;
-
-	for (i = 0; i < ring->n_keys; i++) {
-		const struct stek_key *key = ring->keys[i];
-
-		weigh(&best, key->id, now_ms, key->activate_at_ms,
-		      key->expire_at_ms,
-		      revoked_at(ring, key->id, key->made_at_ms));
-	}
-	/* A tombstone of a key that is there was counted with it. */
-	for (i = 0; i < ring->n_tombstones; i++) {
-		const struct stek_tombstone *stone = &ring->tombstones[i];
-
-		if (!stek__ring_find(ring, stone->id))
-			weigh(&best, stone->id, now_ms, stone->activate_at_ms,
-			      stone->expire_at_ms, stone->revoked_at_ms);
-	}
-	return best;
-}
-
-/* The id of the key that DESIGN.md lets seal at `now_ms`, or NULL. */
-static const uint8_t *may_seal(const struct world *world,
-			       const struct stek_ring *ring, int64_t now_ms)
-{
-	struct choice best = choose(ring, now_ms);
-
-	if (!best.id || best.revoked ||
-	    now_ms >= seal_until(world, best.expire_at_ms))
-		return NULL;
-	return best.id;
-}
-
-const struct stek_key *world_sealing(const struct world_node *node)
-{
-	return stek__schedule_sealing(world_ring_of(node), &node->farm->policy,
-				      stek_farm_now_ms(node->farm));
-}
-
-static bool same_id(const uint8_t *a, const uint8_t *b)
-{
-	return a && b ? !memcmp(a, b, STEK_ID_LEN) : a == b;
-}
-
-static void check_seal(struct world_node *node)
-{
-	struct world *world = node->world;
-	const struct stek_ring *ring = world_ring_of(node);
-	const struct stek_key *key = world_sealing(node);
-	const uint8_t *id = key ? key->id : NULL, *due;
-	int64_t now_ms = world->now_ms;
-
-	if (key && world_knows_dead(node, world_key(world, key->id)))
-		world_fail(world, "%s seals under the revoked key %s",
-			   node->label, world_hex(id));
-	if (!world_settled(node)) {
-		if (key && (key->activate_at_ms > now_ms + WORLD_ASTRAY_MS ||
-			    seal_until(world, key->expire_at_ms) <=
-				    now_ms - WORLD_ASTRAY_MS))
-			world_fail(world, "%s seals under key %s, far from"
-				   " its time", node->label, world_hex(id));
-		return;
-	}
-	due = may_seal(world, ring, now_ms);
-	if (same_id(id, due) ||
-	    same_id(id, may_seal(world, ring, now_ms - WORLD_TOLERANCE_MS)) ||
-	    same_id(id, may_seal(world, ring, now_ms + WORLD_TOLERANCE_MS)))
-		return;
-	/* One of two whose times come in the same moment. */
-	if (key && key->activate_at_ms >= now_ms - WORLD_TOLERANCE_MS &&
-	    key->activate_at_ms <= now_ms + WORLD_TOLERANCE_MS &&
-	    same_id(id, may_seal(world, ring, key->activate_at_ms)))
-		return;
-	world_fail(world, "%s seals under %s, the rules say %s", node->label,
-		   id ? world_hex(id) : "none", due ? world_hex(due) : "none");
-}
-
 /* ---- agreement ----------------------------------------------------------------- */
 
 /* A key or tombstone of that slot that was revoked. */
@@ -309,7 +188,7 @@ static bool was_revoked(const struct stek_ring *ring, int64_t at_ms)
 		const struct stek_key *key = ring->keys[i];
 
 		if (key->activate_at_ms == at_ms &&
-		    revoked_at(ring, key->id, key->made_at_ms))
+		    world_revoked_at(ring, key->id, key->made_at_ms))
 			return true;
 	}
 	return false;
@@ -334,7 +213,7 @@ static void check_pending(struct world_node *node, int64_t calm_ms)
 			const struct stek_key *key = ring->keys[i];
 
 			if (key->activate_at_ms == at_ms &&
-			    !revoked_at(ring, key->id, key->made_at_ms))
+			    !world_revoked_at(ring, key->id, key->made_at_ms))
 				break;
 		}
 		found += i < ring->n_keys ||
@@ -359,12 +238,12 @@ static void check_successors(struct world_node *node)
 
 	for (i = 0; i < ring->n_keys; i++) {
 		const struct stek_key *key = ring->keys[i];
-		int64_t end_ms = seal_until(world, key->expire_at_ms);
+		int64_t end_ms = world_seal_until(world, key->expire_at_ms);
 
 		if (end_ms > world->now_ms &&
 		    end_ms <= world->now_ms + period &&
-		    same_id(may_seal(world, ring, end_ms - 1), key->id) &&
-		    same_id(choose(ring, end_ms).id, key->id))
+		    world_same_id(world_may_seal(world, ring, end_ms - 1), key->id) &&
+		    world_same_id(world_choose(ring, end_ms).id, key->id))
 			world_fail(world, "%s has no key to follow key %s",
 				   node->label, world_hex(key->id));
 	}
@@ -420,7 +299,7 @@ void world_check(struct world *world)
 	for (i = 0; i < world->n; i++) {
 		if (!world_awake(&world->nodes[i]))
 			continue;
-		check_seal(&world->nodes[i]);
+		world_check_seal(&world->nodes[i]);
 		check_agreement(&world->nodes[i]);
 	}
 	world_check_tickets(world);
