@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <wolfssl/wolfcrypt/chacha20_poly1305.h>
+#include <wolfssl/wolfcrypt/curve25519.h>
 
 #include "farmkey.h"
 #include "gate.h"
@@ -49,6 +50,7 @@ static uint8_t wire[GATE_BUFFER_MAX], scratch[GATE_HELLO_MAX];
 static size_t wire_len;
 static struct stek_farm_keys *farm_keys;
 static struct stek_blob blob;
+static uint8_t scalar[CURVE25519_KEYSIZE], point[CURVE25519_KEYSIZE];
 
 static void must(bool held, const char *what)
 {
@@ -236,6 +238,20 @@ OP static bool op_read(void)
 	return held;
 }
 
+static void make_scalar(void)
+{
+	fill(scalar, sizeof(scalar), 0);
+	scalar[0] &= 248;
+	scalar[sizeof(scalar) - 1] = 64;
+}
+
+/* The public key of a handshake's new private one. */
+OP static bool op_x25519_key(void)
+{
+	return !wc_curve25519_make_pub(sizeof(point), point, sizeof(scalar),
+				       scalar);
+}
+
 static const struct bench {
 	const char *name;	/* op_NAME is counted, NAME up to a "-" */
 	void (*make)(void);
@@ -255,6 +271,7 @@ static const struct bench {
 	{ "record_seal", make_record, op_record_seal },
 	{ "snapshot", make_four, op_snapshot },
 	{ "read", make_four, op_read },
+	{ "x25519_key", make_scalar, op_x25519_key },
 };
 
 int main(int argc, char **argv)
