@@ -43,36 +43,66 @@ static bool is_sound(const uint8_t *body, size_t len)
 		gate_share_is_sound(group, body + 1, len - 1);
 }
 
-/* One byte of the handshake messages that the records carry. */
-static bool message_byte(struct tls_peek *peek, uint8_t value)
+static size_t least(size_t a, size_t b)
 {
-	if (peek->message_have < MESSAGE_HEADER) {
-		peek->message[peek->message_have++] = value;
-		if (peek->message_have == MESSAGE_HEADER) {
-			peek->message_left = (size_t)peek->message[1] << 16 |
-				(size_t)peek->message[2] << 8 |
-				peek->message[3];
-			peek->kept = 0;
-		}
-	} else {
-		if (peek->kept < sizeof(peek->body))
-			peek->body[peek->kept] = value;
-		peek->kept++;
-		peek->message_left--;
-	}
-	if (peek->message_have < MESSAGE_HEADER || peek->message_left > 0)
-		return true;
+	return a < b ? a : b;
+}
+
+/* Fills a header of `size` bytes, of which it has *have; how many it took. */
+static size_t fill(uint8_t *header, uint8_t *have, size_t size,
+		   const uint8_t *bytes, size_t len)
+{
+	size_t n = least(size - *have, len);
+
+	memcpy(header + *have, bytes, n);
+	*have = (uint8_t)(*have + n);
+	return n;
+}
+
+/* The message has ended. */
+static bool end_message(struct tls_peek *peek)
+{
 	peek->message_have = 0;
 	return peek->message[0] != MESSAGE_KEY_EXCHANGE ||
 		peek->kept > sizeof(peek->body) ||
 		is_sound(peek->body, peek->kept);
 }
 
+/* A piece of the handshake messages that the records carry. */
+static bool peek_messages(struct tls_peek *peek, const uint8_t *bytes,
+			  size_t len)
+{
+	for (size_t n; len > 0; bytes += n, len -= n) {
+		if (peek->message_have < MESSAGE_HEADER) {
+			n = fill(peek->message, &peek->message_have,
+				 MESSAGE_HEADER, bytes, len);
+			if (peek->message_have < MESSAGE_HEADER)
+				continue;
+			peek->message_left = (size_t)peek->message[1] << 16 |
+				(size_t)peek->message[2] << 8 |
+				peek->message[3];
+			peek->kept = 0;
+		} else {
+			n = least(peek->message_left, len);
+			if (peek->kept < sizeof(peek->body))
+				memcpy(peek->body + peek->kept, bytes,
+				       least(n, sizeof(peek->body) -
+						peek->kept));
+			peek->kept += n;
+			peek->message_left -= n;
+		}
+		if (!peek->message_left && !end_message(peek))
+			return false;
+	}
+	return true;
+}
+
 bool tls__peek(struct tls_peek *peek, const uint8_t *bytes, size_t len)
 {
-	for (; len > 0 && !peek->over; bytes++, len--) {
+	for (size_t n; len > 0 && !peek->over; bytes += n, len -= n) {
 		if (peek->record_have < RECORD_HEADER) {
-			peek->record[peek->record_have++] = *bytes;
+			n = fill(peek->record, &peek->record_have,
+				 RECORD_HEADER, bytes, len);
 			if (peek->record_have < RECORD_HEADER)
 				continue;
 			/* What follows is encrypted. */
@@ -80,9 +110,10 @@ bool tls__peek(struct tls_peek *peek, const uint8_t *bytes, size_t len)
 			peek->record_left = (size_t)peek->record[3] << 8 |
 				peek->record[4];
 		} else {
-			peek->record_left--;
+			n = least(peek->record_left, len);
+			peek->record_left -= n;
 			if (peek->record[0] == RECORD_HANDSHAKE &&
-			    !message_byte(peek, *bytes))
+			    !peek_messages(peek, bytes, n))
 				return false;
 		}
 		if (!peek->record_left)
