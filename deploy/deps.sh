@@ -15,9 +15,10 @@ patches=$here/wolfssl
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # How wolfSSL is built. Early data stays out, and so do old versions and
-# ciphers; the C flags keep the stateful session cache small (it is off anyway)
-# and make the library send alerts. A patch names what it needs besides in a
-# header line "Needs-define: NAME".
+# ciphers; the C flags keep the stateful session cache small (it is off anyway),
+# make the library send alerts, and have it seed its generators by getrandom(2)
+# instead of opening /dev/urandom for each connection. A patch names what it needs
+# besides in a header line "Needs-define: NAME".
 wolfssl_flags=(
 	--disable-examples --disable-crypttests --enable-static --enable-shared
 	--enable-session-ticket --enable-sni --enable-alpn --enable-postauth
@@ -31,6 +32,7 @@ wolfssl_defines=(
 	-DSMALL_SESSION_CACHE -DNO_CLIENT_CACHE -DNO_SESSION_CACHE_REF
 	-DHAVE_EX_DATA -DHAVE_SBLIM_SFCB -DWOLFSSL_EXTRA_ALERTS
 	-DWOLFSSL_TLS13_MIDDLEBOX_COMPAT -DWOLFSSL_SEND_HRR_COOKIE
+	-DWOLFSSL_GETRANDOM
 )
 
 usage()

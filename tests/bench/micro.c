@@ -14,6 +14,7 @@
 
 #include <wolfssl/wolfcrypt/chacha20_poly1305.h>
 #include <wolfssl/wolfcrypt/curve25519.h>
+#include <wolfssl/wolfcrypt/random.h>
 
 #include "farmkey.h"
 #include "gate.h"
@@ -238,6 +239,14 @@ OP static bool op_read(void)
 	return held;
 }
 
+/* As each WOLFSSL makes one. */
+OP static bool op_generator(void)
+{
+	WC_RNG rng;
+
+	return !wc_InitRng(&rng) && !wc_FreeRng(&rng);
+}
+
 static void make_scalar(void)
 {
 	fill(scalar, sizeof(scalar), 0);
@@ -250,6 +259,11 @@ OP static bool op_x25519_key(void)
 {
 	return !wc_curve25519_make_pub(sizeof(point), point, sizeof(scalar),
 				       scalar);
+}
+
+static void make_generator(void)
+{
+	must(op_generator(), "no generator");
 }
 
 static const struct bench {
@@ -271,6 +285,7 @@ static const struct bench {
 	{ "record_seal", make_record, op_record_seal },
 	{ "snapshot", make_four, op_snapshot },
 	{ "read", make_four, op_read },
+	{ "generator", make_generator, op_generator },
 	{ "x25519_key", make_scalar, op_x25519_key },
 };
 
