@@ -26,8 +26,8 @@ make_systemctl()
 	set -eu
 	birth()
 	{
-		sed 's/.*) //; /^[ZX]/d' "/proc/$1/stat" 2>/dev/null |
-			cut -d' ' -f20
+		sed 's/.*) //' "/proc/$1/stat" 2>/dev/null |
+			awk '$1 !~ /[ZX]/ || $18 > 1 { print $20 }'
 	}
 	alive() { [ -f "$pid" ] && [ -n "$(birth "$(cut -d' ' -f1 "$pid")")" ]; }
 	credentials()

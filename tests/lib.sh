@@ -79,9 +79,11 @@ trap 'exit 130' INT TERM HUP
 
 # When a process started: with its pid it names the process for good. Nothing of
 # one that has ended: whether somebody collects an orphan is for process 1 to say.
+# One whose first thread has ended before the others still holds its ports.
 birth()
 {
-	sed 's/.*) //; /^[ZX]/d' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null |
+		awk '$1 !~ /[ZX]/ || $18 > 1 { print $20 }'
 }
 
 # run NAME COMMAND...: in the background, output in $work/log/NAME.

@@ -51,10 +51,12 @@ run()
 	echo "$pid $(birth "$pid")" >"$dir/pid/$name"
 }
 
-# Nothing of one that has ended and that nobody has collected yet.
+# Nothing of one that has ended and that nobody has collected yet; one whose first
+# thread has ended before the others still holds its ports.
 birth()
 {
-	sed 's/.*) //; /^[ZX]/d' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null |
+		awk '$1 !~ /[ZX]/ || $18 > 1 { print $20 }'
 }
 
 alive()
