@@ -268,6 +268,9 @@ START_TEST(test_without_descriptors_clients_are_told)
 	struct client *client;
 	int fds[3], i;
 
+	/* Valgrind keeps descriptors of its own, and its limit is not ours. */
+	if (getenv("STEKD_VALGRIND"))
+		return;
 	loopback_start(loopback);
 	for (i = 0; i < 3; i++)
 		fds[i] = unconnected();

@@ -89,7 +89,7 @@ long_steps()
 	local file name
 
 	cat <<-'EOF'
-	valgrind 3600 every check program under valgrind
+	valgrind 7200 every check program under valgrind
 	fuzz 3600 every fuzz target under libFuzzer, two minutes each
 	coverage 3600 lines that make check runs; of keys/ at least 95 %
 	deploy-2 7200 fuzz targets for ten minutes, then the soak for as long

@@ -287,7 +287,8 @@ step_valgrind()
 # libtool may have left a wrapper script in the program's place.
 libtool_valgrind()
 {
-	./libtool --mode=execute valgrind -q --error-exitcode=9 \
+	STEKD_VALGRIND=yes ./libtool --mode=execute valgrind -q \
+		--error-exitcode=9 --suppressions="$repo/tests/valgrind.supp" \
 		--leak-check=full --errors-for-leak-kinds=definite "$1"
 }
 
