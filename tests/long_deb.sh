@@ -27,8 +27,8 @@ build_in()
 	local dir=$work/$1
 
 	mkdir -p "$dir"
-	make -C "$STEKD_BUILD" deb DEB_DIR="$dir/deb" >"$work/log/$1" 2>&1 ||
-		fall_short "make deb"
+	make -C "$STEKD_BUILD" deb DEB_DIR="$dir/deb" \
+		>"$work/log/${1##*/}" 2>&1 || fall_short "make deb"
 	(cd "$dir/deb" && sha256sum -- *.deb) >"$dir/sums"
 }
 
