@@ -75,8 +75,10 @@ static int exchange(struct stek_sync *sync, struct stek_link *link,
 	if (err)
 		stek__sync_count(sync, &sync->status.poll_errors);
 	stek__link_answered(sync, link, err);
-	if (err)
+	if (err) {
+		stek__twin_lost(sync, data, len);
 		return err;
+	}
 	stek__twin_before(sync, link, pulse);
 	link->beaten = true;
 	link->beaten_at_ms = pulse->store_now_ms;

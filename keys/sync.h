@@ -22,6 +22,7 @@
 #define STEK_OFFSETS 8
 #define STEK_HELD_MAX 16
 #define STEK_TAILS 32
+#define STEK_TAILS_LOST 512	/* of an hour's tries, or so */
 #define STEK_STORE_TIMEOUT_MS 1000
 #define STEK_LIVE_BEATS 3	/* without one of so many a node is gone */
 /*
@@ -113,7 +114,8 @@ struct stek_link {
 	int64_t empty_at_ms;	/* found so then */
 	struct stek_version held;	/* or this one */
 	struct stek_version told;	/* what our last heartbeat there said */
-	bool beaten;		/* it has a heartbeat of this process, */
+	bool beaten;		/* since it answers it has a heartbeat of this
+				   process, */
 	int64_t beaten_at_ms;	/* written then, by the store's clock */
 	struct stek_version bad;	/* last refused version of the store */
 	bool has_bad;		/* it still holds that */
@@ -171,6 +173,9 @@ struct stek_sync {
 	/* How the last heartbeats ended that we wrote, to whichever store. */
 	uint8_t tails[STEK_TAILS][STEK_BEAT_TAIL];
 	size_t next_tail;
+	/* And of those without an answer: they may get there much later. */
+	uint8_t lost[STEK_TAILS_LOST][STEK_BEAT_TAIL];
+	size_t next_lost;
 
 	int64_t next_beat_ms;	/* monotonic: beat all then, not only who
 				   is due; INT64_MAX: no need */
@@ -350,6 +355,8 @@ int64_t stek__late_due_ms(const struct stek_sync *sync);	/* monotonic */
 
 /* twin.c: another process under this node's name. */
 void stek__twin_wrote(struct stek_sync *sync, const uint8_t *data, size_t len);
+/* The same has no answer. */
+void stek__twin_lost(struct stek_sync *sync, const uint8_t *data, size_t len);
 /* The heartbeat that ours took the place of, before `pulse` is entered. */
 void stek__twin_before(struct stek_sync *sync, struct stek_link *link,
 		       const struct stek_pulse *pulse);

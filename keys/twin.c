@@ -33,7 +33,8 @@ static void found(struct stek_sync *sync, int64_t started_at_ms)
 
 /*
  * Older than our own there: of this node before its last start, or in a store
- * that was set back, by a restore or a failover.
+ * that was set back, by a restore or a failover. What is found when it answers
+ * again may be any that we tried since; another process is found a beat later.
  */
 static bool is_old(const struct stek_link *link, int64_t seen_at_ms)
 {
@@ -57,22 +58,41 @@ void stek__twin_wrote(struct stek_sync *sync, const uint8_t *data, size_t len)
 	sync->next_tail = (sync->next_tail + 1) % STEK_TAILS;
 }
 
-/*
- * An answer may have been lost, or the store is listed under two URLs. Not the
- * time of the start alone tells: a clone of a running process has the same.
- */
-static bool is_ours(const struct stek_sync *sync,
-		    const struct stek_raw_member *raw)
+void stek__twin_lost(struct stek_sync *sync, const uint8_t *data, size_t len)
+{
+	if (len < STEK_BEAT_TAIL)
+		return;
+	memcpy(sync->lost[sync->next_lost], data + len - STEK_BEAT_TAIL,
+	       STEK_BEAT_TAIL);
+	sync->next_lost = (sync->next_lost + 1) % STEK_TAILS_LOST;
+}
+
+static bool is_among(uint8_t (*tails)[STEK_BEAT_TAIL], size_t n,
+		     const uint8_t tail[STEK_BEAT_TAIL])
 {
 	size_t i;
 
-	for (i = 0; i < STEK_TAILS && raw->len >= STEK_BEAT_TAIL; i++) {
-		if (!memcmp(sync->tails[i],
-			    raw->data + raw->len - STEK_BEAT_TAIL,
-			    STEK_BEAT_TAIL))
+	for (i = 0; i < n; i++) {
+		if (!memcmp(tails[i], tail, STEK_BEAT_TAIL))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * An answer may have been lost, or the store is listed under two URLs; and when
+ * a line is back, the kernel hands over what was sent before it was cut. Not the
+ * time of the start alone tells: a clone of a running process has the same.
+ */
+static bool is_ours(struct stek_sync *sync, const struct stek_raw_member *raw)
+{
+	const uint8_t *tail;
+
+	if (raw->len < STEK_BEAT_TAIL)
+		return false;
+	tail = raw->data + raw->len - STEK_BEAT_TAIL;
+	return is_among(sync->tails, STEK_TAILS, tail) ||
+	       is_among(sync->lost, STEK_TAILS_LOST, tail);
 }
 
 void stek__twin_before(struct stek_sync *sync, struct stek_link *link,

@@ -91,6 +91,18 @@ static void look(size_t i)
 	free(members);
 }
 
+/* What node 0 sent last, arrived or not, arrives now at its store. */
+static void arrive(const struct stek_raw_member *sent)
+{
+	struct stek_raw_member *member = sim->stores[0].members;
+
+	while (strcmp(member->name, "node-0"))
+		member++;
+	member->len = sent->len;
+	memcpy(member->data, sent->data, sent->len);
+	member->seen_at_ms = sim->now_ms;
+}
+
 static bool same_name(size_t i)
 {
 	struct stek_status status;
@@ -208,6 +220,51 @@ START_TEST(test_nobody_else)
 }
 END_TEST
 
+/*
+ * After a failover or a cut the last heartbeat that got there is found again,
+ * long after this node wrote it, and is no other's: whether it was answered (0)
+ * or its answer lost (1), or it arrives when others have been written (2).
+ * Another process is still found.
+ */
+START_TEST(test_nobody_else_after_a_cut)
+{
+	struct sim_link *link =
+		(struct sim_link *)sim->nodes[0].farm->sync->links[0].store;
+	struct stek_raw_member first;
+
+	sim->stores[0].answer = STEK_EUNAVAILABLE;
+	sim_run(sim, 2 * SEC);
+	first = link->last;
+	if (_i == 1)
+		arrive(&first);
+	/* More heartbeats are tried meanwhile than are kept of the others. */
+	sim_run(sim, 20 * 60 * SEC);
+	sim->stores[0].answer = 0;
+	sim_run(sim, 20 * SEC);
+	if (_i == 2)
+		arrive(&first);
+	sim_run(sim, 20 * SEC);
+	assert_told(0, 0, 0);
+	join_as_node_0();
+	sim_run(sim, 3 * SEC);
+	assert_told(1, 0, 1);
+}
+END_TEST
+
+/* Two processes of one name are found though the store fails now and then. */
+START_TEST(test_same_name_at_a_store_that_fails)
+{
+	int n;
+
+	join_as_node_0();
+	for (n = 0; n < 10; n++) {
+		sim->nodes[0].fail_call = sim->nodes[2].fail_call = 1;
+		sim_run(sim, 5 * SEC);
+	}
+	assert_told(1, 0, 1);
+}
+END_TEST
+
 /* A node that was restarted finds its old heartbeat and thinks nothing of it. */
 START_TEST(test_restarted)
 {
@@ -241,6 +298,8 @@ int main(void)
 	tcase_add_test(farm, test_same_name_ends);
 	tcase_add_test(farm, test_clone);
 	tcase_add_test(farm, test_nobody_else);
+	tcase_add_loop_test(farm, test_nobody_else_after_a_cut, 0, 3);
+	tcase_add_test(farm, test_same_name_at_a_store_that_fails);
 	tcase_add_test(farm, test_restarted);
 	suite_add_tcase(suite, farm);
 	runner = srunner_create(suite);

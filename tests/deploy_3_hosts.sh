@@ -350,6 +350,11 @@ rotate b1
 go_on 5000
 end_flow a
 end_flow b
+# Each has found heartbeats of its own in stores that it came back to.
+for host in "${nodes[@]}"; do
+	! grep "node name used twice" "$work/log/$host" ||
+		fall_short "$host takes itself for another"
+done
 # Nobody is there for whom they would have to drain.
 for host in "${nodes[@]}"; do end "$host" KILL; done
 jq -rs --arg nodes "$replaced" --arg rotations "$rotations" --arg skew "$skew" \

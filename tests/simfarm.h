@@ -38,7 +38,7 @@ struct sim_link {
 	struct stek_store base;
 	struct sim_node *node;
 	bool second;
-	struct stek_raw_member last;	/* heartbeat that it wrote */
+	struct stek_raw_member last;	/* heartbeat that it sent */
 };
 
 struct sim_node {

@@ -133,17 +133,19 @@ static int sim_beat(struct stek_store *store, const char *name,
 	struct sim_link *link = (struct sim_link *)store;
 	struct sim_store *s = store_of(store);
 	struct stek_raw_member *member = member_of(s, name);
+	struct stek_raw_member wrote = link->last;
 	int err = sim_pulse(store, out);
 
+	/* Whether it gets there is not known before the answer. */
+	link->last.len = len;
+	memcpy(link->last.data, data, len);
 	if (err)
 		return err;
-	if (member && (member->len != link->last.len ||
-		       memcmp(member->data, link->last.data, member->len))) {
+	if (member && (member->len != wrote.len ||
+		       memcmp(member->data, wrote.data, member->len))) {
 		out->has_before = true;
 		out->before = *member;
 	}
-	link->last.len = len;
-	memcpy(link->last.data, data, len);
 	if (!member) {
 		ck_assert_uint_lt(s->n_members, SIM_NODES);
 		member = &s->members[s->n_members++];
