@@ -384,7 +384,8 @@ step_coverage()
 
 	command -v genhtml || return
 	build coverage CC=gcc --enable-coverage --disable-shared \
-		CFLAGS="-g -O0" && make -j"$jobs" check TESTS= || return
+		CFLAGS="-g -O0 -fprofile-update=atomic" &&
+		make -j"$jobs" check TESTS= || return
 	find . -name '*.gcda' -delete
 	CK_TIMEOUT_MULTIPLIER=10 check || return
 	lcov --quiet --capture --directory keys --directory src \
@@ -395,8 +396,8 @@ step_coverage()
 			ours.info || return
 	echo "the report is $dir/html/index.html"
 	by_directory ours.info | tee directories | awk '
-	{ printf "%s%s %.1f %% of %d lines", NR > 1 ? ", " : "coverage: ",
-		$1, 100 * $2 / $3, $3 }
+	{ printf("%s%s %.1f %% of %d lines", (NR > 1 ? ", " : "coverage: "),
+		$1, 100 * $2 / $3, $3) }
 	END { print "" }'
 	# Of the library at least 95 %; tests/COVERAGE.md says what is left.
 	awk '$1 == "keys" { good = $2 >= 0.95 * $3 } END { exit !good }' \
