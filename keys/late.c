@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * late.c - keys that reached this node late: when their time had come, or so
- * short before that others may not have them by then. So it is where stores that
- * took keys apart are joined, or one is set back. Tickets under such a key would
- * cost clients a full handshake at every node that is still to hear of it, so it
- * yields for a while to the key that sealed here before and the keys between
- * the two, as long as one of them may seal. Called by sync.c.
+ * short before that others may not have them by then. So it is where stores
+ * that took keys apart are joined, or one is set back. Tickets under such a key
+ * would cost clients a full handshake at every node that is still to hear of
+ * it, so it yields for a while to the key that sealed here before and the keys
+ * between the two, as long as one of them may seal. Called by sync.c.
  */
 #include <string.h>
 

@@ -81,8 +81,8 @@ static bool is_among(uint8_t (*tails)[STEK_BEAT_TAIL], size_t n,
 
 /*
  * An answer may have been lost, or the store is listed under two URLs; and when
- * a line is back, the kernel hands over what was sent before it was cut. Not the
- * time of the start alone tells: a clone of a running process has the same.
+ * a line is back, the kernel hands over what was sent before it was cut. Not
+ * the time of the start alone tells: a clone of a running process has the same.
  */
 static bool is_ours(struct stek_sync *sync, const struct stek_raw_member *raw)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * check_late.c - keys that reach a node late: where two sites that rotated apart
- * are joined, no node seals under the other site's key before its neighbours
- * have it, and soon all seal under the same.
+ * check_late.c - keys that reach a node late: where two sites that rotated
+ * apart are joined, no node seals under the other site's key before its
+ * neighbours have it, and soon all seal under the same.
  */
 #include "simthree.h"
 
@@ -196,7 +196,7 @@ START_TEST(test_wait_is_not_by_the_wall_clock)
 }
 END_TEST
 
-/* Where the key that sealed is revoked, nothing is waited for, nor goes back. */
+/* Where the key that sealed is revoked, nothing is waited for or goes back. */
 START_TEST(test_revocation_ends_the_wait)
 {
 	struct stek_command *command;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * simworld_seal.c - the rules of simworld_rules.c on what a node seals under: the
- * key whose turn it is, or for a while the one before when that key came late;
- * and never, where it could have gone on under another, one that a neighbour
- * does not have yet.
+ * simworld_seal.c - the rules of simworld_rules.c on what a node seals under:
+ * the key whose turn it is, or for a while the one before when that key came
+ * late; and never, where it could have gone on under another, one that a
+ * neighbour does not have yet.
  */
 #include <string.h>
 
