@@ -24,12 +24,14 @@
 
 static struct redis_odd odd;
 static struct stek_store *store;
-static char url[96], password[] = "/tmp/stek-odd-XXXXXX";
+static char url[96], password[32];
 
 static void setup(void)
 {
-	int fd = mkstemp(password);
+	int fd;
 
+	strcpy(password, "/tmp/stek-odd-XXXXXX");
+	fd = mkstemp(password);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, "secret word\n", 12), 12);
 	close(fd);
