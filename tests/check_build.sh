@@ -47,6 +47,11 @@ else
 		fail "libstek.so lacks functions of its own"
 	readelf -d "$library" | grep -q BIND_NOW ||
 		fail "$library is not linked with -z now"
+	# A program that loads it by dlopen() has little room for what each
+	# thread has of its own (stek(3)): glibc keeps 512 bytes for all.
+	own=$(readelf -lW "$library" | awk '$1 == "TLS" { print $6 }')
+	[ $((${own:-999})) -le 128 ] ||
+		fail "$library has ${own:-no} bytes for each thread"
 fi
 
 for program in stekd stekctl stekprobe; do
@@ -72,6 +77,16 @@ if [ -f "$top_builddir/stekprobe" ]; then
 	nm "$top_builddir/stekprobe" 2>/dev/null | grep -qi wolfssl &&
 		fail "stekprobe links wolfSSL"
 fi
+
+# Each fuzz target can be made alone, whatever was made before.
+rules=$(env -u MAKEFLAGS -u MAKELEVEL make -C "$top_builddir" -pnq -o Makefile \
+	clean-local 2>/dev/null)
+for target in "$srcdir"/tests/fuzz_*.c; do
+	target=tests/$(basename "$target" .c)
+	[ "$target" = tests/fuzz_main ] ||
+		echo "$rules" | grep -q "^$target:.* libfuzz_main\.a" ||
+		fail "$target does not depend on libfuzz_main.a"
+done
 
 for header in "$srcdir"/keys/*.h "$srcdir"/src/*.h "$srcdir"/src/probe/*.h; do
 	[ -f "$header" ] || continue

@@ -48,6 +48,7 @@ default_steps()
 	shellcheck 300 every script
 	configure 600 configure refuses a wolfSSL that lacks something, by its name
 	install 300 make install into a directory; a program builds against it
+	reproducible 900 two builds in two places are one: programs, distribution
 	clang 1200 clang, warnings as errors: build all, tests too; look at it
 	asan 1800 clang with ASan and UBSan: build, make check
 	tsan 1800 clang with TSan: build, make check

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What is read from the sources and from the programs without running them:
-# spelling, the findings of cppcheck, gcc and clang-tidy, that a C++ compiler takes the public
-# headers, that the programs are hardened. Each part can be named: tests/static.sh spelling. Called by
-# tests/run.sh, which has built the programs in $STEKD_BUILD.
+# spelling, the findings of cppcheck, gcc and clang-tidy, that a C++ compiler
+# takes the public headers, that the programs are hardened. Each part can be
+# named: tests/static.sh spelling. Called by tests/run.sh, which has built the
+# programs in $STEKD_BUILD.
 set -uo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

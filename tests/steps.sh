@@ -170,10 +170,50 @@ step_distcheck()
 	grep -c '^PASS:' "$log" && distributed stekd-*.tar.xz
 }
 
+# loaded DIRECTORY LIBRARY: a program that is not linked with the library, and
+# has threads already, loads it and calls it from each.
+loaded()
+{
+	cat >"$1/loads.c" <<-'EOT'
+	#include <dlfcn.h>
+	#include <pthread.h>
+	#include <semaphore.h>
+	#include <stdio.h>
+	static sem_t ready;
+	static const char *(*version)(void);
+	static void *wait(void *unused)
+	{
+		sem_wait(&ready);
+		return (void *)(version ? version() : NULL);
+	}
+	int main(int argc, char **argv)
+	{
+		pthread_t thread;
+		void *library, *said = NULL;
+
+		if (argc != 2 || sem_init(&ready, 0, 0) ||
+		    pthread_create(&thread, NULL, wait, NULL))
+			return 2;
+		library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+		if (library)
+			*(void **)&version = dlsym(library, "stek_version_string");
+		else
+			fprintf(stderr, "%s\n", dlerror());
+		sem_post(&ready);
+		if (pthread_join(thread, &said) || !said)
+			return 1;
+		printf("loaded: %s\n", (char *)said);
+		return 0;
+	}
+	EOT
+	gcc -Wall -Werror -pthread -o "$1/loads" "$1/loads.c" -ldl &&
+		"$1/loads" "$2"
+}
+
 # What a user of libstek does: pkg-config, compile, link, run.
 step_install()
 {
-	local root=$builds/root at
+	local root=$builds/root at program
 
 	release && cd "$builds/gcc" || return
 	rm -rf "$root" && make install DESTDIR="$root" || return
@@ -196,8 +236,62 @@ step_install()
 			pkg-config --define-variable=prefix="$at" \
 			--cflags --libs stek) || return
 	LD_LIBRARY_PATH=$at/lib "$root/user" || return
+	loaded "$root" "$at/lib/libstek.so" || return
+	# shellcheck disable=SC2016 # for that shell
+	for program in stekd stekctl stekprobe; do
+		bash --norc -c '. "$1" && complete -p "$2"' bash \
+			"$at/share/bash-completion/completions/$program" \
+			"$program" || return
+	done
 	"$at/sbin/stekd" --version && "$at/bin/stekctl" --version &&
 		"$at/bin/stekprobe" --version
+}
+
+# same FILE FILE: whether they are, and what differs.
+same()
+{
+	! cmp -s "$1" "$2" || return 0
+	sha256sum "$1" "$2"
+	diff <(strings -a "$1") <(strings -a "$2") | head -n 20
+	return 1
+}
+
+# Beside the tree, and in the tree of the distribution in another place, by
+# another mask of modes and clock's zone: the same programs, and the same
+# distribution. Both without ccache, which would hand on what it compiled under
+# another name.
+step_reproducible()
+{
+	local file programs="stekd stekctl stekprobe" failed=0
+	local root=$builds/elsewhere first=$builds/elsewhere/first second
+	local options=(--with-wolfssl="$wolfssl" CC=gcc --enable-werror)
+
+	bootstrap && rm -rf "$root" && mkdir -p "$first" && cd "$first" || return
+	export CCACHE_DISABLE=1
+	# shellcheck disable=SC2086 # words
+	"$repo/configure" "${options[@]}" &&
+		make -j"$jobs" $programs libstek.la && make dist-xz || return
+	cd "$root" && tar -xf first/stekd-*.tar.xz && cd stekd-* || return
+	second=$PWD
+	umask 077
+	export TZ=Asia/Tokyo
+	# shellcheck disable=SC2086 # words
+	./configure "${options[@]}" &&
+		make -j"$jobs" $programs libstek.la && make dist-xz || return
+	for file in $programs .libs/libstek.so .libs/libstek.a; do
+		same "$first/$file" "$second/$file" || failed=1
+	done
+	same "$first"/stekd-*.tar.xz stekd-*.tar.xz || failed=1
+	# A place in one file is enough to be told.
+	# shellcheck disable=SC2016 # for make to expand
+	rm src/libctl_a-ctl_table.o libctl.a && make stekctl \
+		AM_CFLAGS='$(filter-out -ffile-prefix-map=%,$(STEK_CFLAGS))' ||
+		return
+	if same "$first/stekctl" "$second/stekctl"; then
+		echo "a program that holds where it was built was not found"
+		return 1
+	fi
+	return "$failed"
 }
 
 # refused WANTED SED: configure, given headers changed by SED, must fail and name
@@ -249,9 +343,11 @@ step_configure()
 step_shellcheck()
 {
 	cd "$repo" || return
-	find deploy tests .ci -type f \( -name '*.sh' -o -path .ci/run \) \
-		-exec grep -l '^#!' {} + | sort |
-		xargs shellcheck --external-sources --check-sourced \
+	{
+		find deploy tests .ci -type f \( -name '*.sh' -o \
+			-path .ci/run \) -exec grep -l '^#!' {} +
+		find deploy/completion -type f
+	} | sort | xargs shellcheck --external-sources --check-sourced \
 			--exclude=SC2120
 }
 
