@@ -147,7 +147,7 @@ void relay_drain(struct conn *conn);	/* no more of the client's requests */
 bool conn_step_relay(struct conn *conn);
 bool relay_wants_client(const struct conn *conn);
 bool relay_client_ended(const struct conn *conn);	/* by close_notify */
-int relay_wait(struct conn *conn);	/* sets what is awaited of the backend */
+int relay_wait(struct conn *conn);	/* sets what the backend is to tell */
 bool relay_has_ended(const struct conn *conn);	/* the backend has */
 void relay_stop(struct conn *conn);
 void relay_free(struct conn *conn);

@@ -2,7 +2,7 @@
 /*
  * watches.c - waits for a worker's descriptors, level-triggered. What is wanted
  * less is not told to the kernel before an event shows that it must be, or is
- * bound to: most connections are told of once, and go when their descriptor does.
+ * bound to: most connections are told of once, and go with their descriptor.
  */
 #include "watches.h"
 

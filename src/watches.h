@@ -16,8 +16,8 @@ struct watch;
 /*
  * `events`: those wanted that are there, EPOLLIN and EPOLLOUT; with them
  * EPOLLRDHUP when the peer's end has come, and EPOLLERR when the socket failed.
- * Of one that hung up or failed all that is wanted is there: reading and writing
- * tell.
+ * Of one that hung up or failed all that is wanted is there: reading and
+ * writing tell.
  */
 typedef void watch_fn(struct watch *watch, unsigned events);
 
