@@ -152,7 +152,7 @@ cppcheck_all()
 said()
 {
 	printf 'include Makefile\nsaid:\n\t@echo %s\n' "$1" |
-		make -s -C "$STEKD_BUILD" -f - said
+		make -s -C "$STEKD_BUILD" -o Makefile -f - said
 }
 
 # each FUNCTION: calls it with the flags that a file is compiled with and the
