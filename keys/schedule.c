@@ -2,8 +2,8 @@
 /*
  * schedule.c - which key seals, what state a key is in, which keys are missing.
  * Pure functions of ring, policy and farm time: every node that holds the same
- * ring decides the same, but for a moment about a key that came late. The sync thread, the ticket callback and the admin
- * endpoint ask here.
+ * ring decides the same, but for a moment about a key that came late. The sync
+ * thread, the ticket callback and the admin endpoint ask here.
  */
 #include "schedule.h"
 

@@ -21,10 +21,10 @@ int64_t stek__schedule_expire_at(const struct stek_policy *policy,
 				 int64_t activate_at_ms);
 
 /*
- * The one key whose turn it is to seal at `now`, or NULL when nobody may: the greatest
- * activate_at <= now (tie: greater id) among keys and tombstones, leaving out
- * what was revoked before its activation; NULL if that one is revoked or past
- * seal_until. An older key never becomes active again.
+ * The one key whose turn it is to seal at `now`, or NULL when nobody may: the
+ * greatest activate_at <= now (tie: greater id) among keys and tombstones,
+ * leaving out what was revoked before its activation; NULL if that one is
+ * revoked or past seal_until. An older key never becomes active again.
  */
 const struct stek_key *stek__schedule_due(const struct stek_ring *ring,
 					  const struct stek_policy *policy,

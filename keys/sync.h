@@ -4,8 +4,8 @@
  * it: sync.c is the loop, link.c the stores, request.c what other threads ask
  * for, pace.c and astray.c the clocks, merge.c what is fetched and merged,
  * publish.c what is written, keep.c the copy on disk, member.c who is there,
- * lag.c who does not follow, late.c which keys came late, change.c, rotate.c, revoke.c and ack.c rotation
- * and revocation, audit.c the record of them.
+ * lag.c who does not follow, late.c which keys came late, change.c, rotate.c,
+ * revoke.c and ack.c rotation and revocation, audit.c the record of them.
  *
  * Everything here runs on the sync thread but for the functions that say so.
  * A test drives the same code without the thread, by stek__sync_step().

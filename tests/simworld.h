@@ -8,9 +8,9 @@
  *
  * simworld.c moves time and nodes, simworld_store.c is the store,
  * simworld_fault.c what goes wrong, and simworld_rules.c, simworld_seal.c,
- * simworld_open.c and simworld_proof.c what must hold all the same. A program that uses it is
- * linked with -Wl,--wrap=stek__random: key ids and nonces come from the seed
- * too.
+ * simworld_open.c and simworld_proof.c what must hold all the same. A program
+ * that uses it is linked with -Wl,--wrap=stek__random: key ids and nonces come
+ * from the seed too.
  */
 #ifndef STEK_TESTS_SIMWORLD_H
 #define STEK_TESTS_SIMWORLD_H

@@ -242,7 +242,8 @@ static void check_successors(struct world_node *node)
 
 		if (end_ms > world->now_ms &&
 		    end_ms <= world->now_ms + period &&
-		    world_same_id(world_may_seal(world, ring, end_ms - 1), key->id) &&
+		    world_same_id(world_may_seal(world, ring, end_ms - 1),
+				  key->id) &&
 		    world_same_id(world_choose(ring, end_ms).id, key->id))
 			world_fail(world, "%s has no key to follow key %s",
 				   node->label, world_hex(key->id));
