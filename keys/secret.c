@@ -117,11 +117,19 @@ static void fork_parent(void)
 
 static void fork_child(void)
 {
-	for (struct run *run = runs; run; run = run->next)
-		/* Where it fails there is nothing, and no secret either. */
-		/* NOLINTNEXTLINE(bugprone-unused-return-value) */
-		mmap(run->base, run->len, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	for (struct run *run = runs; run; run = run->next) {
+		void *base = mmap(run->base, run->len, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+				  0);
+
+		/* The child's own secrets will lie here. */
+		if (base == MAP_FAILED ||
+		    madvise(base, run->len, MADV_DONTDUMP) != 0 ||
+		    madvise(base, run->len, MADV_WIPEONFORK) != 0 ||
+		    mlock(base, run->len) != 0)
+			atomic_store_explicit(&unlocked, true,
+					      memory_order_relaxed);
+	}
 	pthread_mutex_unlock(&lock);
 }
 
