@@ -225,7 +225,7 @@ void stek__link_answered(struct stek_sync *sync, struct stek_link *link,
 	if (state == STEK_STORE_OK)
 		stek__pace_answered(sync, link);
 	else
-		link->known = link->beaten = false;
+		link->known = false;
 	stek__link_refresh(sync);
 	publish_status(sync, i, detail, changed);
 	if (changed && state == STEK_STORE_OK && sync->n_links > 1)

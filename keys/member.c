@@ -76,6 +76,7 @@ static int exchange(struct stek_sync *sync, struct stek_link *link,
 		stek__sync_count(sync, &sync->status.poll_errors);
 	stek__link_answered(sync, link, err);
 	if (err) {
+		link->beaten = false;
 		stek__twin_lost(sync, data, len);
 		return err;
 	}

@@ -265,6 +265,22 @@ START_TEST(test_same_name_at_a_store_that_fails)
 }
 END_TEST
 
+/* And though something else fails after each heartbeat. */
+START_TEST(test_same_name_at_a_store_without_audit)
+{
+	struct stek_command *command;
+
+	sim->stores[0].audit_answer = STEK_EUNAVAILABLE;
+	command = sim_rotate(sim, 0, true, NULL);
+	sim_await(sim, command, 20 * SEC);
+	ck_assert_int_eq(command->result, 0);
+	stek__command_free(command);
+	join_as_node_0();
+	sim_run(sim, 5 * SEC);
+	assert_told(1, 0, 1);
+}
+END_TEST
+
 /* A node that was restarted finds its old heartbeat and thinks nothing of it. */
 START_TEST(test_restarted)
 {
@@ -300,6 +316,7 @@ int main(void)
 	tcase_add_test(farm, test_nobody_else);
 	tcase_add_loop_test(farm, test_nobody_else_after_a_cut, 0, 3);
 	tcase_add_test(farm, test_same_name_at_a_store_that_fails);
+	tcase_add_test(farm, test_same_name_at_a_store_without_audit);
 	tcase_add_test(farm, test_restarted);
 	suite_add_tcase(suite, farm);
 	runner = srunner_create(suite);
