@@ -119,16 +119,20 @@ void stek__late_mark(struct stek_sync *sync, struct stek_ring **ring)
 	} else {
 		sync->n_late = 0;
 	}
-	/* Without memory it seals a moment too soon. */
-	if (stek__ring_yielding(&marked, *ring, yields))
+	/* Without memory a ring goes as it is, and is marked a beat later. */
+	sync->late_again_ms = 0;
+	if (stek__ring_yielding(&marked, *ring, yields)) {
+		sync->late_again_ms = stek__sync_mono(sync) +
+				      sync->farm->policy.beat_ms;
 		return;
+	}
 	stek__ring_unref(*ring);
 	*ring = marked;
 }
 
 int64_t stek__late_due_ms(const struct stek_sync *sync)
 {
-	int64_t due_ms = INT64_MAX;
+	int64_t due_ms = sync->late_again_ms ? sync->late_again_ms : INT64_MAX;
 	size_t i;
 
 	for (i = 0; i < sync->n_late; i++) {

@@ -208,6 +208,7 @@ struct stek_sync {
 	struct stek_lag lag;
 	struct stek_late late[STEK_RING_KEYS_MAX];
 	size_t n_late;
+	int64_t late_again_ms;	/* monotonic; 0: the ring is marked as it must */
 };
 
 /* sync.c */

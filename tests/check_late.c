@@ -4,6 +4,7 @@
  * apart are joined, no node seals under the other site's key before its
  * neighbours have it, and soon all seal under the same.
  */
+#include "fault.h"
 #include "simthree.h"
 
 #define SITE_A 0	/* and 1 */
@@ -182,6 +183,30 @@ START_TEST(test_wait_is_local_and_ends)
 }
 END_TEST
 
+static int64_t wait_left_ms(size_t i)
+{
+	struct stek_sync *sync = sim->nodes[i].farm->sync;
+
+	return stek__late_due_ms(sync) - stek__sync_mono(sync);
+}
+
+/* It ends also where there was no memory for that; then a beat later. */
+START_TEST(test_wait_ends_without_memory)
+{
+	part();
+	join_all();
+	while (wait_left_ms(SITE_A) > 1)
+		sim_run(sim, 1);
+	ck_assert(seals(SITE_A, key_a));
+	/* One of those that the ring without the mark takes. */
+	fault_arm((unsigned)_i + 1);
+	sim_run(sim, 2);
+	ck_assert(fault_disarm());
+	sim_run(sim, 3 * SEC);
+	assert_all_seal(key_b);
+}
+END_TEST
+
 /* A clock that is set meanwhile makes it neither longer nor shorter. */
 START_TEST(test_wait_is_not_by_the_wall_clock)
 {
@@ -340,6 +365,7 @@ int main(void)
 	tcase_add_test(farm, test_join_loses_nothing);
 	tcase_add_test(farm, test_join_to_the_newer_loses_nothing);
 	tcase_add_test(farm, test_wait_is_local_and_ends);
+	tcase_add_loop_test(farm, test_wait_ends_without_memory, 0, 4);
 	tcase_add_test(farm, test_wait_is_not_by_the_wall_clock);
 	tcase_add_test(farm, test_revocation_ends_the_wait);
 	tcase_add_test(farm, test_waiting_key_is_replaced);
