@@ -30,6 +30,13 @@ static int by_time(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+/* One that came late is pending when its time has come: nothing is known then. */
+static bool is_ahead(const struct stek_ring_info *ring, size_t i)
+{
+	return ring->keys[i].state == STEK_PENDING &&
+	       ring->keys[i].activate_at_ms > ring->now_ms;
+}
+
 /* A key seals until the next one does, or else until its time is over. */
 static int64_t retires_at(const struct stek_ring_info *ring, size_t i)
 {
@@ -37,7 +44,7 @@ static int64_t retires_at(const struct stek_ring_info *ring, size_t i)
 	size_t j;
 
 	for (j = i + 1; j < ring->n_keys; j++)
-		if (ring->keys[j].state == STEK_PENDING) {
+		if (is_ahead(ring, j)) {
 			if (ring->keys[j].activate_at_ms < at_ms)
 				at_ms = ring->keys[j].activate_at_ms;
 			break;
@@ -53,7 +60,7 @@ static size_t events_of(const struct stek_ring_info *ring,
 	for (i = 0; i < ring->n_keys; i++) {
 		const struct stek_key_info *key = &ring->keys[i];
 
-		if (key->state == STEK_PENDING)
+		if (is_ahead(ring, i))
 			events[n++] = (struct event){ key->activate_at_ms,
 						      "activate", key };
 		if (key->state == STEK_PENDING || key->state == STEK_ACTIVE)

@@ -71,7 +71,9 @@ static json_t *ring_json(const struct stek_ring_info *ring)
 	for (i = 0; i < ring->n_keys; i++) {
 		if (ring->keys[i].state == STEK_ACTIVE)
 			active = &ring->keys[i];
-		if (ring->keys[i].state == STEK_PENDING && next == 0)
+		/* One that came late has its time behind it. */
+		if (ring->keys[i].state == STEK_PENDING && next == 0 &&
+		    ring->keys[i].activate_at_ms > ring->now_ms)
 			next = ring->keys[i].activate_at_ms;
 	}
 	return json_pack("{s:I, s:o, s:I, s:o, s:o, s:o}",

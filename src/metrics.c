@@ -220,7 +220,8 @@ static void write_ring(FILE *out, const struct stek_ring_info *ring)
 		const struct stek_key_info *key = &ring->keys[i];
 
 		by_state[key->state]++;
-		if (key->state == STEK_PENDING && next_ms == 0)
+		if (key->state == STEK_PENDING && next_ms == 0 &&
+		    key->activate_at_ms > ring->now_ms)
 			next_ms = key->activate_at_ms;
 		if (key->state == STEK_ACTIVE)
 			until_ms = key->seal_until_ms;
@@ -246,12 +247,12 @@ static void write_ring(FILE *out, const struct stek_ring_info *ring)
 	      "Until when keys seal if no store takes another; 0: none does.");
 }
 
-/* When the key becomes something else. */
-static int64_t next_event_ms(const struct stek_key_info *key)
+/* When the key becomes something else; of one that came late it is not known. */
+static int64_t next_event_ms(const struct stek_key_info *key, int64_t now_ms)
 {
-	if (key->state == STEK_PENDING)
+	if (key->state == STEK_PENDING && key->activate_at_ms > now_ms)
 		return key->activate_at_ms;
-	return key->state == STEK_ACTIVE ? key->seal_until_ms :
+	return key->state <= STEK_ACTIVE ? key->seal_until_ms :
 		key->expire_at_ms;
 }
 
@@ -266,7 +267,7 @@ static void write_next_events(FILE *out, const struct stek_ring_info *ring)
 
 		if (key->state >= STEK_GONE)
 			continue;
-		at_ms = next_event_ms(key);
+		at_ms = next_event_ms(key, ring->now_ms);
 		if (!next_ms[key->state] || at_ms < next_ms[key->state])
 			next_ms[key->state] = at_ms;
 	}
