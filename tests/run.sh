@@ -112,8 +112,15 @@ all_steps()
 # What was run: the commit, or that there is none.
 commit_of_tree()
 {
-	git -c safe.directory='*' -C "$repo" rev-parse HEAD 2>/dev/null ||
+	local git=(git -c safe.directory='*' -C "$repo") head
+
+	if [ -e "$repo/.git" ] &&
+		head=$("${git[@]}" rev-parse HEAD 2>/dev/null) &&
+		[ -z "$("${git[@]}" status --porcelain 2>/dev/null)" ]; then
+		echo "$head"
+	else
 		echo "no commit"
+	fi
 }
 
 # ---- running them --------------------------------------------------------------
@@ -138,8 +145,9 @@ run_step()
 {
 	local name=$1 limit=$2 began=$SECONDS status=0 log=$logs/$1.log verdict=ok took
 
+	: >"$log"
 	timeout --kill-after=30 "$limit" "$repo/tests/run.sh" --step "$name" \
-		>"$log" 2>&1 || status=$?
+		>>"$log" 2>&1 || status=$?
 	case $status in
 	0) passed=$((passed + 1)) ;;
 	77) verdict="FAIL (skipped)" ;;

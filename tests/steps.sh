@@ -429,12 +429,12 @@ judge_record()
 # last step it is.
 step_deploy_1()
 {
-	local record=$logs/record
+	local record=$logs/record tree
 
 	skips_fail || return
-	if [ -z "${STEKD_WHOLE_RUN-}" ] &&
-		[ "$(head -n 1 "$record" 2>/dev/null)" != "$(commit_of_tree)" ]
-	then
+	tree=$(commit_of_tree)
+	if [ -z "${STEKD_WHOLE_RUN-}" ] && { [ "$tree" = "no commit" ] ||
+		[ "$(head -n 1 "$record" 2>/dev/null)" != "$tree" ]; }; then
 		"$repo/tests/run.sh" || return
 	fi
 	judge_record "$record"
