@@ -166,11 +166,12 @@ START_TEST(test_unix_socket_refuses_other_user)
 			raise(SIGKILL);
 		_exit(1);
 	}
+	close(tell[1]);
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	ck_assert_int_eq(read(tell[0], &answer, 1), 1);
 	ck_assert_int_eq(answer, 'y');
 	close(tell[0]);
-	close(tell[1]);
 }
 END_TEST
 

@@ -221,8 +221,10 @@ static void judge_answers(bool hit)
 		failed += got.err[i] != 0;
 	}
 	ck_assert_int_le(failed, 1);
-	if (!got.err[LOAD])
-		ck_assert_mem_eq(got.doc.data, "one", got.doc.len);
+	if (!got.err[LOAD]) {
+		ck_assert_uint_eq(got.doc.len, 3);
+		ck_assert_mem_eq(got.doc.data, "one", 3);
+	}
 	if (!got.err[PULSE])
 		ck_assert(got.pulse.has_ring &&
 			  stek_version_equal(&got.pulse.version, &v1));
