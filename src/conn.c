@@ -137,10 +137,7 @@ void conn_fill(struct conn *conn)
 		conn->eof = true;
 		return;
 	}
-	/* All that came before the end: it is not worth another read. */
-	if (conn->ending && conn->state == CONN_LINGER &&
-	    (size_t)n < sizeof(worker->read))
-		conn->eof = true;
+	conn->emptied = conn->ending && (size_t)n < sizeof(worker->read);
 	conn->active_ms = uv_now(&worker->loop);
 	if (!conn->in.len) {
 		conn->wire.in = worker->read;

@@ -50,6 +50,7 @@ struct conn {
 	uv_timer_t timer;
 	bool eof;		/* the client's FIN was read */
 	bool ending;		/* it has come, and may not have been read */
+	bool emptied;		/* and nothing else is left to read */
 	bool broken;		/* the socket failed */
 	bool shut;		/* our FIN was sent */
 	bool asked_again;	/* and ask_ms ends the time to answer */

@@ -78,6 +78,9 @@ bool conn_step_linger(struct conn *conn)
 {
 	conn->skipped += (uint32_t)conn->wire.in_len;
 	conn->wire.in_len = 0;
+	/* Nobody needs to read it to be sure. */
+	if (conn->emptied)
+		conn->eof = true;
 	/* All that it had to say is in `out`. */
 	tls_free(conn->tls);
 	conn->tls = NULL;

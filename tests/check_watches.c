@@ -5,6 +5,7 @@
  * libuv's timers and signals have their turn.
  */
 #include <check.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -208,6 +209,27 @@ START_TEST(test_a_reset_is_told)
 }
 END_TEST
 
+/* A full pipe that nobody reads is not writable: it has failed, no more. */
+START_TEST(test_a_failure_alone_is_what_is_wanted)
+{
+	struct end out = { .peer = -1 };
+	static const char page[4096];
+	int fd[2];
+
+	ck_assert(!pipe2(fd, O_NONBLOCK | O_CLOEXEC));
+	while (write(fd[1], page, sizeof(page)) > 0)
+		;
+	watch_init(&out.watch, &set, fd[1], on_event);
+	ck_assert(!watch_want(&out.watch, EPOLLOUT));
+	turn();
+	ck_assert_uint_eq(out.calls, 0);
+	close(fd[0]);
+	turn();
+	ck_assert_uint_eq(out.last, EPOLLOUT | EPOLLERR);
+	unmake(&out);
+}
+END_TEST
+
 /* Whichever is first closes the other, whose event is there already. */
 START_TEST(test_an_event_closes_another)
 {
@@ -292,6 +314,32 @@ START_TEST(test_another_thread_wakes_it)
 }
 END_TEST
 
+static void on_prepare(uv_prepare_t *handle)
+{
+	(void)handle;
+	fired++;
+}
+
+/* What it does besides waiting would be paid by every event. */
+START_TEST(test_the_loop_rests_when_it_has_nothing)
+{
+	uv_prepare_t prepare;
+
+	ck_assert(!uv_prepare_init(&loop, &prepare));
+	ck_assert(!uv_prepare_start(&prepare, on_prepare));
+	ck_assert(!watch_want(&a.watch, EPOLLIN));
+	turn();		/* the first one: it tells the kernel of its own */
+	fired = 0;
+	say(&a);
+	turn();
+	ck_assert_uint_eq(a.calls, 1);
+	ck_assert_uint_eq(fired, 0);
+	uv_close((uv_handle_t *)&prepare, NULL);
+	turn();
+	ck_assert_uint_eq(a.calls, 2);
+}
+END_TEST
+
 START_TEST(test_it_runs_until_the_loop_has_nothing)
 {
 	a.ends = &timer;
@@ -318,10 +366,12 @@ int main(void)
 	tcase_add_test(tcase, test_an_end_does_not_spin);
 	tcase_add_test(tcase, test_an_end_that_was_told_is_asked_for_no_more);
 	tcase_add_test(tcase, test_a_reset_is_told);
+	tcase_add_test(tcase, test_a_failure_alone_is_what_is_wanted);
 	tcase_add_test(tcase, test_an_event_closes_another);
 	tcase_add_test(tcase, test_one_with_a_copy_is_removed);
 	tcase_add_test(tcase, test_nothing_is_freed_within_a_turn);
 	tcase_add_test(tcase, test_another_thread_wakes_it);
+	tcase_add_test(tcase, test_the_loop_rests_when_it_has_nothing);
 	tcase_add_test(tcase, test_it_runs_until_the_loop_has_nothing);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
