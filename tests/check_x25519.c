@@ -8,6 +8,8 @@
 #include <wolfssl/options.h>
 
 #include <check.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 
 #define LEN CURVE25519_KEYSIZE
 #define KEYS 2000
+#define DIGITS 64
 
 static const uint8_t nine[LEN] = { 9 };
 
@@ -94,6 +97,62 @@ START_TEST(test_edges)
 }
 END_TEST
 
+/* Of a private key, as the table is asked: -8 to 8, the lowest first. */
+static void digits_of(int8_t out[DIGITS], const uint8_t private_key[LEN])
+{
+	int carry = 0;
+
+	for (int i = 0; i < DIGITS; i++) {
+		int digit = (private_key[i / 2] >> i % 2 * 4 & 15) + carry;
+
+		carry = i < DIGITS - 1 && digit >= 8;
+		out[i] = (int8_t)(digit - carry * 16);
+	}
+}
+
+static uint8_t stack[256 * 1024] __attribute__((aligned(4096)));
+
+static void *make_pub(void *private_key)
+{
+	uint8_t made[LEN];
+
+	wc_curve25519_make_pub(LEN, made, LEN, private_key);
+	return NULL;
+}
+
+static bool lies_on_the_stack(const void *what, size_t len)
+{
+	return memmem(stack, sizeof(stack), what, len) != NULL;
+}
+
+/* Neither the key nor its digits stay behind, on a stack that we look at. */
+START_TEST(test_nothing_stays_on_the_stack)
+{
+	static uint8_t private_key[LEN];
+	int8_t digits[DIGITS];
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	/* Its stacks end where the thread does. */
+	if (getenv("STEKD_VALGRIND"))
+		return;
+	ck_assert_int_eq(stek__random(private_key, LEN), 0);
+	clamp(private_key);
+	digits_of(digits, private_key);
+	memcpy(stack, digits, DIGITS);
+	ck_assert(lies_on_the_stack(digits, DIGITS));
+	memset(stack, 0, sizeof(stack));
+	ck_assert_int_eq(pthread_attr_init(&attr), 0);
+	ck_assert_int_eq(pthread_attr_setstack(&attr, stack, sizeof(stack)), 0);
+	ck_assert_int_eq(pthread_create(&thread, &attr, make_pub, private_key),
+			 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	pthread_attr_destroy(&attr);
+	ck_assert(!lies_on_the_stack(digits, DIGITS));
+	ck_assert(!lies_on_the_stack(private_key, LEN));
+}
+END_TEST
+
 /* A key that is made agrees with another one, either way. */
 START_TEST(test_agree)
 {
@@ -130,6 +189,7 @@ int main(void)
 			    sizeof(known) / sizeof(known[0]));
 	tcase_add_test(tcase, test_same_as_the_ladder);
 	tcase_add_test(tcase, test_edges);
+	tcase_add_test(tcase, test_nothing_stays_on_the_stack);
 	tcase_add_test(tcase, test_agree);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
