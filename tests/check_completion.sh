@@ -11,11 +11,20 @@ export LC_ALL=C completions=$repo/deploy/completion
 export STEKCTL_COMPLETION_S=60	# a slow machine is no fault
 PATH=$STEKD_BUILD:$PATH
 
-# completed WORD...: what the last word may become, as bash would ask.
+# completed WORD...: what the last word may become, asked as bash asks: it makes
+# words of their own of ':' and '=' (COMP_WORDBREAKS) and of what follows them.
 cat >"$work/complete" <<'EOT'
 . "$completions/$1" || exit
 [ "$(complete -p "$1")" = "complete -F _$1 $1" ] || exit
-COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+COMP_LINE=$* COMP_POINT=${#COMP_LINE} COMP_WORDS=() COMPREPLY=()
+for word; do
+	while [[ $word =~ ^([:=]+)[^:=] || $word =~ ^([^:=]+)[:=] ]]; do
+		COMP_WORDS+=("${BASH_REMATCH[1]}")
+		word=${word#"${BASH_REMATCH[1]}"}
+	done
+	COMP_WORDS+=("$word")
+done
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 "_$1"
 [ ${#COMPREPLY[@]} = 0 ] || printf '%s\n' "${COMPREPLY[@]}"
 EOT
@@ -106,7 +115,18 @@ becomes "--verify --version" stekctl audit --limit 5 --ver
 becomes "add remove" stekctl deny ""
 becomes "reload status" stekctl farm-key ""
 becomes "" stekctl rotate --note ""
+becomes "rotate" stekctl --url https://h:9443 rot
+becomes "--force" stekctl --url "https://[::1]:9443" rotate --fo
+becomes "revoke" stekctl --url=https://h:9443 --json rev
+becomes "" stekctl --url h:r
+becomes "" stekctl --url=
+becomes "--append" stekctl --socket=/a/b keygen --a
+becomes "" stekctl rotate --note=r
 becomes "1.2 1.3 both" stekprobe load --tls ""
+becomes "1.2 1.3 both" stekprobe load --tls=
+becomes "1.2 1.3" stekprobe load h:443 --tls=1
+becomes "" stekprobe load --rate=
+becomes "--rounds" stekprobe farm --tls=1.3 h:443 --ro
 becomes "critical" stekprobe audit --fail-on c
 becomes "" stekprobe load --rate ""
 becomes "--rounds" stekprobe farm --balanced --ro
@@ -114,7 +134,11 @@ becomes "" stekprobe no-such-command --
 becomes "--check --config" stekd --c
 : >"$work/a file" && : >"$work/a_key"
 becomes "$work/a file $work/a_key" stekd -c "$work/a"
+becomes "$work/a file $work/a_key" stekd "--config=$work/a"
 becomes "$work/a_key" stekctl --token-file "$work/a_"
+becomes "$work/a_key" stekctl "--token-file=$work/a_"
+becomes "" stekctl --token-file "$work:$work/a_"
+becomes "$work/a_key" stekprobe handshake h:443 "--ca=$work/a_"
 becomes "$work/a_key" stekctl keygen --append "$work/a_"
 becomes "$work/a_key" stekprobe handshake --json --key "$work/a_"
 
@@ -126,6 +150,7 @@ keys=$(stekctl --socket "${admin_socket[1]}" --json keys |
 	jq -r '.keys[].id' | sort | xargs)
 [ "$(wc -w <<<"$keys")" -ge 1 ] || fall_short "no keys"
 becomes "$keys" stekctl --socket "${admin_socket[1]}" revoke ""
+becomes "$keys" stekctl "--socket=${admin_socket[1]}" revoke ""
 one=${keys%% *}
 becomes "$one" stekctl --socket "${admin_socket[1]}" revoke "${one:0:20}"
 becomes "" stekctl --socket "$work/nobody" revoke ""
