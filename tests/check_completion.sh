@@ -68,10 +68,10 @@ taken()
 	local option said
 
 	for option in $(options_of "$1"); do
-		said=$(called "$1" "$2" "$option=1")
+		said=$(called "$1" "$2" "$option=1") || exit
 		case $said in
 		*"allow an argument"* | *"unknown option"*)
-			said=$(called "$1" "$2" "$option")
+			said=$(called "$1" "$2" "$option") || exit
 			;;
 		esac
 		case $said in
@@ -84,6 +84,23 @@ taken()
 }
 
 options_of() { "$1" --help | grep -oE -- '--[a-z][a-z-]*' | sort -u; }
+
+# A program that dies says no word against an option.
+mkdir "$work/dies"
+for dies in "--json=1 ended with 124" "--json ended with 139"; do
+	cat >"$work/dies/stekprobe" <<-EOT
+		#!/bin/sh
+		[ "\$1" != --help ] || exec echo --json
+		[ "\$2" != ${dies%% *} ] || exit ${dies##* }
+		echo "this does not allow an argument"
+		exit 2
+	EOT
+	chmod +x "$work/dies/stekprobe"
+	said=$(PATH=$work/dies:$PATH && taken stekprobe load 2>&1) &&
+		fall_short "what dies takes an option: $said"
+	[ "$said" = "falls short: stekprobe load $dies" ] ||
+		fall_short "what dies was not told of: $said"
+done
 
 same stekd "$(options_of stekd)" "$(completed stekd --)"
 commands=$(stekctl --help | sed -n 's/^  \([a-z][a-z-]*\)\( .*\)\{0,1\}$/\1/p' |
