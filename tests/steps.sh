@@ -256,10 +256,26 @@ same()
 	return 1
 }
 
+# commit_time TARBALL: its files are of the last commit's time, if git is there.
+commit_time()
+{
+	local wanted got
+
+	[ -e "$repo/.git" ] || return 0
+	wanted=$(git -c safe.directory='*' -c log.showSignature=false \
+		-C "$repo" log -1 --format=%ct) || return
+	wanted=$(date -u -d "@${SOURCE_DATE_EPOCH:-$wanted}" '+%F %T')
+	got=$(tar --utc --full-time -tvf "$1" | awk '{ print $4, $5 }' | sort -u)
+	[ "$got" != "$wanted" ] || return 0
+	echo "the distribution is of $got, the commit of $wanted"
+	return 1
+}
+
 # Beside the tree, and in the tree of the distribution in another place, by
 # another mask of modes and clock's zone: the same programs, and the same
 # distribution. Both without ccache, which would hand on what it compiled under
-# another name.
+# another name. The first tarball is made as by another user than the tree's
+# owner, from whom git keeps its log unless told otherwise.
 step_reproducible()
 {
 	local file programs="stekd stekctl stekprobe" failed=0
@@ -270,7 +286,8 @@ step_reproducible()
 	export CCACHE_DISABLE=1
 	# shellcheck disable=SC2086 # words
 	"$repo/configure" "${options[@]}" &&
-		make -j"$jobs" $programs libstek.la && make dist-xz || return
+		make -j"$jobs" $programs libstek.la &&
+		GIT_TEST_ASSUME_DIFFERENT_OWNER=1 make dist-xz || return
 	cd "$root" && tar -xf first/stekd-*.tar.xz && cd stekd-* || return
 	second=$PWD
 	umask 077
@@ -282,6 +299,7 @@ step_reproducible()
 		same "$first/$file" "$second/$file" || failed=1
 	done
 	same "$first"/stekd-*.tar.xz stekd-*.tar.xz || failed=1
+	commit_time "$first"/stekd-*.tar.xz || failed=1
 	# A place in one file is enough to be told.
 	# shellcheck disable=SC2016 # for make to expand
 	rm src/libctl_a-ctl_table.o libctl.a && make stekctl \
