@@ -268,17 +268,18 @@ static bool accept_one(struct listener *listener,
 
 /*
  * To find the queue empty is a system call for nothing, so one is accepted in a
- * turn, and twice as many in the next if the queue still had some then.
+ * turn, and twice as many in the next if the queue still had some then. Where
+ * more is there than one wait hands out, the turn lasts until all had theirs.
+ * What all workers share grows in such a turn alone, and else is left to them.
  */
 static unsigned choose_batch(struct listener *listener)
 {
-	uint64_t turn = listener->worker->watches.turn;
+	uint64_t since = listener->worker->watches.turn - listener->turn;
 
-	if (turn != listener->turn + 1 || listener->shared)
+	if (since > (listener->shared ? 0 : 1))
 		listener->batch = 1;
 	else if (listener->batch < ACCEPTS_PER_EVENT)
 		listener->batch *= 2;
-	listener->turn = turn;
 	return listener->batch;
 }
 
@@ -298,6 +299,7 @@ static void accept_some(struct listener *listener,
 		if (!accept_one(listener, generation))
 			return;
 	}
+	listener->turn = worker->watches.turn;
 }
 
 static void on_event(struct watch *watch, unsigned events)

@@ -130,7 +130,9 @@ static bool wait_for_some(struct watches *set, int timeout_ms)
 	bool loop_has = false;
 	int i;
 
-	set->turn++;
+	/* Else the rest is still to come, before any of these comes again. */
+	if (n < EVENTS_PER_TURN)
+		set->turn++;
 	uv_update_time(set->loop);
 	for (i = 0; i < n; i++) {
 		if (events[i].data.ptr)

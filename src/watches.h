@@ -24,7 +24,7 @@ typedef void watch_fn(struct watch *watch, unsigned events);
 struct watches {
 	uv_loop_t *loop;
 	int epoll;		/* -1: not open */
-	uint64_t turn;		/* how often it has waited */
+	uint64_t turn;		/* how often it has waited and got all */
 };
 
 /* Embedded in what waits; its memory stays until the turn has ended. */
