@@ -93,13 +93,17 @@ void conn_close(struct conn *conn)
 	worker_conn_closed(worker);
 }
 
-/* Our FIN follows what is in `out`, and goes with it: one segment, not two. */
+/* Our FIN is still to come, and as soon as `out` is empty. */
+static bool fin_follows(const struct conn *conn)
+{
+	return !conn->shut && (conn->state == CONN_LINGER ||
+			       relay_has_ended(conn));
+}
+
+/* It goes with what is in `out`: one segment, not two. */
 static int how_to_send(const struct conn *conn)
 {
-	bool last = !conn->shut && (conn->state == CONN_LINGER ||
-				    relay_has_ended(conn));
-
-	return last ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+	return fin_follows(conn) ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
 }
 
 void conn_flush(struct conn *conn)
@@ -318,8 +322,7 @@ void conn_run(struct conn *conn)
 		conn_flush(conn);
 		/* What a step has waited for may just have happened. */
 	} while (!conn->broken && !conn->out.len &&
-		 (conn->blocked ||
-		  (conn->state == CONN_LINGER && !conn->shut)));
+		 (conn->blocked || fin_follows(conn)));
 	if (conn->broken) {
 		end_broken(conn);
 		return;

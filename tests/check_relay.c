@@ -116,6 +116,52 @@ START_TEST(test_the_backend_ends_first)
 }
 END_TEST
 
+/* A key is good for no fewer (stekd.yaml(5)). */
+#define RECORDS_PER_KEY 16
+
+/* What comes until the server's FIN; the client says nothing. */
+static ssize_t read_to_fin(int fd)
+{
+	ssize_t n;
+
+	do
+		n = recv(fd, got, sizeof(got), 0);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	return n;
+}
+
+/*
+ * The FIN follows the last bytes whatever these are: a KeyUpdate, when the
+ * close_notify was the key's last record. One of these numbers of records
+ * before it makes it so.
+ */
+START_TEST(test_the_fin_comes_by_itself)
+{
+	struct client *client;
+	int backend, i, n = RECORDS_PER_KEY - 4 + _i;
+	bool clean;
+	char byte;
+
+	loopback->settings.records_per_key = RECORDS_PER_KEY;
+	/* Or its end would bring the FIN, before the client has waited. */
+	loopback->settings.idle_timeout_ms = 600000;
+	loopback_start(loopback);
+	client = open_client("relay.example.com", TLS1_3_VERSION);
+	backend = loopback_accept(loopback);
+	for (i = 0; i < n; i++) {
+		send_all(backend, bytes, 1);
+		if (i == n - 1)
+			ck_assert_int_eq(shutdown(backend, SHUT_WR), 0);
+		ck_assert_uint_eq(client_read(client, &byte, 1, &clean), 1);
+	}
+	ck_assert_uint_eq(client_read(client, &byte, 1, &clean), 0);
+	ck_assert(clean);
+	ck_assert_int_eq(read_to_fin(client->fd), 0);
+	close(backend);
+	client_free(client);
+}
+END_TEST
+
 /* A cut is no end: the backend is reset, it must not act on half a request. */
 START_TEST(test_a_cut_connection_resets_the_backend)
 {
@@ -382,6 +428,7 @@ int main(void)
 	tcase_set_timeout(ends, 60);
 	tcase_add_loop_test(ends, test_the_client_ends_first, 0, 2);
 	tcase_add_loop_test(ends, test_the_backend_ends_first, 0, 2);
+	tcase_add_loop_test(ends, test_the_fin_comes_by_itself, 0, 6);
 	tcase_add_loop_test(ends, test_a_cut_connection_resets_the_backend, 0,
 			    2);
 	tcase_add_loop_test(ends, test_much_comes_down, 0, 2);
