@@ -149,8 +149,11 @@ static bool wait_for_some(struct watches *set, int timeout_ms)
  */
 void watches_turn(struct watches *set, bool wait)
 {
-	int timeout_ms = wait ? uv_backend_timeout(set->loop) : 0;
+	int timeout_ms;
 
+	/* The events of the last turn took their time. */
+	uv_update_time(set->loop);
+	timeout_ms = wait ? uv_backend_timeout(set->loop) : 0;
 	if (wait_for_some(set, timeout_ms) ||
 	    uv_backend_timeout(set->loop) == 0)
 		uv_run(set->loop, UV_RUN_NOWAIT);

@@ -6,6 +6,7 @@
  */
 #include <check.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -23,6 +24,7 @@ struct end {
 	struct end *closes;	/* whose descriptor its event closes */
 	uv_timer_t *ends;	/* the handle that its event closes */
 	unsigned freed;		/* of that, when it was last called */
+	int takes_ms;		/* its event */
 };
 
 static uv_loop_t loop;
@@ -30,6 +32,16 @@ static struct watches set;
 static uv_timer_t timer;
 static struct end a, b;
 static unsigned fired, freed;
+static int waited_ms;	/* what the last wait was bound to */
+
+int __real_epoll_wait(int epoll, struct epoll_event *events, int most, int ms);
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int ms);
+
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int ms)
+{
+	waited_ms = ms;
+	return __real_epoll_wait(epoll, events, most, ms);
+}
 
 static void close_end(struct end *end)
 {
@@ -47,6 +59,8 @@ static void on_event(struct watch *watch, unsigned events)
 	end->calls++;
 	end->last = events;
 	end->freed = freed;
+	if (end->takes_ms)
+		(void)poll(NULL, 0, end->takes_ms);
 	if (end->closes)
 		close_end(end->closes);
 	if (end->ends && !uv_is_closing((uv_handle_t *)end->ends))
@@ -286,6 +300,28 @@ START_TEST(test_nothing_is_freed_within_a_turn)
 }
 END_TEST
 
+/* The clock of the loop may be a few milliseconds behind (UV_CLOCK_FAST). */
+#define COARSE_MS 10
+
+/* How long the events of a turn take is no part of the next one's wait. */
+START_TEST(test_a_timer_is_not_late_by_what_events_take)
+{
+	uv_timer_start(&timer, on_timer, LONG_MS, 0);
+	/* The loop has its turn with the first, and then not until that. */
+	turn();
+	a.takes_ms = 10 * COARSE_MS;
+	ck_assert(!watch_want(&a.watch, EPOLLIN));
+	say(&a);
+	watches_turn(&set, true);
+	ck_assert_uint_eq(a.calls, 1);
+	ck_assert_int_gt(waited_ms, 0);
+	watches_turn(&set, true);
+	ck_assert_uint_eq(a.calls, 2);
+	ck_assert_int_gt(waited_ms, 0);
+	ck_assert_int_le(waited_ms, LONG_MS - 9 * COARSE_MS);
+}
+END_TEST
+
 static void on_signal(uv_async_t *signal)
 {
 	fired++;
@@ -370,6 +406,7 @@ int main(void)
 	tcase_add_test(tcase, test_an_event_closes_another);
 	tcase_add_test(tcase, test_one_with_a_copy_is_removed);
 	tcase_add_test(tcase, test_nothing_is_freed_within_a_turn);
+	tcase_add_test(tcase, test_a_timer_is_not_late_by_what_events_take);
 	tcase_add_test(tcase, test_another_thread_wakes_it);
 	tcase_add_test(tcase, test_the_loop_rests_when_it_has_nothing);
 	tcase_add_test(tcase, test_it_runs_until_the_loop_has_nothing);
