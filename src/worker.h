@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * worker.h - one thread, one libuv loop, and the connections that it owns.
+ * worker.h - one thread, one loop, and the connections that it owns.
  */
 #ifndef STEKD_WORKER_H
 #define STEKD_WORKER_H
