@@ -256,7 +256,10 @@ int relay_wait(struct conn *conn)
 		wanted |= EPOLLOUT;
 	if (conn->state == CONN_RELAY && !relay->down_eof && !conn->out.len)
 		wanted |= EPOLLIN;
-	return watch_want(&relay->watch, wanted);
+	if (watch_want(&relay->watch, wanted) == 0)
+		return 0;
+	backend_fails(conn, errno);
+	return -1;
 }
 
 /*

@@ -136,9 +136,8 @@ int listener_open(struct listener *listener, struct worker *worker,
 	errno = EAFNOSUPPORT;
 	if (!is_tcp(&listener->bound))
 		goto fail;
-	/* Linux hands it on to what is accepted. */
-	if (set(listener->fd, IPPROTO_TCP, TCP_NODELAY) < 0)
-		goto fail;
+	/* Linux hands it on to what is accepted; it goes without, too. */
+	(void)set(listener->fd, IPPROTO_TCP, TCP_NODELAY);
 	watch_init(&listener->watch, &worker->watches, listener->fd, on_event);
 	listener->batch = 1;
 	return 0;
@@ -314,10 +313,9 @@ static void on_event(struct watch *watch, unsigned events)
 	generation_release(generation);
 }
 
-void listener_start(struct listener *listener)
+int listener_start(struct listener *listener)
 {
-	if (listener->fd >= 0)
-		(void)watch_want(&listener->watch, EPOLLIN);
+	return listener->fd < 0 ? 0 : watch_want(&listener->watch, EPOLLIN);
 }
 
 void listener_pause(struct listener *listener)

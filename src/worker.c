@@ -18,6 +18,7 @@
 #include "log.h"
 
 #define LOG_LINES_PER_S 20
+#define RETRY_MS 100
 
 static void close_handle(uv_handle_t *handle, void *user)
 {
@@ -32,13 +33,20 @@ static void end_loop(struct worker *worker)
 	uv_walk(&worker->loop, close_handle, NULL);
 }
 
+static void on_accept_timer(uv_timer_t *timer);
+
+/* Which the kernel has no memory for now (epoll_ctl(2)) are tried again. */
 static void start_listeners(struct worker *worker)
 {
 	size_t i;
 
 	worker->accept_paused = false;
 	for (i = 0; i < worker->n_listeners; i++)
-		listener_start(&worker->listeners[i]);
+		if (listener_start(&worker->listeners[i]) < 0)
+			worker->accept_paused = true;
+	if (worker->accept_paused)
+		uv_timer_start(&worker->accept_timer, on_accept_timer,
+			       RETRY_MS, 0);
 }
 
 static void on_accept_timer(uv_timer_t *timer)

@@ -44,11 +44,11 @@ struct worker {
 	uint64_t asked;			/* the main thread's */
 	_Atomic uint64_t turned;
 	uv_timer_t drain_timer;		/* the bound of draining */
-	uv_timer_t accept_timer;	/* after EMFILE */
+	uv_timer_t accept_timer;	/* after EMFILE, ENOMEM, ENOSPC */
 	bool started;			/* the thread runs, or is to be joined */
 	bool draining;
 	bool closing_listeners;		/* while on_drain() is at it */
-	bool accept_paused;		/* until the timer */
+	bool accept_paused;		/* some listener, until the timer */
 	int reserve_fd;			/* given up to refuse politely */
 
 	struct listener *listeners;
@@ -70,7 +70,7 @@ struct worker {
 int listener_open(struct listener *listener, struct worker *worker,
 		  const struct settings_listen *settings, size_t n, char *why,
 		  size_t why_len);
-void listener_start(struct listener *listener);
+int listener_start(struct listener *listener);	/* -1: errno, not started */
 void listener_pause(struct listener *listener);
 void listener_close(struct listener *listener);	/* takes the queued ones in */
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * check_listener.c - accepting: it keeps up where more descriptors are ready
- * than one wait hands out. The worker's loop is turned here.
+ * than one wait hands out, and outlives what the kernel refuses. The worker's
+ * loop is turned here, but for where it has its thread.
  */
 #include <check.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,16 +29,48 @@ static struct watch ready[READY];
 static unsigned delivered;
 static int queued[QUEUED];
 
+/* Of so many descriptors that epoll is told of next the kernel has no room. */
+static _Atomic unsigned no_room;
+static bool no_nodelay;
+
+int __real_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
+int __real_setsockopt(int fd, int level, int option, const void *value,
+		      socklen_t len);
+int __wrap_setsockopt(int fd, int level, int option, const void *value,
+		      socklen_t len);
+
+int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	if (no_room && op == EPOLL_CTL_ADD) {
+		no_room--;
+		errno = ENOSPC;
+		return -1;
+	}
+	return __real_epoll_ctl(epoll, op, fd, event);
+}
+
+int __wrap_setsockopt(int fd, int level, int option, const void *value,
+		      socklen_t len)
+{
+	if (no_nodelay && level == IPPROTO_TCP && option == TCP_NODELAY) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	return __real_setsockopt(fd, level, option, value, len);
+}
+
 static void set_up(void)
 {
 	loopback = loopback_new(memnode_ring_default());
 	loopback->settings.max_connections = 2 * QUEUED;
 }
 
-/* Its thread ends at once: the loop has run here. */
+/* It drains in a thread, even if its loop was turned here. */
 static void tear_down(void)
 {
-	ck_assert(!worker_start(loopback->worker));
+	if (!loopback->worker->started)
+		ck_assert(!worker_start(loopback->worker));
 	loopback_free(loopback);
 }
 
@@ -184,6 +219,65 @@ START_TEST(test_more_are_accepted_while_there_are_more)
 }
 END_TEST
 
+static struct client *connect_client(size_t listener, const char *name)
+{
+	struct client *client = client_new(loopback_connect(loopback, listener),
+					   name, 0);
+	int alert;
+
+	ck_assert(client_handshake(client, false, &alert));
+	return client;
+}
+
+/* Its two listeners, twice; they are started once there is room. */
+START_TEST(test_a_listener_without_room_is_tried_again)
+{
+	struct client *client;
+
+	make();
+	no_room = 4;
+	ck_assert(!worker_start(loopback->worker));
+	client = connect_client(0, "www.example.com");
+	ck_assert_ptr_nonnull(strstr(client_ask(client), "\"node-1\""));
+	ck_assert_uint_eq(no_room, 0);
+	client_free(client);
+}
+END_TEST
+
+/* A relay without room ends, and counts as its backend's failure. */
+START_TEST(test_a_backend_without_room_is_counted)
+{
+	struct counters counters;
+	struct client *client;
+	int alert;
+
+	make();
+	ck_assert(!worker_start(loopback->worker));
+	client = client_new(loopback_connect(loopback, 0), "relay.example.com",
+			    0);
+	ck_assert(client_handshake(client, true, &alert));
+	/* The next that is told of: the last flight brings the backend. */
+	no_room = 1;
+	client_send(client);
+	while (client_recv(client))
+		;
+	ck_assert_uint_eq(no_room, 0);
+	counters = loopback_counters(loopback);
+	ck_assert_uint_eq(counters.backend_errors, 1);
+	client_free(client);
+}
+END_TEST
+
+/* Small records would be later; that is no reason not to serve. */
+START_TEST(test_it_listens_without_tcp_nodelay)
+{
+	no_nodelay = true;
+	make();
+	no_nodelay = false;
+	ck_assert_int_ge(loopback->worker->listeners[0].fd, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("listener");
@@ -199,6 +293,9 @@ int main(void)
 	tcase_add_test(tcase,
 		       test_one_of_a_shared_queue_is_accepted_in_a_turn);
 	tcase_add_test(tcase, test_more_are_accepted_while_there_are_more);
+	tcase_add_test(tcase, test_a_listener_without_room_is_tried_again);
+	tcase_add_test(tcase, test_a_backend_without_room_is_counted);
+	tcase_add_test(tcase, test_it_listens_without_tcp_nodelay);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
