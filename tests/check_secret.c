@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sanitized.h"
 #include "secret.h"
 
 #define BLOCKS 2000
@@ -203,7 +204,8 @@ static bool is_guarded(const void *p)
 			inside = (uintptr_t)p >= from && (uintptr_t)p < to;
 		if (inside && !strncmp(line, "VmFlags:", 8))
 			guarded = strstr(line, " dd") && stays_here(line) &&
-				(!stek__secret_locked() || strstr(line, " lo"));
+				(!stek__secret_locked() || SANITIZED ||
+				 strstr(line, " lo"));
 	}
 	if (smaps)
 		fclose(smaps);

@@ -14,21 +14,9 @@
 #include <unistd.h>
 
 #include "farmkey.h"
+#include "sanitized.h"
 
 #define CHUNK (32 * 1024)
-/*
- * A sanitizer's own library is bound lazily, and the dynamic linker then saves
- * the vector registers, secrets that were just copied among them, to the stack.
- * (Our programs are bound at once, -z now; this test failed without it.)
- */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#define SANITIZED \
-	(__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED false
-#endif
 
 /* Half a secret is as bad as a whole one. */
 #define NEEDLE_LEN 16
