@@ -179,3 +179,13 @@ void redis_odd_tell(struct redis_odd *odd, const struct odd_rule *rules)
 	odd->answered = 0;
 	pthread_mutex_unlock(&odd->lock);
 }
+
+unsigned redis_odd_answered(struct redis_odd *odd)
+{
+	unsigned answered;
+
+	pthread_mutex_lock(&odd->lock);
+	answered = odd->answered;
+	pthread_mutex_unlock(&odd->lock);
+	return answered;
+}

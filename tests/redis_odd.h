@@ -34,7 +34,7 @@ struct redis_odd {
 	int listener, stop[2];
 	int port;
 	struct odd_rule rules[ODD_RULES];
-	unsigned answered;	/* commands that a rule was for */
+	unsigned answered;
 	struct odd_client clients[ODD_CLIENTS];
 };
 
@@ -42,5 +42,8 @@ void redis_odd_start(struct redis_odd *odd);
 void redis_odd_stop(struct redis_odd *odd);
 /* From now on; what no rule is for is answered +OK. */
 void redis_odd_tell(struct redis_odd *odd, const struct odd_rule *rules);
+
+/* How many commands a rule was for since then. */
+unsigned redis_odd_answered(struct redis_odd *odd);
 
 #endif
