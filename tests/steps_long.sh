@@ -3,26 +3,41 @@
 #
 # steps_long.sh - the steps that are not in the default run; steps.sh reads this.
 
+# As many programs at a time as there are processors.
 step_valgrind()
 {
-	local program failed=0
+	local program programs=()
 
 	release && cd "$builds/gcc" || return
 	for program in tests/check_*; do
-		[ -x "$program" ] || continue
-		echo "== $program"
-		srcdir=$repo top_builddir=$builds/gcc CK_TIMEOUT_MULTIPLIER=50 \
-			CK_FORK=no libtool_valgrind "$program" || failed=1
+		[ ! -x "$program" ] || programs+=("$program")
 	done
-	return "$failed"
+	mkdir -p "$logs/valgrind"
+	export repo builds logs
+	export -f under_valgrind
+	printf '%s\0' "${programs[@]}" | xargs -0 -P "$jobs" -n 1 \
+		bash -c '"$@"' bash under_valgrind || return
+	echo "valgrind: ${#programs[@]} programs, no finding"
 }
 
-# libtool may have left a wrapper script in the program's place.
-libtool_valgrind()
+# under_valgrind PROGRAM: what it printed is shown if something was found. libtool
+# may have left a wrapper script in the program's place.
+under_valgrind()
 {
-	STEKD_VALGRIND=yes ./libtool --mode=execute valgrind -q \
+	local log=$logs/valgrind/${1##*/} start=$SECONDS
+
+	if STEKD_VALGRIND=yes srcdir=$repo top_builddir=$builds/gcc \
+		CK_TIMEOUT_MULTIPLIER=50 CK_FORK=no \
+		./libtool --mode=execute valgrind -q \
 		--error-exitcode=9 --suppressions="$repo/tests/valgrind.supp" \
-		--leak-check=full --errors-for-leak-kinds=definite "$1"
+		--leak-check=full --errors-for-leak-kinds=definite "$1" \
+		>"$log" 2>&1; then
+		echo "$1: ok, $((SECONDS - start)) s"
+		return
+	fi
+	cat "$log"
+	echo "$1: FAILED"
+	return 1
 }
 
 # by_directory FILE: of each directory of sources the lines, and those that ran;
