@@ -57,13 +57,13 @@ START_TEST(test_alloc_refuses)
 }
 END_TEST
 
-/* How much of this process no other can read, or is locked. */
 /* Not in a child, or wiped there where there is no memfd_secret(2). */
 static bool stays_here(const char *flags)
 {
 	return strstr(flags, " dc") || strstr(flags, " wf");
 }
 
+/* How much of this process no other can read, or is locked. */
 static size_t secret_kib(void)
 {
 	FILE *smaps = fopen("/proc/self/smaps", "r");
@@ -135,6 +135,30 @@ START_TEST(test_a_spare_one_is_large_enough)
 	ck_assert(is_all(other, 5000, 7));
 	stek__secret_free(large, 50000);
 	stek__secret_free(other, 5000);
+}
+END_TEST
+
+/* The run of small blocks is none, also while it is empty. */
+START_TEST(test_small_blocks_keep_their_run)
+{
+	uint8_t *small = stek__secret_alloc(32), *large[3], *again;
+
+	/* It is the last such run, so it stays. */
+	stek__secret_free(small, 32);
+	/* What tests before this one left is taken first. */
+	for (int i = 0; i < 3; i++) {
+		large[i] = stek__secret_alloc(5000);
+		memset(large[i], 1 + i, 5000);
+	}
+	again = stek__secret_alloc(32);
+	ck_assert_ptr_eq(again, small);
+	memset(again, 9, 32);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(is_all(large[i], 5000, (uint8_t)(1 + i)));
+		stek__secret_free(large[i], 5000);
+	}
+	ck_assert(is_all(again, 32, 9));
+	stek__secret_free(again, 32);
 }
 END_TEST
 
@@ -363,6 +387,7 @@ int main(void)
 	tcase_add_test(arena, test_alloc_refuses);
 	tcase_add_test(arena, test_large_blocks_are_used_again);
 	tcase_add_test(arena, test_a_spare_one_is_large_enough);
+	tcase_add_test(arena, test_small_blocks_keep_their_run);
 	tcase_add_test(arena, test_blocks_do_not_overlap);
 	tcase_add_test(arena, test_free_wipes);
 	tcase_add_test(arena, test_pages_are_guarded);
