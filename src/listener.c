@@ -20,6 +20,7 @@
 #include "activation.h"
 #include "conn.h"
 #include "log.h"
+#include "pin.h"
 #include "text.h"
 
 #define BACKLOG 4096
@@ -102,6 +103,7 @@ static int open_own(struct listener *listener,
 		    const struct settings_listen *settings)
 {
 	struct worker *worker = listener->worker;
+	const struct settings *fixed = worker->node->fixed;
 	struct settings_address address = settings->address;
 
 	/* Port 0 is chosen once, by the first worker. */
@@ -111,7 +113,12 @@ static int open_own(struct listener *listener,
 	if (worker->index == 0 && check_free(&address) < 0)
 		return -1;
 	listener->fd = make_socket(&address, true);
-	return listener->fd < 0 ? -1 : listen(listener->fd, BACKLOG);
+	if (listener->fd < 0 || listen(listener->fd, BACKLOG) < 0)
+		return -1;
+	/* Of the whole group, which has only this one now. */
+	if (!fixed->pin_workers || worker->index > 0)
+		return 0;
+	return pin_connections(listener->fd, fixed->workers);
 }
 
 static bool is_tcp(const struct settings_address *bound)

@@ -195,6 +195,21 @@ static void write_connections(FILE *out, const struct counters *c,
 	      "Backends that could not be reached or failed.");
 }
 
+/* What the kernel, or pin_workers, makes of the load. */
+static void write_workers(FILE *out, const struct node *node)
+{
+	size_t i;
+
+	if (node->n_workers == 0)
+		return;
+	head(out, "stekd_worker_connections_accepted_total", "counter",
+	     "Connections accepted, by worker.");
+	for (i = 0; i < node->n_workers; i++)
+		fprintf(out, "stekd_worker_connections_accepted_total"
+			"{worker=\"%zu\"} %" PRIu64 "\n", i,
+			(uint64_t)worker_counters(node->workers[i])->accepted);
+}
+
 static void write_timeouts(FILE *out, const struct counters *c)
 {
 	static const char *const names[TIMEOUTS] = {
@@ -428,6 +443,7 @@ void metrics_write_counters(FILE *out, const struct node *node,
 			    const struct counters *c, uint64_t open)
 {
 	write_connections(out, c, open);
+	write_workers(out, node);
 	write_timeouts(out, c);
 	write_handshakes(out, c);
 	write_tickets(out, c);

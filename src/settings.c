@@ -4,13 +4,13 @@
  * what it names exists and fits together. Faults are collected, so that one
  * run tells them all. Called by stekd.c.
  */
-#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "admin_auth.h"
+#include "pin.h"
 #include "settings_check.h"
 #include "settings_file.h"
 #include "tls.h"
@@ -329,13 +329,19 @@ static void read_admin(struct reading *r)
 			      &r->out->metrics_listen);
 }
 
-static unsigned cores(void)
+static void read_workers(struct reading *r)
 {
-	cpu_set_t set;
+	unsigned processors = pin_processors();
+	struct settings *out = r->out;
 
-	if (sched_getaffinity(0, sizeof(set), &set) != 0)
-		return 1;
-	return (unsigned)CPU_COUNT(&set);
+	out->workers_asked = r->file->workers;
+	out->workers = out->workers_asked ? out->workers_asked : processors;
+	out->pin_workers = r->file->pin_workers;
+	if (out->pin_workers && out->workers > processors)
+		fault(&r->faults, doc_line(r->doc, "pin_workers"),
+		      "found pin_workers with %u workers, expected at most %u, "
+		      "one for each processor that stekd may use",
+		      out->workers, processors);
 }
 
 static void read_numbers(struct reading *r)
@@ -344,8 +350,6 @@ static void read_numbers(struct reading *r)
 	struct settings *out = r->out;
 
 	out->policy = file->keys;
-	out->workers_asked = file->workers;
-	out->workers = file->workers != 0 ? file->workers : cores();
 	out->log_level = file->log.level;
 	out->log_format = file->log.format;
 	out->handshake_timeout_ms = file->limits.handshake_timeout_ms;
@@ -368,6 +372,7 @@ static void convert(struct reading *r)
 	settings_user_read(r->out, r->file, r->doc, &r->faults);
 	read_paths(r);
 	read_stores(r);
+	read_workers(r);
 	read_numbers(r);
 	read_tls(r);
 	settings_listen_read(r->out, r->file, r->doc, &r->faults);

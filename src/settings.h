@@ -93,6 +93,7 @@ struct settings {
 	struct stek_policy policy;
 	unsigned workers;			/* 0 in the file: one per core */
 	unsigned workers_asked;			/* what the file says */
+	bool pin_workers;	/* each to a processor; pin.h */
 	enum log_level log_level;
 	enum log_format log_format;
 	struct settings_listen *listen;	/* n_listen 0: a key keeper */

@@ -285,6 +285,7 @@ static const cyaml_schema_field_t file_fields[] = {
 			     &store_schema, 1, STEK_STORES_MAX),
 	CYAML_FIELD_MAPPING("keys", OPTIONAL, struct file, keys, keys_fields),
 	CYAML_FIELD_UINT("workers", OPTIONAL, struct file, workers),
+	CYAML_FIELD_BOOL("pin_workers", OPTIONAL, struct file, pin_workers),
 	CYAML_FIELD_MAPPING("log", OPTIONAL, struct file, log, log_fields),
 	CYAML_FIELD_MAPPING("tls", OPTIONAL, struct file, tls, tls_fields),
 	CYAML_FIELD_SEQUENCE("listen", TEXT_OPTIONAL, struct file, listen,

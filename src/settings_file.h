@@ -95,6 +95,7 @@ struct file {
 	uint32_t stores_count;
 	struct stek_policy keys;
 	uint32_t workers;
+	bool pin_workers;
 	struct file_log log;
 	struct file_tls tls;
 	struct file_listen *listen;

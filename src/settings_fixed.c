@@ -179,6 +179,9 @@ void settings_fixed_check(const struct settings *fixed,
 	compare_keys(&c);
 	compare_number(&c, "workers", fixed->workers_asked,
 		       next->workers_asked);
+	if (fixed->pin_workers != next->pin_workers)
+		differs(&c, "pin_workers",
+			fixed->pin_workers ? "true" : "false");
 	compare_listeners(&c);
 	compare_text(&c, "admin.socket", fixed->admin_socket,
 		     next->admin_socket);

@@ -343,8 +343,8 @@ static int start_workers(struct node *node, size_t *running, char *why,
 {
 	for (*running = 0; *running < node->n_workers; ++*running)
 		if (worker_start(node->workers[*running]) != 0) {
-			snprintf(why, why_len, "cannot start worker %zu",
-				 *running);
+			snprintf(why, why_len, "cannot start worker %zu: %s",
+				 *running, strerror(errno));
 			return -1;
 		}
 	return 0;

@@ -6,6 +6,7 @@
  */
 #include "worker_state.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 
 #include "conn.h"
 #include "log.h"
+#include "pin.h"
 
 #define LOG_LINES_PER_S 20
 #define RETRY_MS 100
@@ -212,20 +214,6 @@ static void run(void *user)
 	watches_run(&worker->watches);
 }
 
-int worker_start(struct worker *worker)
-{
-	sigset_t all, before;
-	int ret;
-
-	/* Signals are the main thread's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = uv_thread_create(&worker->thread, run, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	worker->started = ret == 0;
-	return ret == 0 ? 0 : -1;
-}
-
 void worker_drain(struct worker *worker)
 {
 	uv_async_send(&worker->drain_signal);
@@ -237,6 +225,30 @@ void worker_join(struct worker *worker)
 		return;
 	uv_thread_join(&worker->thread);
 	worker->started = false;
+}
+
+int worker_start(struct worker *worker)
+{
+	sigset_t all, before;
+	int ret;
+
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = uv_thread_create(&worker->thread, run, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	worker->started = ret == 0;
+	errno = -ret;
+	if (ret != 0)
+		return -1;
+	if (!worker->node->fixed->pin_workers ||
+	    pin_thread(worker->thread, worker->index) == 0)
+		return 0;
+	ret = errno;
+	worker_drain(worker);
+	worker_join(worker);
+	errno = ret;
+	return -1;
 }
 
 void worker_free(struct worker *worker)

@@ -15,7 +15,8 @@
 int worker_new(struct worker **out, struct node *node, unsigned index,
 	       char *why, size_t why_len);
 
-int worker_start(struct worker *worker);	/* starts the thread */
+/* Starts the thread, on its processor if it is to have one. 0, or -1 and errno. */
+int worker_start(struct worker *worker);
 
 /* Any thread: stop accepting, let connections end, at most for the bound. */
 void worker_drain(struct worker *worker);

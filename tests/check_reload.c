@@ -216,6 +216,9 @@ static const struct {
 	{ ALL "keys: { beat_ms: 100 }\n", "keys.beat_ms" },
 	{ WORLD "workers: 3\nlisten: [{ address: \"127.0.0.1:0\" }]\n" NAME
 	  PAIR ADMIN, ":6: found another value for workers, expected 2" },
+	{ WORLD "workers: 2\npin_workers: true\n"
+	  "listen: [{ address: \"127.0.0.1:0\" }]\n" NAME PAIR ADMIN,
+	  "found another value for pin_workers, expected false" },
 	{ WORLD "workers: 2\nlisten: [{ address: \"127.0.0.1:7\" }]\n" NAME
 	  PAIR ADMIN, ":7: found another value for listen[0].address" },
 	{ WORLD "workers: 2\nlisten: [{ address: \"127.0.0.1:0\" }, "

@@ -20,6 +20,7 @@ START_TEST(test_read_gives_defaults)
 	ck_assert_uint_eq(settings->policy.pending, 2);
 	ck_assert_uint_eq(settings->policy.beat_ms, 1000);
 	ck_assert_uint_ge(settings->workers, 1);
+	ck_assert(!settings->pin_workers);
 	ck_assert_int_eq(settings->log_level, LOG_INFO);
 	ck_assert_uint_eq(settings->n_listen, 0);
 	ck_assert_uint_eq(settings->n_hosts, 0);
@@ -59,7 +60,7 @@ static const char everything[] =
 	"keys: { period_s: 60, lifetime_s: 70, chain_s: 80, pending: 3,\n"
 	"  rotate_delay_ms: 500, revoke_delay_ms: 600,\n"
 	"  rotate_interval_s: 7, beat_ms: 200 }\n"
-	"workers: 3\nlog: { level: debug, format: json }\n"
+	"workers: 1\npin_workers: true\nlog: { level: debug, format: json }\n"
 	"tls: { versions: [TLSv1.3], ciphers: C, groups: G,\n"
 	"  records_per_key: 16 }\n"
 	"listen:\n  - address: \"[::1]:0\"\n    proxy_protocol: true\n"
@@ -93,7 +94,8 @@ START_TEST(test_read_takes_everything)
 	ck_assert_str_eq(settings->state_dir, in_dir("state"));
 	ck_assert_uint_eq(settings->policy.chain_s, 80);
 	ck_assert_uint_eq(settings->policy.rotate_interval_s, 7);
-	ck_assert_uint_eq(settings->workers, 3);
+	ck_assert_uint_eq(settings->workers, 1);
+	ck_assert(settings->pin_workers);
 	ck_assert_int_eq(settings->log_format, LOG_JSON);
 	ck_assert(!settings->tls12 && settings->tls13);
 	ck_assert_uint_eq(settings->n_listen, 2);
