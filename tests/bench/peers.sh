@@ -71,7 +71,7 @@ fi
 need jq python3
 raw=$work/raw.jsonl
 : >"$raw"
-declare -A pid_at load_of
+declare -A pid_at load_of place_of
 
 # record PART KIND SERVER ROUND VALUE UNIT
 record()
@@ -109,12 +109,13 @@ down()
 
 # cost PART KIND SERVER ROUND: one measurement. KIND is tls13-full, ...-resumed,
 # tls12-...; `group` is the group to demand and `offer` what the client offers.
-# `load_of` has what a server gets instead of `connections`, eight at a time.
+# `load_of` has what a server gets instead of `connections`, eight at a time, and
+# `place_of` its clients' processors, if not all.
 cost()
 {
 	local server=$3 version=1.3 suite=TLS_AES_128_GCM_SHA256
 	local resume=100 tickets us sni=resumed.example.test want=$group
-	local load more=()
+	local load more=() place=()
 
 	case $2 in tls12-*) version=1.2 suite=$suite12 ;; esac
 	case $2 in
@@ -130,8 +131,10 @@ cost()
 	tls13-resumed-*) tickets=1 ;;
 	*) tickets=0 ;;
 	esac
+	[ -z "${place_of[$server]-}" ] || place=(taskset -c "${place_of[$server]}")
 	read -ra load <<<"${load_of[$server]:---connections $connections --concurrency 8}"
-	probe load --connect "127.0.0.1:${port_of[$server]}" --sni "$sni" \
+	"${place[@]}" "$STEKD_BUILD/stekprobe" load \
+		--connect "127.0.0.1:${port_of[$server]}" --sni "$sni" \
 		--ca "$work/ca.pem" --tls "$version" --resume "$resume" \
 		--expect 100 --groups "$offer" --suites "$suite" \
 		--demand-group "$want" --demand-suite "$suite" \
@@ -290,19 +293,27 @@ another_stekd()
 	stekd_name='' stekd_workers=''
 }
 
-# Two workers get twice the clients of one: with less to do each would sleep more
-# often, and what is measured would be how often it is woken.
+# One processor with a worker and its clients, against two of these: a wake across
+# processors costs as much as the connection, and a worker that shares none with
+# clients has warm caches, so that else places would be compared, not workers.
 part_workers()
 {
+	local processors
+
 	cert=$work/p256 suite12=ECDHE-ECDSA-AES128-GCM-SHA256
 	group=x25519 offer=X25519:P-256
-	stekd_workers=2
+	mapfile -t processors < <(python3 -c \
+		'import os; print(*sorted(os.sched_getaffinity(0)), sep="\n")')
+	[ ${#processors[@]} -ge 2 ] || fall_short "two processors are needed"
+	stekd_pin=true stekd_workers=2
 	another_stekd stekd
 	another_stekd one
 	load_of[stekd]='--duration 1 --concurrency 64 --threads 2'
 	load_of[one]='--duration 1 --concurrency 32'
+	place_of[stekd]=${processors[0]},${processors[1]}
+	place_of[one]=${processors[0]}
 	in_turn workers
-	load_of=()
+	load_of=() place_of=() stekd_pin=''
 	down
 }
 

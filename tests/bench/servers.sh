@@ -51,7 +51,7 @@ bundle() { cat "$1.key" "$1.pem" >"$1.bundle"; }
 # start_stekd [BACKEND]: two hosts with one certificate, which differ in how many
 # tickets a client of TLS 1.3 gets: two of a full handshake, as from OpenSSL's
 # servers, and one of a resumption, as from these. `stekd_name` starts another one,
-# `stekd_workers` with more workers, `stekd_keys` has lines for its section keys;
+# `stekd_workers` with more workers, `stekd_pin=true` pins them, `stekd_keys` has lines for its section keys;
 # `stekd_store` is a store to share.
 start_stekd()
 {
@@ -73,6 +73,7 @@ start_stekd()
 	  period_s: $period_s
 	${stekd_keys-}
 	workers: ${stekd_workers:-1}
+	pin_workers: ${stekd_pin:-false}
 	log: { level: warn, format: logfmt }
 	limits: { max_connections: 20000, idle_timeout_ms: 600000 }
 	listen:
