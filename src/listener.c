@@ -103,7 +103,6 @@ static int open_own(struct listener *listener,
 		    const struct settings_listen *settings)
 {
 	struct worker *worker = listener->worker;
-	const struct settings *fixed = worker->node->fixed;
 	struct settings_address address = settings->address;
 
 	/* Port 0 is chosen once, by the first worker. */
@@ -113,12 +112,24 @@ static int open_own(struct listener *listener,
 	if (worker->index == 0 && check_free(&address) < 0)
 		return -1;
 	listener->fd = make_socket(&address, true);
-	if (listener->fd < 0 || listen(listener->fd, BACKLOG) < 0)
-		return -1;
-	/* Of the whole group, which has only this one now. */
-	if (!fixed->pin_workers || worker->index > 0)
+	return listener->fd < 0 ? -1 : listen(listener->fd, BACKLOG);
+}
+
+/*
+ * The first worker does it for the group of sockets, which has only this one
+ * now. A socket of systemd's is in none: who is idle takes the connection.
+ */
+static int pin(const struct listener *listener, const char *address)
+{
+	const struct settings *fixed = listener->worker->node->fixed;
+
+	if (!fixed->pin_workers || listener->worker->index > 0)
 		return 0;
-	return pin_connections(listener->fd, fixed->workers);
+	if (!listener->shared)
+		return pin_connections(listener->fd, fixed->workers);
+	log_event(LOG_WARN, "pin_workers without its use, the socket is "
+		  "systemd's", "address", LOG_STR, address, NULL);
+	return 0;
 }
 
 static bool is_tcp(const struct settings_address *bound)
@@ -131,7 +142,7 @@ int listener_open(struct listener *listener, struct worker *worker,
 		  const struct settings_listen *settings, size_t n, char *why,
 		  size_t why_len)
 {
-	const char *text = settings->address.text;
+	const char *text = settings->address.text, *what = "listening";
 
 	listener->worker = worker;
 	listener->index = n;
@@ -143,13 +154,16 @@ int listener_open(struct listener *listener, struct worker *worker,
 	errno = EAFNOSUPPORT;
 	if (!is_tcp(&listener->bound))
 		goto fail;
+	what = "pin_workers";
+	if (pin(listener, text) < 0)
+		goto fail;
 	/* Linux hands it on to what is accepted; it goes without, too. */
 	(void)set(listener->fd, IPPROTO_TCP, TCP_NODELAY);
 	watch_init(&listener->watch, &worker->watches, listener->fd, on_event);
 	listener->batch = 1;
 	return 0;
 fail:
-	snprintf(why, why_len, "listening on %s: %s", text, strerror(errno));
+	snprintf(why, why_len, "%s on %s: %s", what, text, strerror(errno));
 	return -1;
 }
 

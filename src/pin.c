@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <sched.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* The processor that runs the program; for each one a comparison and an answer. */
@@ -53,12 +54,16 @@ int pin_connections(int fd, unsigned workers)
 	struct sock_filter code[INSTRUCTIONS_MAX] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SKF_AD_OFF + SKF_AD_CPU),
 	};
-	struct sock_fprog program = { .len = 1, .filter = code };
+	struct sock_fprog program;
 	cpu_set_t set;
 	unsigned i, before = 0;
 
 	if (usable(&set) < 0)
 		return -1;
+	/* The kernel is given its padding, too. */
+	memset(&program, 0, sizeof(program));
+	program.filter = code;
+	program.len = 1;
 	for (i = 0; i < CPU_SETSIZE; i++) {
 		if (!CPU_ISSET(i, &set))
 			continue;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pin.h - a processor for each worker, and to each worker the connections that
- * its processor receives: then no packet and no wake-up crosses processors.
- * Worker n has the n-th of those that the calling thread may use, in their
- * order; those beyond the last worker's count from worker 0 again.
+ * its processor receives: with a worker for each processor, no packet of a client
+ * and no wake-up for it crosses processors. Worker n has the n-th of those that
+ * the calling thread may use, in their order; those beyond the last worker's
+ * count from worker 0 again. What comes in on others the kernel spreads as ever.
  */
 #ifndef STEKD_PIN_H
 #define STEKD_PIN_H

@@ -21,6 +21,7 @@ struct reading {
 	struct doc *doc;
 	struct faults faults;
 	const char *dir;	/* of the configuration file, with '/', or "" */
+	bool again;		/* by a process that has started */
 };
 
 /* The line of `path`, or of `parent` when the file leaves it out. */
@@ -329,6 +330,7 @@ static void read_admin(struct reading *r)
 			      &r->out->metrics_listen);
 }
 
+/* Processors may be taken from who runs already: that is no fault of the file. */
 static void read_workers(struct reading *r)
 {
 	unsigned processors = pin_processors();
@@ -337,7 +339,7 @@ static void read_workers(struct reading *r)
 	out->workers_asked = r->file->workers;
 	out->workers = out->workers_asked ? out->workers_asked : processors;
 	out->pin_workers = r->file->pin_workers;
-	if (out->pin_workers && out->workers > processors)
+	if (out->pin_workers && out->workers > processors && !r->again)
 		fault(&r->faults, doc_line(r->doc, "pin_workers"),
 		      "found pin_workers with %u workers, expected at most %u, "
 		      "one for each processor that stekd may use",
@@ -404,6 +406,7 @@ int settings_read_again(struct settings **out, const char *path,
 	if (dir == NULL || r.out == NULL)
 		goto out;
 	r.dir = dir;
+	r.again = fixed != NULL;
 	convert(&r);
 	if (fixed != NULL && r.faults.n == 0)
 		settings_fixed_check(fixed, r.out, r.doc, &r.faults);

@@ -82,18 +82,23 @@ told one '^ended 0$' || fall_short "it did not end by itself"
 [ -S "$work/node-1.sock" ] || fall_short "the admin socket was removed"
 rm "$work/node-1.sock"
 
-# By address where no name is given; and another process's sockets are left.
-sed -i '/^    name: https/d' "$work/node-1.yaml"
+# By address where no name is given; and another process's sockets are left. Of
+# the first it is told that pin_workers does nothing for them.
+sed -i '/^    name: https/d; s/^workers: .*//' "$work/node-1.yaml"
+echo "pin_workers: true" >>"$work/node-1.yaml"
 fake two 0 "x=127.0.0.1:${tls_port[1]}" -- \
 	"$STEKD_BUILD/stekd" -c "$work/node-1.yaml"
 await_of two 20 "READY=1" told two '^READY=1'
 page "127.0.0.1:${tls_port[1]}" || fall_short "no page by address"
+said two "pin_workers without its use.* address=127.0.0.1:${tls_port[1]}" ||
+	fall_short "no word of pin_workers"
 if told two WATCHDOG; then fall_short "a watchdog that nobody asked for"; fi
 end two
 fake three 0 "x=127.0.0.1:0" "y=pid:1" -- \
 	"$STEKD_BUILD/stekd" -c "$work/node-1.yaml"
 await_of three 20 "READY=1" told three '^READY=1'
 page "127.0.0.1:${tls_port[1]}" || fall_short "it took another's sockets"
+if said three "pin_workers"; then fall_short "pin_workers on its own socket"; fi
 end three
 
 # What is passed and fits nothing is refused, by name and address.
