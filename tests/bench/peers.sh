@@ -71,7 +71,7 @@ fi
 need jq python3
 raw=$work/raw.jsonl
 : >"$raw"
-declare -A pid_at load_of place_of
+declare -A pid_at load_of
 
 # record PART KIND SERVER ROUND VALUE UNIT
 record()
@@ -107,45 +107,51 @@ down()
 
 # ---- connections -----------------------------------------------------------------
 
-# cost PART KIND SERVER ROUND: one measurement. KIND is tls13-full, ...-resumed,
-# tls12-...; `group` is the group to demand and `offer` what the client offers.
-# `load_of` has what a server gets instead of `connections`, eight at a time, and
-# `place_of` its clients' processors, if not all.
-cost()
+# drive KIND SERVER FILE [COMMAND...]: connections, and what the client says of them
+# in FILE. KIND is tls13-full, ...-resumed, tls12-...; `group` is the group to demand
+# and `offer` what the client offers. `load_of` has what a server gets instead of
+# `connections`, eight at a time. COMMAND runs the client.
+drive()
 {
-	local server=$3 version=1.3 suite=TLS_AES_128_GCM_SHA256
-	local resume=100 tickets us sni=resumed.example.test want=$group
-	local load more=() place=()
+	local server=$2 version=1.3 suite=TLS_AES_128_GCM_SHA256
+	local resume=100 tickets sni=resumed.example.test want=$group
+	local load more=()
 
-	case $2 in tls12-*) version=1.2 suite=$suite12 ;; esac
-	case $2 in
+	case $1 in tls12-*) version=1.2 suite=$suite12 ;; esac
+	case $1 in
 	*-full) resume=0 sni=full.example.test ;;
 	tls12-resumed) want=none ;;
 	esac
 	# One to each resumption of TLS 1.3; h2o gives none, so its tickets are
 	# used again. OpenSSL's servers do not renew in TLS 1.2.
-	case $2-$server in
+	case $1-$server in
 	tls13-full-*) tickets=2 ;;
 	tls12-full-*) tickets=1 ;;
 	tls13-resumed-h2o) tickets=0 more=(--reuse) ;;
 	tls13-resumed-*) tickets=1 ;;
 	*) tickets=0 ;;
 	esac
-	[ -z "${place_of[$server]-}" ] || place=(taskset -c "${place_of[$server]}")
 	read -ra load <<<"${load_of[$server]:---connections $connections --concurrency 8}"
-	"${place[@]}" "$STEKD_BUILD/stekprobe" load \
+	"${@:4}" "$STEKD_BUILD/stekprobe" load \
 		--connect "127.0.0.1:${port_of[$server]}" --sni "$sni" \
 		--ca "$work/ca.pem" --tls "$version" --resume "$resume" \
 		--expect 100 --groups "$offer" --suites "$suite" \
 		--demand-group "$want" --demand-suite "$suite" \
 		--demand-tickets "$tickets" "${load[@]}" "${more[@]}" \
-		--server-pid "${pid_at[$server]}" --json >"$work/load.json" || {
-		jq -c '[.failures, .warmup.failures, .versions]' \
-			"$work/load.json" >&2
-		fall_short "$1/$2 at $server: a connection was not as demanded"
+		--server-pid "${pid_at[$server]}" --json >"$3" || {
+		jq -c '[.failures, .warmup.failures, .versions]' "$3" >&2
+		fall_short "$1 at $server: a connection was not as demanded"
 	}
+}
+
+# cost PART KIND SERVER ROUND: one measurement.
+cost()
+{
+	local us
+
+	drive "$2" "$3" "$work/load.json"
 	us=$(jq .server_cpu.us_per_connection "$work/load.json")
-	record "$1" "$2" "$server" "$4" "$us" us
+	record "$1" "$2" "$3" "$4" "$us" us
 }
 
 kinds=(tls13-full tls13-resumed tls12-full tls12-resumed)
@@ -293,27 +299,68 @@ another_stekd()
 	stekd_name='' stekd_workers=''
 }
 
-# One processor with a worker and its clients, against two of these: a wake across
-# processors costs as much as the connection, and a worker that shares none with
-# clients has warm caches, so that else places would be compared, not workers.
+# cpu_of SERVER...: nanoseconds that the threads of these have run.
+cpu_of()
+{
+	local server
+
+	for server; do cat "/proc/${pid_at[$server]}/task"/*/schedstat; done |
+		awk '{ sum += $1 } END { printf("%.0f\n", sum) }'
+}
+
+# side_by_side KIND NAME ROUND SERVER SERVER...: as many servers as processors, the
+# clients of each one on its processor, all at once; NAME is what they are together.
+side_by_side()
+{
+	local kind=$1 name=$2 round=$3 before after i distinct pids=() files=()
+
+	shift 3
+	mapfile -t distinct < <(printf '%s\n' "$@" | sort -u)
+	before=$(cpu_of "${distinct[@]}")
+	for ((i = 1; i <= $#; i++)); do
+		files+=("$work/load.$i.json")
+		drive "$kind" "${!i}" "$work/load.$i.json" \
+			taskset -c "${processors[i - 1]}" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i" || exit; done
+	after=$(cpu_of "${distinct[@]}")
+	record workers "$kind" "$name" "$round" "$(jq -s \
+		"($after - $before) / 1000 / (map(.connections + .warmup.connections) | add)" \
+		"${files[@]}")" us
+}
+
+# Two workers of one server against two servers with a worker each, every worker with
+# clients on its processor. Placed otherwise, a client costs its server up to twice
+# as much (TRIED.md); so what differs here is that workers share a process.
 part_workers()
 {
-	local processors
+	local processors round kind i
 
 	cert=$work/p256 suite12=ECDHE-ECDSA-AES128-GCM-SHA256
 	group=x25519 offer=X25519:P-256
 	mapfile -t processors < <(python3 -c \
-		'import os; print(*sorted(os.sched_getaffinity(0)), sep="\n")')
-	[ ${#processors[@]} -ge 2 ] || fall_short "two processors are needed"
-	stekd_pin=true stekd_workers=2
-	another_stekd stekd
-	another_stekd one
-	load_of[stekd]='--duration 1 --concurrency 64 --threads 2'
-	load_of[one]='--duration 1 --concurrency 32'
-	place_of[stekd]=${processors[0]},${processors[1]}
-	place_of[one]=${processors[0]}
-	in_turn workers
-	load_of=() place_of=() stekd_pin=''
+		'import os; print(*sorted(os.sched_getaffinity(0))[:2], sep="\n")')
+	[ ${#processors[@]} = 2 ] || fall_short "two processors are needed"
+	stekd_pin=true stekd_workers=2 another_stekd stekd
+	for i in 0 1; do
+		stekd_pin=true stekd_cpu=${processors[i]} another_stekd "one$i"
+	done
+	for i in "${servers[@]}"; do
+		load_of[$i]='--duration 1 --concurrency 32'
+	done
+	for ((round = 0; round < rounds; round++)); do
+		for kind in "${kinds[@]}"; do
+			for ((i = 0; i < 2; i++)); do
+				if (((i + round) % 2)); then
+					side_by_side "$kind" one "$round" one0 one1
+				else
+					side_by_side "$kind" stekd "$round" stekd stekd
+				fi
+			done
+		done
+	done
+	load_of=()
 	down
 }
 

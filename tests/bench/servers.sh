@@ -51,8 +51,9 @@ bundle() { cat "$1.key" "$1.pem" >"$1.bundle"; }
 # start_stekd [BACKEND]: two hosts with one certificate, which differ in how many
 # tickets a client of TLS 1.3 gets: two of a full handshake, as from OpenSSL's
 # servers, and one of a resumption, as from these. `stekd_name` starts another one,
-# `stekd_workers` with more workers, `stekd_pin=true` pins them, `stekd_keys` has lines for its section keys;
-# `stekd_store` is a store to share.
+# `stekd_workers` with more workers, `stekd_pin=true` pins them, if `stekd_cpu` says
+# so to that processor; `stekd_keys` has lines for its section keys; `stekd_store` is
+# a store to share.
 start_stekd()
 {
 	local name=${stekd_name:-stekd}
@@ -94,7 +95,7 @@ start_stekd()
 	metrics:
 	  listen: 127.0.0.1:${metrics_port[9]}
 	EOT
-	run "$name" "$STEKD_BUILD/stekd" -c "$work/$name.yaml"
+	run "$name" ${stekd_cpu:+taskset -c "$stekd_cpu"} "$STEKD_BUILD/stekd" -c "$work/$name.yaml"
 	await_of "$name" 30 "stekd to be ready" is_ready 9
 	ready_to_serve "$name"
 }
