@@ -7,7 +7,6 @@
 #include "page.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,22 +258,6 @@ struct json_text {
 	char text[JSON_TEXT_MAX];
 };
 
-__attribute__((format(printf, 2, 3)))
-static void put(struct json_text *out, const char *format, ...)
-{
-	size_t room = sizeof(out->text) - out->len;
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(out->text + out->len, room, format, args);
-	va_end(args);
-	if (n < 0 || (size_t)n >= room)
-		out->failed = true;
-	else
-		out->len += (size_t)n;
-}
-
 static void put_bytes(struct json_text *out, const char *bytes, size_t len)
 {
 	if (len >= sizeof(out->text) - out->len) {
@@ -284,6 +267,42 @@ static void put_bytes(struct json_text *out, const char *bytes, size_t len)
 	memcpy(out->text + out->len, bytes, len);
 	out->len += len;
 	out->text[out->len] = '\0';
+}
+
+static void put(struct json_text *out, const char *text)
+{
+	put_bytes(out, text, strlen(text));
+}
+
+/* Not by printf(3), whose every call is a hundredth of a short connection. */
+static void put_number(struct json_text *out, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	put_bytes(out, digits + at, sizeof(digits) - at);
+}
+
+static void put_signed(struct json_text *out, int64_t number)
+{
+	if (number < 0)
+		put(out, "-");
+	put_number(out, number < 0 ? -(uint64_t)number : (uint64_t)number);
+}
+
+/* Big-endian, as it is printed. */
+static void put_id(struct json_text *out, uint32_t id)
+{
+	const uint8_t bytes[] = { (uint8_t)(id >> 24), (uint8_t)(id >> 16),
+				  (uint8_t)(id >> 8), (uint8_t)id };
+	char hex[2 * sizeof(bytes) + 1];
+
+	text_hex(hex, bytes, sizeof(bytes));
+	put(out, hex);
 }
 
 /*
@@ -298,16 +317,22 @@ static void put_string(struct json_text *out, const char *text)
 	}
 	put_bytes(out, "\"", 1);
 	while (*text) {
+		const uint8_t first = (uint8_t)*text;
+		char hex[3];
 		size_t n = 0;
 
 		while (text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' &&
 		       text[n] != '\\')
 			n++;
-		if (n)
+		if (n) {
 			put_bytes(out, text, n);
-		else
-			put(out, "\\u%04x", (unsigned char)text[n++]);
-		text += n;
+			text += n;
+			continue;
+		}
+		text_hex(hex, &first, 1);
+		put(out, "\\u00");
+		put(out, hex);
+		text++;
 	}
 	put_bytes(out, "\"", 1);
 }
@@ -316,7 +341,7 @@ static void put_string(struct json_text *out, const char *text)
 static void put_member(struct json_text *out, const char *name,
 		       const char *value)
 {
-	put_bytes(out, name, strlen(name));
+	put(out, name);
 	put_string(out, value);
 }
 
@@ -330,9 +355,11 @@ static void put_client(struct json_text *out,
 		return;
 	}
 	text_hex(fingerprint, identity->fingerprint, STEK_DIGEST_LEN);
-	put(out, ",\"client\":{\"fingerprint\":\"%s\",\"not_after\":%" PRId64
-	    ",\"status\":\"%s\"}", fingerprint, identity->not_after_s,
-	    status_name(identity));
+	put_member(out, ",\"client\":{\"fingerprint\":", fingerprint);
+	put(out, ",\"not_after\":");
+	put_signed(out, identity->not_after_s);
+	put_member(out, ",\"status\":", status_name(identity));
+	put(out, "}");
 }
 
 static void put_ticket(struct json_text *out, const struct page_facts *facts)
@@ -345,8 +372,11 @@ static void put_ticket(struct json_text *out, const struct page_facts *facts)
 	}
 	text_hex(key, facts->key_id, STEK_ID_LEN);
 	put_member(out, ",\"ticket\":{\"issuer\":", facts->issuer);
-	put(out, ",\"issuer_id\":\"%08" PRIx32 "\",\"age_ms\":%" PRId64
-	    ",\"key_id\":\"%s\"", facts->issuer_id, facts->age_ms, key);
+	put(out, ",\"issuer_id\":\"");
+	put_id(out, facts->issuer_id);
+	put(out, "\",\"age_ms\":");
+	put_signed(out, facts->age_ms);
+	put_member(out, ",\"key_id\":", key);
 	put_member(out, ",\"key_state\":", facts->key_state);
 	put(out, "}");
 }
@@ -368,10 +398,12 @@ static char *body_json(const struct page_facts *facts)
 	put_member(&out, ",\"cipher_suite\":", facts->cipher_suite);
 	put_member(&out, ",\"alpn\":", facts->alpn);
 	put_client(&out, facts->identity);
-	put(&out, ",\"resumed\":%s", facts->resumed ? "true" : "false");
+	put(&out, facts->resumed ? ",\"resumed\":true" : ",\"resumed\":false");
 	put_member(&out, ",\"outcome\":", stek_outcome_name(facts->outcome));
 	put_ticket(&out, facts);
-	put(&out, ",\"handshakes\":%" PRIu64 "}\n", facts->handshakes);
+	put(&out, ",\"handshakes\":");
+	put_number(&out, facts->handshakes);
+	put(&out, "}\n");
 	return out.failed ? NULL : strdup(out.text);
 }
 
@@ -433,6 +465,8 @@ size_t page_write(char *out, size_t cap, const struct page_request *request,
 {
 	bool json = request->json && request->status == 200;
 	char *body = make_body(request, facts);
+	size_t len = body ? strlen(body) : 0;
+	size_t sent = request->head ? 0 : len;
 	int n = -1;
 
 	if (body)
@@ -445,13 +479,18 @@ size_t page_write(char *out, size_t cap, const struct page_request *request,
 			     "X-Content-Type-Options: nosniff\r\n"
 			     "%s"
 			     "Connection: %s\r\n"
-			     "\r\n%s",
+			     "\r\n",
 			     request->status, reason(request->status),
 			     json ? "application/json" :
-			     "text/plain; charset=utf-8", strlen(body),
+			     "text/plain; charset=utf-8", len,
 			     request->status == 405 ? "Allow: GET, HEAD\r\n" :
-			     "", request->keep_alive ? "keep-alive" : "close",
-			     request->head ? "" : body);
+			     "", request->keep_alive ? "keep-alive" : "close");
+	if (n < 0 || (size_t)n >= cap || sent >= cap - (size_t)n) {
+		free(body);
+		return 0;
+	}
+	memcpy(out + n, body, sent);
+	out[(size_t)n + sent] = '\0';
 	free(body);
-	return n < 0 || (size_t)n >= cap ? 0 : (size_t)n;
+	return (size_t)n + sent;
 }

@@ -227,6 +227,37 @@ START_TEST(test_json_tells_all)
 }
 END_TEST
 
+/* The ends of what a number may be, and an id that begins with zeros. */
+START_TEST(test_json_numbers)
+{
+	struct stek_identity identity = { .not_after_s = INT64_MIN };
+	struct page_request request =
+		parse(GET "Accept: application/json\r\n\r\n");
+	struct page_facts about = facts();
+	const char *id;
+	json_int_t age, until;
+	json_t *all;
+
+	about.identity = &identity;
+	about.issuer_id = 0x0f;
+	about.age_ms = -1203;
+	about.handshakes = 0;
+	all = body_of(answer(&request, &about));
+	ck_assert_int_eq(json_unpack(all, "{s:{s:I}, s:{s:s, s:I}}", "client",
+				     "not_after", &until, "ticket",
+				     "issuer_id", &id, "age_ms", &age), 0);
+	ck_assert_str_eq(id, "0000000f");
+	ck_assert_int_eq(age, -1203);
+	ck_assert_int_eq(until, INT64_MIN);
+	ck_assert_ptr_nonnull(strstr(answer(&request, &about),
+				     ",\"handshakes\":0}\n"));
+	json_decref(all);
+	about.handshakes = UINT64_MAX;
+	ck_assert_ptr_nonnull(strstr(answer(&request, &about),
+				     ",\"handshakes\":18446744073709551615}\n"));
+}
+END_TEST
+
 /* Who showed a certificate reads its fingerprint, in both forms. */
 START_TEST(test_client_certificate)
 {
@@ -370,6 +401,7 @@ int main(void)
 	tcase_add_test(parsing, test_accept_chooses_json);
 	suite_add_tcase(suite, parsing);
 	tcase_add_test(writing, test_json_tells_all);
+	tcase_add_test(writing, test_json_numbers);
 	tcase_add_test(writing, test_json_has_null_where_nothing_is);
 	tcase_add_test(writing, test_json_escapes);
 	tcase_add_test(writing, test_client_certificate);
