@@ -93,7 +93,6 @@ static void put_head(FILE *out, struct stek_sync *sync, const char *who,
 	stek__audit_who(out, sync, who, from, action);
 	if (sync->audit.lost)
 		fprintf(out, ",\"lost\":%u", sync->audit.lost);
-	sync->audit.lost = 0;
 }
 
 static void put_change(FILE *out, struct stek_sync *sync,
@@ -152,18 +151,27 @@ static void drop(struct stek_audit *audit, size_t n)
 	audit->n -= n;
 }
 
+/* The first entry is lost, and with it what it told of others. */
+static void lose(struct stek_audit *audit)
+{
+	audit->lost += 1 + audit->queue[0].lost;
+	pending_free(&audit->queue[0]);
+	drop(audit, 1);
+}
+
+/* put_head() has told of those that were lost. */
 static void enqueue(struct stek_sync *sync, char *json, char *request,
 		    char *outcome)
 {
 	struct stek_audit *audit = &sync->audit;
+	unsigned told = audit->lost;
 
-	if (audit->n == STEK_AUDIT_QUEUE) {
-		pending_free(&audit->queue[0]);
-		drop(audit, 1);
-		audit->lost++;
-	}
+	audit->lost = 0;
+	if (audit->n == STEK_AUDIT_QUEUE)
+		lose(audit);
 	audit->queue[audit->n++] = (struct stek_pending){
 		.json = json, .request = request, .outcome = outcome,
+		.lost = told,
 	};
 	if (sync->state == STEK_STORE_OK)
 		stek__audit_flush(sync);
@@ -256,8 +264,10 @@ void stek__audit_flush(struct stek_sync *sync)
 		/* What is refused would be refused for ever: told, gone. */
 		if (err == STEK_EUNAVAILABLE)
 			return;
-		if (err)
-			audit->lost++;
+		if (err) {
+			lose(audit);
+			continue;
+		}
 		pending_free(&audit->queue[0]);
 		drop(audit, 1);
 	}

@@ -26,12 +26,13 @@ struct stek_command;
 
 struct stek_pending {
 	char *request, *outcome, *json;
+	unsigned lost;		/* entries before it: it says so */
 };
 
 struct stek_audit {
 	struct stek_pending queue[STEK_AUDIT_QUEUE];
 	size_t n;
-	unsigned lost;		/* entries, for want of room */
+	unsigned lost;		/* entries, that no entry tells of yet */
 	unsigned made;		/* entries, by this process */
 	bool spread;		/* some store may lack what another has */
 };

@@ -159,6 +159,38 @@ START_TEST(test_away)
 }
 END_TEST
 
+/* How many were lost, as the entries say. */
+static size_t told_lost(void)
+{
+	struct stek_command *command = audit_at(1, true);
+	size_t i, lost = 0;
+	const char *at;
+
+	for (i = 0; i < command->audit.n; i++)
+		if ((at = strstr(command->audit.entries[i].text, "lost\":")))
+			lost += strtoul(at + 6, NULL, 10);
+	stek__command_free(command);
+	return lost;
+}
+
+/* Without any store there is room for some; of the others the count is kept. */
+START_TEST(test_no_room)
+{
+	struct stek_sync *sync = sim->nodes[0].farm->sync;
+	size_t i;
+
+	first->answer = second->answer = STEK_EUNAVAILABLE;
+	for (i = 0; i < 3 * STEK_AUDIT_QUEUE + 5; i++)
+		stek__audit_note(sync, "test", "", "note", "");
+	first->answer = second->answer = 0;
+	sim_run(sim, 20 * SEC);
+	stek__audit_note(sync, "test", "", "note", "");
+	sim_run(sim, 20 * SEC);
+	assert_whole(STEK_AUDIT_QUEUE + 1);
+	ck_assert_uint_eq(told_lost(), 2 * STEK_AUDIT_QUEUE + 5);
+}
+END_TEST
+
 /* The node that made the entries need not be there any more. */
 START_TEST(test_maker_is_gone)
 {
@@ -446,6 +478,7 @@ int main(void)
 	tcase_add_test(two, test_both);
 	tcase_add_test(two, test_order);
 	tcase_add_test(two, test_away);
+	tcase_add_test(two, test_no_room);
 	tcase_add_test(two, test_maker_is_gone);
 	tcase_add_test(two, test_sites);
 	tcase_add_test(two, test_wiped);

@@ -221,6 +221,29 @@ START_TEST(test_rebuilt)
 }
 END_TEST
 
+/* True entries of two chains: the place where they were joined is named. */
+START_TEST(test_joined)
+{
+	struct stek_head again = { .seq = 0 }, none = { .seq = 0 };
+	char *other[LINES], *mixed[LINES];
+	size_t i;
+
+	for (i = 0; i < LINES; i++) {
+		other[i] = seal(keys, FARM, &again, "{}");
+		mixed[i] = i < 3 ? other[i] : lines[i];
+	}
+	verify(keys, mixed, LINES);
+	assert_fault(4, "it follows another entry 3");
+	free(other[0]);
+	memset(none.hash, 7, sizeof(none.hash));
+	other[0] = seal(keys, FARM, &none, "{}");
+	verify(keys, other, 1);
+	assert_fault(1, "it is the first and names one before it");
+	for (i = 0; i < LINES; i++)
+		free(other[i]);
+}
+END_TEST
+
 /* Entries under a farm key that is gone are vouched for by later ones. */
 START_TEST(test_rolled_over)
 {
@@ -274,6 +297,7 @@ int main(void)
 	tcase_add_test(tcase, test_moved_and_repeated);
 	tcase_add_test(tcase, test_forged);
 	tcase_add_test(tcase, test_rebuilt);
+	tcase_add_test(tcase, test_joined);
 	tcase_add_test(tcase, test_rolled_over);
 	tcase_add_test(tcase, test_not_an_entry);
 	suite_add_tcase(suite, tcase);
