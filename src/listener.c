@@ -119,7 +119,7 @@ static int open_own(struct listener *listener,
  * The first worker does it for the group of sockets, which has only this one
  * now. A socket of systemd's is in none: who is idle takes the connection.
  */
-static int pin(const struct listener *listener, const char *address)
+static int pin(const struct listener *listener)
 {
 	const struct settings *fixed = listener->worker->node->fixed;
 
@@ -128,7 +128,7 @@ static int pin(const struct listener *listener, const char *address)
 	if (!listener->shared)
 		return pin_connections(listener->fd, fixed->workers);
 	log_event(LOG_WARN, "pin_workers without its use, the socket is "
-		  "systemd's", "address", LOG_STR, address, NULL);
+		  "systemd's", "address", LOG_STR, listener->bound.text, NULL);
 	return 0;
 }
 
@@ -155,7 +155,7 @@ int listener_open(struct listener *listener, struct worker *worker,
 	if (!is_tcp(&listener->bound))
 		goto fail;
 	what = "pin_workers";
-	if (pin(listener, text) < 0)
+	if (pin(listener) < 0)
 		goto fail;
 	/* Linux hands it on to what is accepted; it goes without, too. */
 	(void)set(listener->fd, IPPROTO_TCP, TCP_NODELAY);

@@ -274,7 +274,7 @@ static void put(struct json_text *out, const char *text)
 	put_bytes(out, text, strlen(text));
 }
 
-/* Not by printf(3), whose every call is a hundredth of a short connection. */
+/* Not by printf(3): its calls were 3 % of a short connection. */
 static void put_number(struct json_text *out, uint64_t number)
 {
 	char digits[20];

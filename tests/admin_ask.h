@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * admin_ask.h - a farm of one node whose admin routes are asked without
- * sockets, for check_admin_route.c and check_admin_refuse.c.
+ * sockets, for the check programs that look at answers.
  */
 #ifndef STEKD_TESTS_ADMIN_ASK_H
 #define STEKD_TESTS_ADMIN_ASK_H

@@ -12,11 +12,15 @@ step_valgrind()
 	for program in tests/check_*; do
 		[ ! -x "$program" ] || programs+=("$program")
 	done
-	mkdir -p "$logs/valgrind"
+	rm -rf "$logs/valgrind"
+	mkdir "$logs/valgrind"
 	export repo builds logs
 	export -f under_valgrind
 	printf '%s\0' "${programs[@]}" | xargs -0 -P "$jobs" -n 1 \
-		bash -c '"$@"' bash under_valgrind || return
+		bash -c '"$@"' bash under_valgrind || {
+		cat "$logs/valgrind/failed"
+		return 1
+	}
 	echo "valgrind: ${#programs[@]} programs, no finding"
 }
 
@@ -36,7 +40,7 @@ under_valgrind()
 		return
 	fi
 	cat "$log"
-	echo "$1: FAILED"
+	echo "$1: FAILED" | tee -a "$logs/valgrind/failed"
 	return 1
 }
 

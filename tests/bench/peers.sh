@@ -20,7 +20,7 @@ usage()
 	  terminator   P-256 certificate, X25519, before a plain TCP backend
 	  bulk         CPU time per gigabyte through a terminator, AES-128-GCM
 	  idle         resident memory of an idle connection of TLS 1.3
-	  workers      two workers of stekd against one, each with as much load
+	  workers      two workers of stekd against two servers with one each
 	  rotation     stekd with a ring change every 100 ms, made by another node,
 	               against none
 	  making       the same with the changes made by the node itself
