@@ -203,14 +203,16 @@ do_wipe()
 }
 undo_wipe() { :; }
 
-# At a node that no fault holds: $1 says which slot it is.
+# At a node that no fault holds: $1 says which slot it is. By run(), for what bash
+# keeps as its job until the end it may take for a later process of the same number,
+# and wait for ever.
 ask_rotation()
 {
 	local n=$((RANDOM % 5 + 1))
 
 	while [ -n "${left_out_since[n]-}" ]; do n=$((n % 5 + 1)); done
-	ctl "$n" --json rotate >"$work/rotate.$1" 2>&1 &
-	rotations+=($!)
+	run "rotate.$1" ctl "$n" --json rotate
+	rotations+=("rotate.$1")
 }
 
 one_fault()
@@ -292,8 +294,16 @@ wait_until $((lifted + 3000))
 echo end >&"$flow_in"
 flow_ended() { ! alive flow; }
 await 20 "the flow to end" flow_ended
-wait "${rotations[@]}" || :
-rotated=$(cat "$work"/rotate.* | grep -c '"activate_at_ms"' || :)
+rotations_ended()
+{
+	local name
+
+	for name in "${rotations[@]}"; do
+		if alive "$name"; then return 1; fi
+	done
+}
+await 60 "the rotations to end" rotations_ended
+rotated=$(cat "$work"/log/rotate.* | grep -c '"activate_at_ms"' || :)
 tail -n 1 "$work/log/flow" >"$work/flow.json"
 failovers=$(cat "$work"/log/sentinel-* | grep -c '+switch-master' || :)
 say "$faults faults, of which $((failovers / 3)) were answered by a fail-over;" \
